@@ -1,0 +1,102 @@
+# OpenVBR. `make help` lists the targets.
+SHELL := /bin/bash
+.DEFAULT_GOAL := help
+
+BIN     := $(CURDIR)/bin
+VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION)
+VMEXEC  := $(BIN)/vmexec
+LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+
+# Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
+VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
+# All others run here, with it; the longest first, so that no core waits for it in the end.
+UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$')
+
+.PHONY: help
+help: ## list the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: build
+build: ## build bin/vbrd and bin/vbrctl
+	@mkdir -p $(BIN)
+	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
+
+.PHONY: deps
+deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...
+	@bash internal/lab/install.sh
+
+.PHONY: vmexec
+vmexec:
+	@mkdir -p $(BIN)
+	@go build -o $(VMEXEC) ./internal/lab/vmexec
+
+.PHONY: demo
+demo: deps build vmexec ## two customers, two VPCs, one edge: the whole way of a route, live, in under 3 minutes
+	@go build -o $(BIN)/demo ./internal/lab/demo
+	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd
+
+.PHONY: lab
+lab: deps build vmexec ## a shell inside the running demo topology, with vtysh, ip and tcpdump
+	@go build -o $(BIN)/demo ./internal/lab/demo
+	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -shell
+
+.PHONY: test
+test: deps check test-unit test-vrf ## run everything: checks, unit tests with -race, integration tests in the VRF kernel
+
+.PHONY: check
+check: ## gofmt, go vet, the arrows between packages
+	@unformatted=$$(gofmt -l $$(git ls-files '*.go')); if [ -n "$$unformatted" ]; then echo "not gofmt-clean: $$unformatted"; exit 1; fi
+	go vet ./...
+	go test -count=1 ./internal/arch
+
+.PHONY: test-unit
+test-unit: build ## the tests that need no VRF, natively, with the race detector
+	go test -p 3 -race -timeout 8m $(UNIT_PKGS) # most of them wait most of the time
+	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
+
+.PHONY: test-vrf
+test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
+	go test -p 1 -timeout 8m -exec '$(VMEXEC)' $(VRF_PKGS)
+	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
+
+.PHONY: bench
+bench: deps build ## vbrd beside BIRD and FRR, 1k to 500k routes, into docs/benchmarks.md (13 minutes; leave the machine alone)
+	go build -o $(BIN)/bench ./internal/bench
+	$(BIN)/bench -vbrd $(BIN)/vbrd -json $(BIN)/bench.json -docs docs
+
+.PHONY: bench-quick
+bench-quick: deps build ## the same at 1k and 10k routes, to the terminal (under 3 minutes)
+	go build -o $(BIN)/bench ./internal/bench
+	$(BIN)/bench -vbrd $(BIN)/vbrd -n 1000,10000 -json $(BIN)/bench-quick.json
+
+.PHONY: bench-density
+bench-density: deps build vmexec ## vbrd beside BIRD (and FRR with 100) with 100 and 500 customers from a cold start, in VRFs, into docs/benchmarks.md (10 minutes; leave the machine alone)
+	go build -o $(BIN)/bench ./internal/bench
+	$(BIN)/bench density -in default -n 1,32 -vbrd $(BIN)/vbrd -json $(BIN)/density-default.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 100 -runs 1 -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 500 -runs 1 -daemons vbrd,BIRD -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf500.json
+	$(BIN)/bench density -from $(BIN)/density-vrf.json,$(BIN)/density-vrf500.json,$(BIN)/density-default.json -docs docs
+
+.PHONY: bench-admin
+bench-admin: deps build vmexec ## the admin plane: Apply of one VBR and of 1,000, lists and explanations of 100k routes, into docs/benchmarks.md (leave the machine alone)
+	go build -o $(BIN)/bench ./internal/bench
+	$(BIN)/bench admin -in default -vbrd $(BIN)/vbrd -json $(BIN)/admin-default.json
+	$(VMEXEC) -mem 8G -rw $(BIN) -- $(BIN)/bench admin -in vrf -n 100,1000 -runs 1 -vbrd $(BIN)/vbrd -json $(BIN)/admin-vrf.json
+	$(BIN)/bench admin -from $(BIN)/admin-default.json,$(BIN)/admin-vrf.json -docs docs
+
+.PHONY: lint
+lint: ## golangci-lint with the list in .golangci.yml (the first run compiles it: minutes)
+	go run $(LINT) run ./...
+
+.PHONY: proto
+proto: ## generate the Go code of proto/vbr/v1 with buf (the first run compiles it: minutes)
+	sh proto/buf.sh generate
+
+.PHONY: proto-check
+proto-check: ## buf lint, breaking changes against proto/baseline.binpb, and whether the generated code is up to date
+	sh proto/buf.sh check
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN)

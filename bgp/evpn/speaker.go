@@ -1,0 +1,264 @@
+package evpn
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+)
+
+// Config is a speaker's, fixed for its life. Fields without a word mean what they do in bgp.Config.
+type Config struct {
+	ASN          uint32
+	RouterID     netip.Addr
+	VTEP         netip.Addr // next hop of a Route that names none
+	Listen       []netip.Addr
+	Port         uint16
+	Device       string // the backbone is in no tenant's VRF: "" as a rule
+	RestartTime  time.Duration
+	DeferralTime time.Duration
+	Restarting   bool
+	Log          *slog.Logger
+}
+
+// Peer is one neighbour on the backbone. Fields without a word mean what they do in bgp.Peer.
+type Peer struct {
+	Address, LocalAddress                     netip.Addr
+	Port                                      uint16
+	ASN                                       uint32 // Config.ASN: iBGP
+	Password                                  string
+	HoldTime, KeepaliveInterval, ConnectRetry time.Duration
+	Multihop                                  uint8 // TTL towards an eBGP peer; 0: directly connected. iBGP needs none.
+	Passive                                   bool
+}
+
+// These are shared with package bgp: the same type under two names.
+type (
+	// PeerState is one change of a session.
+	PeerState = gobgp.PeerState
+	// GracefulRestart is the part of a PeerState that RFC 4724 is about.
+	GracefulRestart = gobgp.GracefulRestart
+	// PeerStatus is a snapshot of one neighbour; never with the password.
+	PeerStatus = gobgp.PeerStatus
+	// Families is a set of address families.
+	Families = gobgp.Families
+)
+
+// EVPN is the family of this package.
+const EVPN = gobgp.EVPN
+
+// Update is what one UPDATE message changed. Apply Withdrawn before Announced. A route that has to
+// be dropped comes as a withdrawal of its key, since it replaces what the peer announced before.
+// Routes share slices, which nobody may change.
+type Update struct {
+	Peer      netip.Addr
+	Announced []Route
+	Withdrawn []Key
+}
+
+// Handler is told what happens, under the same rules as bgp.Handler.
+type Handler interface {
+	Update(Update)
+	PeerState(PeerState)
+	EndOfRIB(peer netip.Addr)
+}
+
+// Speaker is a running EVPN speaker. Its methods may be called from any goroutine.
+type Speaker struct {
+	server *gobgp.Server
+	vtep   netip.Addr
+	events *events
+
+	againMu sync.Mutex // one Again at a time
+}
+
+// Start opens the listeners. No session begins before SetPeers. ctx bounds the start only.
+func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
+	if !vtep(cfg.VTEP) {
+		return nil, fmt.Errorf("evpn: VTEP %v: must be a unicast address", cfg.VTEP)
+	}
+	log := cfg.Log
+	if log == nil {
+		log = slog.New(slog.DiscardHandler)
+	}
+	e := &events{h: h, log: log, asn: cfg.ASN, dropped: map[Reason]uint64{}}
+	s, err := gobgp.Start(ctx, gobgp.Config{
+		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
+		Families:    EVPN,
+		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
+		Log: log,
+	}, e)
+	if err != nil {
+		return nil, fmt.Errorf("evpn: %w", err)
+	}
+	return &Speaker{server: s, vtep: cfg.VTEP, events: e}, nil
+}
+
+// SetPeers makes the neighbours be exactly these, under the same rules as in package bgp.
+func (s *Speaker) SetPeers(peers []Peer) error {
+	l := make([]gobgp.Neighbour, 0, len(peers))
+	for _, p := range peers {
+		l = append(l, gobgp.Neighbour{
+			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, Password: p.Password,
+			HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval, ConnectRetry: p.ConnectRetry,
+			Families: EVPN, Passive: p.Passive, Multihop: p.Multihop,
+		})
+	}
+	if err := s.server.SetPeers(l); err != nil {
+		return fmt.Errorf("evpn: %w", err)
+	}
+	return nil
+}
+
+// Export announces routes to all peers, now and when they come up. A route replaces an earlier
+// one with the same key; one that equals it is not sent again. Nothing is done when one route is
+// unacceptable. Withdraw a route first when nothing but its VNI changes: FRR 8.4 as a reflector
+// takes such a change but does not pass it on.
+func (s *Speaker) Export(routes []Route) error {
+	paths := make([]*apiutil.Path, 0, len(routes))
+	enc := encoder{now: time.Now().Unix()}
+	for _, r := range routes {
+		if !r.NextHop.IsValid() {
+			r.NextHop = s.vtep
+		}
+		p, err := enc.encode(&r)
+		if err != nil {
+			return fmt.Errorf("evpn: export %v: %w", r.Key, err)
+		}
+		paths = append(paths, p)
+	}
+	if err := s.server.Add(paths); err != nil {
+		return fmt.Errorf("evpn: export: %w", err)
+	}
+	return nil
+}
+
+// Withdraw takes exported routes back. A key that is not exported is no error.
+func (s *Speaker) Withdraw(keys []Key) error {
+	nextHop, err := packet.NewPathAttributeNextHop(s.vtep)
+	if err != nil {
+		return fmt.Errorf("evpn: withdraw: %w", err)
+	}
+	paths := make([]*apiutil.Path, 0, len(keys))
+	now := time.Now().Unix()
+	for _, k := range keys {
+		if !k.RD.IsValid() || !k.Prefix.IsValid() {
+			return fmt.Errorf("evpn: withdraw %v: %w", k, errPrefix)
+		}
+		k.Prefix = k.Prefix.Masked()
+		nlri, err := k.nlri(0)
+		if err != nil {
+			return fmt.Errorf("evpn: withdraw %v: %w", k, err)
+		}
+		paths = append(paths, &apiutil.Path{
+			Family: packet.RF_EVPN, Nlri: nlri, Withdrawal: true, Age: now,
+			Attrs: []packet.PathAttributeInterface{nextHop},
+		})
+	}
+	if err := s.server.Delete(paths); err != nil {
+		return fmt.Errorf("evpn: withdraw: %w", err)
+	}
+	return nil
+}
+
+// Dropped counts received routes that were not handed up, by reason. "not a type-5 route" counts
+// the other EVPN types, which are no fault.
+func (s *Speaker) Dropped() map[Reason]uint64 {
+	s.events.mu.Lock()
+	defer s.events.mu.Unlock()
+	return maps.Clone(s.events.dropped)
+}
+
+// Peers is a snapshot of all neighbours, sorted by address. It costs time in proportion to the
+// routes received.
+func (s *Speaker) Peers() []PeerStatus { return s.server.Peers() }
+
+// Status is a snapshot of all neighbours, sorted by address, within the time; see bgp.Speaker.
+func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.Status(within) }
+
+// Close ends the speaker within two seconds, with or without a word to the peers; see bgp.Speaker.
+func (s *Speaker) Close(goodbye bool) error {
+	if err := s.server.Close(goodbye); err != nil {
+		return fmt.Errorf("evpn: %w", err)
+	}
+	return nil
+}
+
+// events turns what the server reports into handler calls.
+type events struct {
+	h   Handler
+	log *slog.Logger
+	asn uint32
+
+	again *again // nil when none is under way; for handler calls and what runs between them
+
+	mu      sync.Mutex
+	dropped map[Reason]uint64
+}
+
+var _ gobgp.Events = (*events)(nil)
+
+func (e *events) PeerState(s gobgp.PeerState) {
+	e.again.peerState(s)
+	e.h.PeerState(s)
+}
+
+func (e *events) EndOfRIB(peer netip.Addr, _ gobgp.Families) { e.h.EndOfRIB(peer) }
+
+// Paths implements gobgp.Events.
+func (e *events) Paths(peer netip.Addr, paths []*apiutil.Path) {
+	u := Update{Peer: peer}
+	var shared *attributes
+	for i, p := range paths {
+		key, data, err := decodeKey(p.Nlri)
+		if err != nil {
+			e.drop(peer, p, err)
+			continue
+		}
+		if p.Withdrawal {
+			u.Withdrawn = append(u.Withdrawn, key)
+			continue
+		}
+		if shared == nil { // an UPDATE has one MP_REACH_NLRI (RFC 7606 3)
+			a := decodeAttributes(p.Attrs)
+			shared = &a
+		}
+		r, err := shared.decode(key, data)
+		if err == nil && slices.Contains(r.ASPath, e.asn) {
+			err = errLoop
+		}
+		if err != nil {
+			e.drop(peer, p, err)
+			u.Withdrawn = append(u.Withdrawn, key)
+			continue
+		}
+		u.Announced = append(slices.Grow(u.Announced, len(paths)-i), r)
+	}
+	if u.Announced != nil || u.Withdrawn != nil {
+		e.again.update(&u)
+		e.h.Update(u)
+	}
+}
+
+func (e *events) drop(peer netip.Addr, p *apiutil.Path, err error) {
+	reason, ok := errors.AsType[Reason](err)
+	if !ok {
+		reason = errPrefix
+	}
+	e.mu.Lock()
+	e.dropped[reason]++
+	e.mu.Unlock()
+	if reason != errOtherRoute {
+		e.log.Debug("evpn route dropped", "peer", peer, "prefix", p.Nlri.String(), "err", reason)
+	}
+}

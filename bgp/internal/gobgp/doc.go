@@ -1,0 +1,30 @@
+// Package gobgp runs one embedded GoBGP server the way this project needs it: bound to one
+// device and a few addresses, importing nothing into its own table, reporting every UPDATE and
+// every session change, and never letting a GoBGP surprise reach the caller.
+//
+// It is the room both speakers share: package bgp (customers, IPv4 and IPv6 unicast) and
+// package bgp/evpn (the backbone) put their own route types on top. It decides nothing about
+// routes, it knows no prefix, and it is the only place that starts or configures GoBGP.
+//
+// What it covers for GoBGP v4.8.0, each next to the code that does it:
+//
+//   - DeletePeer leaves the TCP MD5 key on the listener (neighbor.go, remove);
+//   - setting a key can fail with nothing but a log line (log.go, SetPeers returns it);
+//   - a route re-announced with our own AS in its path is not reported, so that the earlier
+//     route would live on (neighbor.go, AllowOwnAsn);
+//   - an UPDATE of a deleted session may still be reported after the session's end
+//     (events.go, the gate);
+//   - a route advertised or withdrawn in the instant a session comes up may miss that peer
+//     (settle.go);
+//   - a peer that stops reading is never cut (watchdog.go);
+//   - connections that come before their neighbour is configured are accepted and closed, which ends a
+//     helper's patience (gate.go);
+//   - a neighbour whose session is up may be dialled again (inside.go, dialling);
+//   - a refused OPEN on a connection that we dialled is only logged (log.go).
+//
+// Left as it is: GoBGP writes its package variables table.SelectionOptions and
+// table.UseMultiplePaths at every start. All servers here write the same value, so it is
+// harmless, but the race detector may report it when a server starts while another one works.
+// Its BFD server keeps one goroutine and opens no socket as long as no neighbour asks for BFD,
+// and none ever does (design D10).
+package gobgp

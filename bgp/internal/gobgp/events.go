@@ -1,0 +1,224 @@
+package gobgp
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+)
+
+// session is what the events told about one neighbour.
+type session struct {
+	configured bool
+	conf       Neighbour // without the password
+	secured    bool      // there is one
+	added      time.Time
+	up         bool
+	state      string
+	since      time.Time
+	reason     string // as handed up last
+	count      int
+	routerID   netip.Addr
+	asn        uint32
+	families   Families
+	gr         GracefulRestart
+}
+
+// expect notes whether the neighbour is configured, before GoBGP is told.
+func (s *Server) expect(a netip.Addr, configured bool) {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	x := s.sessions[a]
+	switch {
+	case x == nil && configured:
+		s.sessions[a] = &session{state: "idle", configured: true, added: time.Now()}
+	case x != nil && !configured && !x.up:
+		delete(s.sessions, a)
+	case x != nil:
+		x.configured = configured
+	}
+}
+
+// call runs a handler call unless the server is closed.
+func (s *Server) call(f func()) {
+	s.callMu.Lock()
+	defer s.callMu.Unlock()
+	if !s.closed {
+		f()
+	}
+}
+
+// isUp is the gate for UPDATEs and End-of-RIBs: the last ones of a session that we ended can
+// still be under way when its end has been reported.
+func (s *Server) isUp(a netip.Addr) bool {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	x := s.sessions[a]
+	return x != nil && x.up
+}
+
+func (s *Server) onPaths(paths []*apiutil.Path, _ time.Time) {
+	if len(paths) == 0 {
+		return
+	}
+	peer := paths[0].PeerAddress
+	if s.isUp(peer) {
+		s.call(func() { s.events.Paths(peer, paths) })
+	}
+}
+
+func (s *Server) onEndOfRIB(p *apiutil.Path, _ time.Time) {
+	f := familyOf(p.Family)
+	if f != 0 && s.isUp(p.PeerAddress) {
+		s.call(func() { s.events.EndOfRIB(p.PeerAddress, f) })
+	}
+}
+
+// onLost passes on the end of a session as soon as GoBGP's log tells it.
+func (s *Server) onLost(peer string) {
+	early, ok := s.events.(Early)
+	a, err := netip.ParseAddr(peer)
+	if !ok || err != nil || !s.isUp(a) {
+		return
+	}
+	s.earlyMu.Lock()
+	defer s.earlyMu.Unlock()
+	if !s.deaf {
+		early.SessionLost(a)
+	}
+}
+
+func (s *Server) onPeer(ev *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
+	if ev.Type != apiutil.PEER_EVENT_STATE {
+		return
+	}
+	st := &ev.Peer.State
+	if st.SessionState == packet.BGP_FSM_ESTABLISHED {
+		s.onUp(st, at)
+		return
+	}
+	s.onNotUp(st, at)
+}
+
+func (s *Server) onUp(st *apiutil.PeerState, at time.Time) {
+	a := st.NeighborAddress
+	s.stateMu.Lock()
+	x := s.sessions[a]
+	if x == nil || !x.configured { // removed while it came up; GoBGP will not tell its end
+		s.stateMu.Unlock()
+		return
+	}
+	s.notes.setUp(a.String(), true)
+	s.ups.note(a, at)
+	x.up, x.state, x.since, x.reason = true, "established", at, ""
+	x.count++
+	x.routerID, x.asn = st.RouterID, st.PeerASN
+	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
+	if s.cfg.RestartTime == 0 {
+		x.gr = GracefulRestart{}
+	}
+	ps := x.peerState(a, at)
+	s.stateMu.Unlock()
+	s.call(func() { s.events.PeerState(ps) })
+}
+
+func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
+	a := st.NeighborAddress
+	reason := reasonText(st.DisconnectReason, st.DisconnectMessage)
+	s.stateMu.Lock()
+	x := s.sessions[a]
+	if x == nil {
+		s.stateMu.Unlock()
+		return
+	}
+	wasUp := x.up
+	x.state = stateName(st.SessionState)
+	if reason == "" && wasUp {
+		reason = "configuration changed"
+		if !x.configured {
+			reason = "removed from the configuration"
+		}
+	}
+	if reason != "" && (wasUp || st.SessionState == packet.BGP_FSM_IDLE) {
+		reason = s.notes.refine(a.String(), reason)
+	}
+	if reason == "" || !wasUp && (reason == x.reason || !x.configured) {
+		s.stateMu.Unlock()
+		return
+	}
+	if wasUp {
+		x.up, x.since = false, at
+		s.notes.setUp(a.String(), false)
+	}
+	x.reason = reason
+	ps := x.peerState(a, at)
+	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 &&
+		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
+	if !x.configured {
+		ps.State = "removed"
+		delete(s.sessions, a)
+	}
+	s.stateMu.Unlock()
+	s.call(func() { s.events.PeerState(ps) })
+}
+
+// report hands up a reason found in the log why a session does not come up, when it is new.
+func (s *Server) report(a netip.Addr, reason string, at time.Time) {
+	s.stateMu.Lock()
+	x := s.sessions[a]
+	if x == nil || x.up || !x.configured || reason == "" || reason == x.reason {
+		s.stateMu.Unlock()
+		return
+	}
+	x.reason = reason
+	ps := x.peerState(a, at)
+	s.stateMu.Unlock()
+	s.call(func() { s.events.PeerState(ps) })
+}
+
+func (x *session) peerState(a netip.Addr, at time.Time) PeerState {
+	return PeerState{
+		Peer: a, Established: x.up, State: x.state, Reason: x.reason,
+		RouterID: x.routerID, ASN: x.asn, Families: x.families, GracefulRestart: x.gr, At: at,
+	}
+}
+
+// negotiated reads both OPENs' capabilities. GoBGP's own record is not used: it never forgets
+// that a peer once had graceful restart.
+func negotiated(local, remote []packet.ParameterCapabilityInterface) (Families, GracefulRestart) {
+	mine, theirs := multiprotocol(local), multiprotocol(remote)
+	if theirs == 0 {
+		theirs = IPv4 // RFC 4760 8: without the capability, IPv4 unicast alone
+	}
+	both := mine & theirs
+	var gr GracefulRestart
+	for _, c := range remote {
+		g, ok := c.(*packet.CapGracefulRestart)
+		if !ok {
+			continue
+		}
+		gr = GracefulRestart{ // RFC 4724 3: the last one counts
+			Time:       time.Duration(g.Time) * time.Second,
+			Restarting: g.Flags&0x08 != 0,
+		}
+		for _, t := range g.Tuples {
+			f := familyOf(packet.NewFamily(t.AFI, t.SAFI)) & both
+			gr.Families |= f
+			if t.Flags&0x80 != 0 {
+				gr.Forwarding |= f
+			}
+		}
+	}
+	return both, gr
+}
+
+func multiprotocol(caps []packet.ParameterCapabilityInterface) (f Families) {
+	for _, c := range caps {
+		if m, ok := c.(*packet.CapMultiProtocol); ok {
+			f |= familyOf(m.CapValue)
+		}
+	}
+	return f
+}

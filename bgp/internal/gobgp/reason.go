@@ -1,0 +1,117 @@
+package gobgp
+
+import (
+	"fmt"
+	"strconv"
+	"strings"
+
+	"github.com/osrg/gobgp/v4/api"
+)
+
+// reasonText says in an operator's words why a session ended or did not come up. message is
+// GoBGP's own text, from which only the NOTIFICATION's numbers are taken.
+func reasonText(r api.PeerState_DisconnectReason, message string) string {
+	switch r {
+	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED:
+		return "peer closed the session: " + notificationIn(message)
+	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
+		return "closed towards the peer: " + notificationIn(message)
+	case api.PeerState_DISCONNECT_REASON_HARD_RESET:
+		return "peer closed the session: " + notificationText(6, 9)
+	case api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED:
+		return "hold timer expired: nothing heard from the peer"
+	case api.PeerState_DISCONNECT_REASON_READ_FAILED:
+		return "connection lost: closed or reset by the peer"
+	case api.PeerState_DISCONNECT_REASON_WRITE_FAILED:
+		return "connection lost while sending"
+	case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+		return "connection lost, peer may be restarting gracefully"
+	case api.PeerState_DISCONNECT_REASON_RESTART_TIMER_EXPIRED:
+		return "peer did not come back within its restart time"
+	case api.PeerState_DISCONNECT_REASON_INVALID_MSG:
+		// GoBGP does not say which, except in OPENSENT.
+		return "peer refused the session, or sent something unacceptable, before it was up"
+	case api.PeerState_DISCONNECT_REASON_BAD_PEER_AS:
+		return "peer's OPEN carries another AS number than configured"
+	case api.PeerState_DISCONNECT_REASON_ADMIN_DOWN:
+		return "administratively down"
+	case api.PeerState_DISCONNECT_REASON_DECONFIGURED:
+		return "removed from the configuration"
+	default:
+		return ""
+	}
+}
+
+// notificationIn finds "code N(...) subcode M(...)" in GoBGP's text.
+func notificationIn(message string) string {
+	number := func(after string) (uint8, bool) {
+		_, rest, ok := strings.Cut(message, after)
+		if !ok {
+			return 0, false
+		}
+		end := strings.IndexByte(rest, '(')
+		if end < 0 {
+			return 0, false
+		}
+		n, err := strconv.ParseUint(rest[:end], 10, 8)
+		return uint8(n), err == nil
+	}
+	code, ok1 := number(" code ")
+	sub, ok2 := number(" subcode ")
+	if !ok1 || !ok2 {
+		return "unknown notification"
+	}
+	return notificationText(code, sub)
+}
+
+// notificationText names a NOTIFICATION: RFC 4271 4.5 and 6, RFC 4486, 5492, 6608, 7313, 8538,
+// 9384 as in the IANA registry "BGP Error (Notification) Codes".
+func notificationText(code, subcode uint8) string {
+	name, subs := notificationNames(code)
+	if name == "" {
+		return fmt.Sprintf("notification %d/%d", code, subcode)
+	}
+	if int(subcode) < len(subs) && subs[subcode] != "" {
+		return name + "/" + subs[subcode]
+	}
+	if subcode == 0 {
+		return name
+	}
+	return fmt.Sprintf("%s/subcode %d", name, subcode)
+}
+
+func notificationNames(code uint8) (name string, subcodes []string) {
+	switch code {
+	case 1:
+		return "message header error", []string{"", "connection not synchronized", "bad message length", "bad message type"}
+	case 2:
+		return "open message error", []string{
+			"", "unsupported version", "bad peer AS", "bad BGP identifier", "unsupported optional parameter",
+			"authentication failure", "unacceptable hold time", "unsupported capability", 11: "role mismatch",
+		}
+	case 3:
+		return "update message error", []string{
+			"", "malformed attribute list", "unrecognized well-known attribute", "missing well-known attribute",
+			"attribute flags error", "attribute length error", "invalid origin", "routing loop",
+			"invalid next hop", "optional attribute error", "invalid network field", "malformed AS_PATH",
+		}
+	case 4:
+		return "hold timer expired", nil
+	case 5:
+		return "finite state machine error", []string{
+			"", "unexpected message in opensent", "unexpected message in openconfirm", "unexpected message in established",
+		}
+	case 6:
+		return "cease", []string{
+			"", "maximum number of prefixes reached", "administrative shutdown", "peer deconfigured",
+			"administrative reset", "connection rejected", "other configuration change",
+			"connection collision resolution", "out of resources", "hard reset", "BFD down",
+		}
+	case 7:
+		return "route refresh error", []string{"", "invalid message length"}
+	case 8:
+		return "send hold timer expired", nil
+	default:
+		return "", nil
+	}
+}

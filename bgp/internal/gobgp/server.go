@@ -1,0 +1,317 @@
+package gobgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"math"
+	"net/netip"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/config/oc"
+	"github.com/osrg/gobgp/v4/pkg/server"
+)
+
+const (
+	// closeWithin bounds Close.
+	closeWithin = 2 * time.Second
+	// listenRetry bounds how long Start waits for an address to become usable: an IPv6
+	// address is not while duplicate address detection runs (RFC 4862 5.4).
+	listenRetry = 3 * time.Second
+	// defaultDeferral replaces GoBGP's 360 s.
+	defaultDeferral = 15 * time.Second
+	// maxRestartTime is what the capability's 12 bits hold (RFC 4724 3).
+	maxRestartTime = 4095 * time.Second
+)
+
+// Config is one server's.
+type Config struct {
+	ASN          uint32
+	RouterID     netip.Addr   // IPv4
+	Device       string       // bind listeners and diallers to this device; "": none
+	Listen       []netip.Addr // empty: dial only
+	Port         uint16       // 0: 179
+	Families     Families     // what the server's tables are made for
+	RestartTime  time.Duration
+	DeferralTime time.Duration // 0: 15 s
+	Restarting   bool
+	Log          *slog.Logger // nil: no log
+
+	stallAfter, watchEvery time.Duration // for tests; 0: as in watchdog.go
+}
+
+// Events receives what happens, one call at a time, from no particular goroutine. A call may
+// use the Server, except Close.
+type Events interface {
+	// Paths is one UPDATE of a peer whose session is up: paths announced and withdrawn, in the
+	// order announced IPv4, announced MP_REACH, withdrawn IPv4, withdrawn MP_UNREACH.
+	Paths(peer netip.Addr, paths []*apiutil.Path)
+	PeerState(PeerState)
+	EndOfRIB(peer netip.Addr, family Families)
+}
+
+// Early is what an Events may also be.
+type Early interface {
+	// SessionLost: an established session has just ended, and not for a graceful restart. GoBGP
+	// forgets the peer's routes before it reports that, at 150,000 a second; this comes at once,
+	// on GoBGP's own goroutine, while another call may be running. PeerState follows.
+	SessionLost(peer netip.Addr)
+}
+
+// Server is a running GoBGP server.
+type Server struct {
+	cfg     Config
+	bgp     *server.BgpServer
+	events  Events
+	notes   *notes
+	log     *slog.Logger
+	started time.Time
+
+	cancel context.CancelFunc // ends the event stream and the watchdog
+	wg     sync.WaitGroup     // Serve and the watchdog
+
+	// configMu orders changes of the neighbours.
+	configMu   sync.Mutex
+	neighbours map[netip.Addr]Neighbour
+	gate       gate
+	dialling   dialling
+
+	// opMu orders changes of what is advertised.
+	opMu   sync.Mutex
+	recent recent
+
+	// callMu makes handler calls one at a time. Nothing else is locked while it is taken.
+	callMu sync.Mutex
+	closed bool
+	// closing ends a call that takes long.
+	closing atomic.Bool
+
+	// earlyMu is callMu's twin for Early's calls, which do not wait for the others.
+	earlyMu sync.Mutex
+	deaf    bool
+
+	// stateMu guards sessions, briefly.
+	stateMu  sync.Mutex
+	sessions map[netip.Addr]*session
+	ups      ups
+	counted  counted
+}
+
+// Start opens the listeners, which after a restart let nobody in before the first SetPeers, and starts the server without neighbours. ctx bounds the start
+// only. An address that is not on the device yet, or still under duplicate address detection, is
+// retried for up to three seconds.
+func Start(ctx context.Context, cfg Config, events Events) (*Server, error) {
+	if err := errors.Join(cfg.check(), checkInside()); err != nil {
+		return nil, err
+	}
+	deadline := time.Now().Add(listenRetry)
+	for {
+		s, err := start(ctx, cfg, events)
+		if !errors.Is(err, syscall.EADDRNOTAVAIL) || time.Now().After(deadline) {
+			return s, err
+		}
+		select {
+		case <-ctx.Done():
+			return nil, errors.Join(ctx.Err(), err)
+		case <-time.After(100 * time.Millisecond):
+		}
+	}
+}
+
+// exists asks the kernel for one device by name; net.InterfaceByName dumps them all.
+func exists(device string) error {
+	fd, err := unix.Socket(unix.AF_INET, unix.SOCK_DGRAM|unix.SOCK_CLOEXEC, 0)
+	if err != nil {
+		return err
+	}
+	defer unix.Close(fd)
+	r, err := unix.NewIfreq(device)
+	if err != nil {
+		return err
+	}
+	return unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, r)
+}
+
+func (c *Config) check() error {
+	if c.ASN == 0 {
+		return errors.New("AS number 0: must be 1..4294967295")
+	}
+	if !c.RouterID.Is4() || c.RouterID.IsUnspecified() {
+		return fmt.Errorf("router id %v: must be an IPv4 address other than 0.0.0.0", c.RouterID)
+	}
+	if c.RestartTime < 0 || c.RestartTime > maxRestartTime {
+		return fmt.Errorf("restart time %v: must be 0..%v", c.RestartTime, maxRestartTime)
+	}
+	for _, a := range c.Listen {
+		if !a.IsValid() || a.Is4In6() {
+			return fmt.Errorf("listen address %v: must be an IPv4 or IPv6 address", a)
+		}
+	}
+	if c.Device != "" {
+		if err := exists(c.Device); err != nil {
+			return fmt.Errorf("device %s: %w", c.Device, err)
+		}
+	}
+	return nil
+}
+
+func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
+	if cfg.Port == 0 {
+		cfg.Port = 179
+	}
+	if cfg.DeferralTime <= 0 {
+		cfg.DeferralTime = defaultDeferral
+	}
+	if cfg.stallAfter == 0 {
+		cfg.stallAfter, cfg.watchEvery = stallAfter, watchEvery
+	}
+	if cfg.Log == nil {
+		cfg.Log = slog.New(slog.DiscardHandler)
+	}
+	n := &notes{}
+	s := &Server{
+		cfg: cfg, events: events, notes: n, log: cfg.Log, started: time.Now(),
+		neighbours: map[netip.Addr]Neighbour{},
+		sessions:   map[netip.Addr]*session{},
+		ups:        ups{kick: make(chan struct{}, 1)},
+		counted:    newCounted(),
+	}
+	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, lost: s.onLost, up: s.dialling.stop})
+	s.bgp = server.NewBgpServer(server.LoggerOption(logger, nil))
+	s.wg.Go(s.bgp.Serve)
+
+	run, cancel := context.WithCancel(context.Background())
+	s.cancel = cancel
+	if err := s.configure(ctx, run); err != nil {
+		cancel()
+		return nil, errors.Join(err, s.stop(false))
+	}
+	s.wg.Go(func() { s.watch(run) })
+	return s, nil
+}
+
+func (s *Server) configure(ctx, run context.Context) error {
+	err := ordered.start(s, func() error {
+		return s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: s.cfg.global()})
+	})
+	if err != nil {
+		return fmt.Errorf("start: %w", err)
+	}
+	if s.cfg.Restarting {
+		if err := s.gate.close(s); err != nil {
+			return fmt.Errorf("start: %w", err)
+		}
+	}
+	if err := s.rejectImports(ctx); err != nil {
+		return fmt.Errorf("import policy: %w", err)
+	}
+	return s.bgp.WatchEvent(run, server.WatchEventMessageCallbacks{
+		OnPathUpdate: s.onPaths,
+		OnPathEor:    s.onEndOfRIB,
+		OnPeerUpdate: s.onPeer,
+	}, server.WatchUpdate(false, "", ""), server.WatchEor(false), server.WatchPeer())
+}
+
+func (c *Config) global() *api.Global {
+	g := &api.Global{
+		Asn:          c.ASN,
+		RouterId:     c.RouterID.String(),
+		ListenPort:   -1,
+		BindToDevice: c.Device,
+	}
+	for _, k := range known {
+		if c.Families.Has(k.set) {
+			// An index into GoBGP's own list, not afi<<16|safi. Unset, the server makes
+			// tables for all of them: 10 MB.
+			g.Families = append(g.Families, uint32(oc.AfiSafiTypeToIntMap[oc.AfiSafiType(k.family.String())]))
+		}
+	}
+	if len(c.Listen) > 0 {
+		g.ListenPort = int32(c.Port)
+		for _, a := range c.Listen {
+			g.ListenAddresses = append(g.ListenAddresses, a.String())
+		}
+	}
+	return g
+}
+
+// rejectImports keeps what peers send out of GoBGP's own table, and with it out of what GoBGP
+// advertises to other peers. What we originate must be accepted by name: it passes the same policy.
+func (s *Server) rejectImports(ctx context.Context) error {
+	const name = "local-only"
+	policy := &api.Policy{Name: name, Statements: []*api.Statement{{
+		Name:       name,
+		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL},
+		Actions:    &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_ACCEPT},
+	}}}
+	if err := s.bgp.AddPolicy(ctx, &api.AddPolicyRequest{Policy: policy}); err != nil {
+		return err
+	}
+	return s.bgp.AddPolicyAssignment(ctx, &api.AddPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
+		Name:          "global",
+		Direction:     api.PolicyDirection_POLICY_DIRECTION_IMPORT,
+		Policies:      []*api.Policy{{Name: name}},
+		DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT,
+	}})
+}
+
+// Close ends all sessions and the server, within two seconds. With goodbye each peer gets a
+// Cease NOTIFICATION and forgets our routes. Without, connections are closed without a word, as
+// if the process had died, and peers that agreed on graceful restart keep our routes; a peer
+// that did not gets the Cease even so (GoBGP leaves no choice, and it has nothing to keep).
+//
+// When Close returns, no handler call runs or follows, and all goroutines are gone or, after an
+// error, still on their way out.
+func (s *Server) Close(goodbye bool) error {
+	s.closing.Store(true)
+	s.callMu.Lock()
+	again := s.closed
+	s.closed = true
+	s.callMu.Unlock()
+	s.earlyMu.Lock()
+	s.deaf = true
+	s.earlyMu.Unlock()
+	if again {
+		return nil
+	}
+	s.cancel()
+	done := make(chan error, 1)
+	go func() { done <- s.stop(goodbye) }()
+	select {
+	case err := <-done:
+		return err
+	case <-time.After(closeWithin):
+		return fmt.Errorf("close: server still busy after %v", closeWithin)
+	}
+}
+
+func (s *Server) stop(goodbye bool) error {
+	if goodbye {
+		// StopBgp forgets a peer's routes before it says goodbye, which takes a second per
+		// 150,000. This says it at once. It fails before the start only.
+		// One by one: for all at once GoBGP encodes one message in all their goroutines.
+		s.configMu.Lock()
+		for peer := range s.neighbours {
+			_ = s.bgp.ShutdownPeer(context.Background(), &api.ShutdownPeerRequest{Address: peer.String()})
+		}
+		s.configMu.Unlock()
+	}
+	err := s.bgp.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: !goodbye})
+	s.wg.Wait()
+	ordered.stop(s)
+	s.bgp.Stop() // ends the BFD server; the rest is stopped already, which it complains about
+	return err
+}
+
+// seconds rounds up to GoBGP's granularity.
+func seconds(d time.Duration) uint64 {
+	return uint64(math.Ceil(d.Seconds()))
+}

@@ -1,0 +1,160 @@
+package bgp
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"net/netip"
+	"testing"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/internal/bgptest"
+)
+
+// refreshed is a Handler that also takes in again what peers have told.
+type refreshed struct {
+	*recorder
+	refuse bool
+}
+
+func (r refreshed) BeginRefresh(peer netip.Addr) bool {
+	r.Add("begin refresh peer=%v", peer)
+	return !r.refuse
+}
+
+func (r refreshed) EndRefresh(peer netip.Addr) { r.Add("end refresh peer=%v", peer) }
+
+func startRefreshed(t *testing.T, refuse bool) *node {
+	log, text := bgptest.Log(t)
+	addr := bgptest.Loopback()
+	n := &node{addr: addr, port: bgptest.FreePort(t, addr), asn: 65000, rec: &recorder{}, log: text}
+	s, err := Start(t.Context(), Config{
+		Router: "vbr-test", ASN: n.asn, RouterID: netip.MustParseAddr("10.0.0.1"), Listen: []netip.Addr{addr}, Port: n.port, Log: log,
+	}, refreshed{n.rec, refuse})
+	must(t, err)
+	n.Speaker = s
+	t.Cleanup(func() { _ = s.Close(true) })
+	return n
+}
+
+// A reset says Cease, administrative reset, to one peer; the other's session stays.
+func TestResetSaysCease(t *testing.T) {
+	n := startNode(t, 65000)
+	one, two := bgptest.Loopback(), bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{{Address: one, ASN: 65001, Passive: true}, {Address: two, ASN: 65002, Passive: true}}))
+	if err := n.Reset(t.Context(), one); !errors.Is(err, ErrNotUp) {
+		t.Errorf("reset of a session that is not up: %v", err)
+	}
+	a := bgptest.Dial(t, one, n.at(), 65001, bgptest.MP(1, 1))
+	b := bgptest.Dial(t, two, n.at(), 65002, bgptest.MP(1, 1))
+	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", one))
+	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", two))
+	must(t, n.Reset(t.Context(), one))
+	for {
+		typ, body, err := a.Next(5 * time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if typ != bgptest.Notification {
+			continue
+		}
+		if body[0] != 6 || body[1] != 4 {
+			t.Errorf("NOTIFICATION %d/%d, want 6/4", body[0], body[1])
+		}
+		break
+	}
+	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=false", one), "cease/administrative reset")
+	b.Update(nil, bgptest.Basic(two, 65002), bgptest.NLRI("172.16.9.0/24"))
+	n.rec.Wait(t, 0, "update peer="+two.String(), "172.16.9.0/24")
+	n.rec.Never(t, 0, fmt.Sprintf("peer=%v up=false", two))
+}
+
+// A refresh repeats to us what the peer has told and not withdrawn, and to the peer what we advertise, and no session ends.
+func TestRefresh(t *testing.T) {
+	n := startRefreshed(t, false)
+	local := bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{{Address: local, ASN: 65001, Passive: true}}))
+	if err := n.Refresh(t.Context(), local); !errors.Is(err, ErrNotUp) {
+		t.Errorf("refresh of a session that is not up: %v", err)
+	}
+	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16")}}))
+	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1))
+	p.Expect(bgptest.UpdateMsg)
+	p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24", "172.16.2.0/24"))
+	p.Update(nil, bgptest.Basic(local, 65001, 65000), bgptest.NLRI("172.16.3.0/24")) // looped: the rib wants to know of it
+	p.Update(bgptest.NLRI("172.16.1.0/24"), nil, nil)
+	mark := n.rec.Wait(t, 0, "-[172.16.1.0/24]")
+	must(t, n.Refresh(t.Context(), local))
+	n.rec.Wait(t, mark, "update", "+[172.16.2.0/24]")
+	n.rec.Wait(t, mark, "update", "nh="+local.String(), "+[172.16.3.0/24]")
+	n.rec.Wait(t, mark, "begin refresh")
+	n.rec.Wait(t, mark, "end refresh")
+	n.rec.Never(t, mark, "172.16.1.0/24")
+	n.rec.Never(t, mark, "up=false")
+	for {
+		if body := p.Expect(bgptest.UpdateMsg); len(body) > 4 { // not the End-of-RIB
+			break
+		}
+	}
+}
+
+func TestRefreshRefused(t *testing.T) {
+	n := startRefreshed(t, true)
+	local := bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{{Address: local, ASN: 65001, Passive: true}}))
+	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1))
+	p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24"))
+	mark := n.rec.Wait(t, 0, "+[172.16.1.0/24]")
+	must(t, n.Refresh(t.Context(), local))
+	n.rec.Wait(t, mark, "begin refresh")
+	n.rec.Never(t, mark, "172.16.1.0/24")
+	n.rec.Never(t, mark, "end refresh")
+}
+
+// Status tells what show bgp summary has, of a session that is up and of one that is not, within its time.
+func TestStatus(t *testing.T) {
+	n := startNode(t, 65000)
+	one, two := bgptest.Loopback(), bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{
+		{Address: one, ASN: 65001, Passive: true, HoldTime: 90 * time.Second, KeepaliveInterval: 30 * time.Second},
+		{Address: two, ASN: 65002, Passive: true, Password: "canary-1", HoldTime: 60 * time.Second, KeepaliveInterval: 20 * time.Second},
+	}))
+	p := bgptest.Dial(t, one, n.at(), 65001, bgptest.MP(1, 1))
+	p.Update(nil, bgptest.Basic(one, 65001), bgptest.NLRI("172.16.1.0/24"))
+	n.rec.Wait(t, 0, "172.16.1.0/24")
+	var up, down PeerStatus
+	for end := time.Now().Add(10 * time.Second); ; {
+		l := n.Status(5 * time.Second)
+		if len(l) != 2 {
+			t.Fatalf("%d neighbours", len(l))
+		}
+		up, down = l[0], l[1]
+		if up.Peer != one {
+			up, down = down, up
+		}
+		if up.Received.Updates == 1 || time.Now().After(end) {
+			break
+		}
+	}
+	if up.State != "established" || up.HoldTime != 9*time.Second || up.KeepaliveInterval != 3*time.Second || up.Families != IPv4 || up.ASN != 65001 ||
+		up.LocalASN != 65000 || up.LocalAddress != n.addr || up.Sessions != 1 || up.Received.Updates != 1 || up.Sent.Opens != 1 ||
+		up.RouterID != netip.MustParseAddr("192.0.2.99") || time.Since(up.Since) > time.Minute {
+		t.Errorf("up: %+v", up)
+	}
+	if down.State == "established" || down.HoldTime != 60*time.Second || down.KeepaliveInterval != 20*time.Second || down.Families != IPv4 || down.ASN != 65002 ||
+		!down.Authenticated || down.Sessions != 0 || time.Since(down.Since) > time.Minute {
+		t.Errorf("down: %+v", down)
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		n.Status(0)
+	}()
+	select {
+	case <-done:
+	case <-ctx.Done():
+		t.Error("Status(0) takes a second")
+	}
+}

@@ -1,0 +1,199 @@
+package bgp
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+)
+
+// Config is a speaker's, fixed for its life.
+type Config struct {
+	Router   string     // the virtual border router's name, for logs only
+	ASN      uint32     // local AS, 1..4294967295
+	RouterID netip.Addr // IPv4
+	// Device is the VRF device that listeners and diallers are bound to: a packet that did not
+	// come in through that VRF does not reach them. "": the namespace's main table. A speaker
+	// does not outlive its device: when that was recreated, start another speaker.
+	Device string
+	// Listen are the addresses to listen on; empty: dial only. The unspecified one of a family stands for all that
+	// Device's VRF has, now and later.
+	Listen []netip.Addr
+	Port   uint16 // to listen on; 0: 179
+	// RestartTime is what peers are asked to wait for us after a broken session (RFC 4724),
+	// up to 4095 s. 0: no graceful restart, not as a helper either.
+	RestartTime time.Duration
+	// DeferralTime is how long after a restart advertisements may be held back for peers'
+	// End-of-RIB; 0: 15 s. RFC 4724 calls it Selection_Deferral_Timer.
+	DeferralTime time.Duration
+	// Restarting sets the R and F bits: we have just restarted, and this boot's kernel still
+	// forwards by the routes from before. Advertise before SetPeers then.
+	Restarting bool
+	Log        *slog.Logger // nil: no log. Session changes are not logged: Handler tells them.
+}
+
+// Peer is one neighbour's configuration.
+type Peer struct {
+	Address, LocalAddress netip.Addr // LocalAddress: to dial from; zero: the kernel's choice
+	Port                  uint16     // to dial; 0: 179
+	ASN, LocalASN         uint32     // LocalASN 0: Config.ASN
+	Password              string     // TCP MD5, at most 80 bytes; "": none. Never logged.
+	// Zero means 30 s, 10 s, 5 s. GoBGP counts whole seconds, waits up to 2 s before its
+	// first attempt to connect, and 5 s after a session broke.
+	HoldTime, KeepaliveInterval, ConnectRetry time.Duration
+	// IPv4 and IPv6 choose the families; none: that of Address. IPv6 needs an IPv6 Address,
+	// since the session's own address is the next hop. IPv4 on an IPv6 session has an IPv6
+	// next hop (RFC 8950).
+	IPv4, IPv6 bool
+	Passive    bool // never dial
+}
+
+// These are shared with package bgp/evpn: the same type under two names.
+type (
+	// PeerState is one change of a session.
+	PeerState = gobgp.PeerState
+	// GracefulRestart is the part of a PeerState that RFC 4724 is about.
+	GracefulRestart = gobgp.GracefulRestart
+	// PeerStatus is a snapshot of one neighbour; never with the password.
+	PeerStatus = gobgp.PeerStatus
+	// Families is a set of address families.
+	Families = gobgp.Families
+)
+
+// The families of this package.
+const (
+	IPv4 = gobgp.IPv4
+	IPv6 = gobgp.IPv6
+)
+
+// Handler is told what happens. Calls come one at a time: per peer in wire order, between a
+// PeerState with Established and the next without, except that a peer's state may be told at any
+// time. A call may use the Speaker, but not Close it. It must be quick: what peers send queues up
+// behind it without bound.
+type Handler interface {
+	Update(Update)
+	PeerState(PeerState)
+	// EndOfRIB: the peer has sent all it has of a family (RFC 4724 2). Peers without graceful
+	// restart send none, or only some.
+	EndOfRIB(peer netip.Addr, v6 bool)
+}
+
+// EarlyHandler is what a Handler may also be, to move traffic before routes.
+type EarlyHandler interface {
+	// SessionLost: an established session has just ended, and not for a graceful restart. It comes
+	// at once and may run beside another call; PeerState follows when GoBGP has forgotten the
+	// peer's routes, which takes it half a second for 100,000. It must not use the Speaker.
+	SessionLost(peer netip.Addr)
+}
+
+// RefreshHandler is what a Handler may also be, to take in again what a peer has told: see Speaker.Refresh.
+type RefreshHandler interface {
+	// BeginRefresh: Update will repeat all that the peer has told and not withdrawn. With false nothing is repeated.
+	BeginRefresh(peer netip.Addr) bool
+	// EndRefresh: what was not repeated, the peer does not offer. It does not come when the repetition broke off.
+	EndRefresh(peer netip.Addr)
+}
+
+// ErrNotUp says that a neighbour has no established session.
+var ErrNotUp = gobgp.ErrNotUp
+
+// Speaker is a running BGP speaker. Its methods may be called from any goroutine.
+type Speaker struct {
+	server *gobgp.Server
+}
+
+// Start opens the listeners. Before SetPeers no session begins, and after a restart who dials gets no answer. ctx bounds the start only, which
+// may take up to three seconds when an address is not usable yet.
+func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
+	log := cfg.Log
+	if log != nil && cfg.Router != "" {
+		log = log.With("router", cfg.Router)
+	}
+	s, err := gobgp.Start(ctx, gobgp.Config{
+		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
+		Families:    IPv4 | IPv6,
+		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
+		Log: log,
+	}, events{h})
+	if err != nil {
+		return nil, fmt.Errorf("bgp: %w", err)
+	}
+	return &Speaker{s}, nil
+}
+
+// SetPeers makes the neighbours be exactly these. It may be called again at any time: a
+// neighbour that did not change is not touched, one whose timers alone changed keeps its session
+// (they apply from the next one on), any other change resets it. A removed neighbour gets a Cease,
+// and its key is removed from the kernel; so is the old one when a password changes.
+//
+// Nothing is done when one of the peers is unacceptable. Later errors concern single peers,
+// which the message names; the others are done.
+func (s *Speaker) SetPeers(peers []Peer) error {
+	l := make([]gobgp.Neighbour, 0, len(peers))
+	for _, p := range peers {
+		f := p.families()
+		if f.Has(IPv6) && p.Address.Is4() {
+			return fmt.Errorf("bgp: peer %v: IPv6 routes need a session over IPv6", p.Address)
+		}
+		l = append(l, gobgp.Neighbour{
+			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
+			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive,
+		})
+	}
+	if err := s.server.SetPeers(l); err != nil {
+		return fmt.Errorf("bgp: %w", err)
+	}
+	return nil
+}
+
+func (p *Peer) families() (f Families) {
+	if p.IPv4 || !p.IPv6 && p.Address.Is4() {
+		f |= IPv4
+	}
+	if p.IPv6 || !p.IPv4 && !p.Address.Is4() {
+		f |= IPv6
+	}
+	return f
+}
+
+// Peers is a snapshot of all neighbours, sorted by address. It costs time in proportion to the
+// routes received.
+func (s *Speaker) Peers() []PeerStatus { return s.server.Peers() }
+
+// Status is a snapshot of all neighbours, sorted by address. It returns within the time, however many routes there are: the
+// counters of messages may be those of a few seconds ago, and Prefixes stay empty.
+func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.Status(within) }
+
+// Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4); it comes up again after five seconds,
+// or when the peer dials. The error wraps ErrNotUp when there is none.
+func (s *Speaker) Reset(ctx context.Context, peer netip.Addr) error {
+	if err := s.server.Reset(ctx, peer); err != nil {
+		return fmt.Errorf("bgp: peer %v: %w", peer, err)
+	}
+	return nil
+}
+
+// Refresh tells a neighbour all again, and hands up again all that it has told, without an interruption of the session. The peer is not asked (RFC
+// 2918), since GoBGP has all that it would say. It takes time in proportion to the routes; the error wraps ErrNotUp when there is no session.
+func (s *Speaker) Refresh(ctx context.Context, peer netip.Addr) error {
+	if err := s.server.Refresh(ctx, peer); err != nil {
+		return fmt.Errorf("bgp: peer %v: %w", peer, err)
+	}
+	return nil
+}
+
+// Close ends the speaker within two seconds. With goodbye, peers get a Cease NOTIFICATION and drop
+// our routes. Without, connections just close, as in a crash, so that graceful restart holds our
+// routes at the peers that agreed to it (a peer that did not still gets a Cease).
+//
+// When it returns no handler call runs or follows. On an error, goroutines may still be ending.
+func (s *Speaker) Close(goodbye bool) error {
+	if err := s.server.Close(goodbye); err != nil {
+		return fmt.Errorf("bgp: %w", err)
+	}
+	return nil
+}

@@ -1,0 +1,196 @@
+package bgp
+
+import (
+	"net/netip"
+
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+)
+
+// Update is what one UPDATE message changed, or the part of it that has one next hop. Apply
+// Withdrawn before Announced: a prefix in both is announced (RFC 4271 4.3). An UPDATE that broke
+// the rules in a way that RFC 7606 calls treat-as-withdraw comes as withdrawals.
+//
+// Prefixes have no host bits set. They may repeat. The slices are the handler's to keep.
+type Update struct {
+	Peer      netip.Addr
+	Attrs     *Attrs // nil when nothing is announced
+	Announced []netip.Prefix
+	Withdrawn []netip.Prefix
+}
+
+// Attrs are the path attributes of the announced prefixes. Nobody may change them: the prefixes of
+// an UPDATE share them.
+type Attrs struct {
+	// NextHop is IPv6 for IPv6 prefixes, possibly IPv4-mapped, and for IPv4 prefixes under
+	// RFC 8950. It is as the peer sent it: on-link or not is the user's to check. A link-local
+	// address that MP_REACH_NLRI carries beside a global one (RFC 2545 3) is lost in GoBGP.
+	NextHop       netip.Addr
+	Origin        uint8 // 0 IGP, 1 EGP, 2 incomplete
+	ASPath        []Segment
+	MED           uint32 // valid with HasMED
+	LocalPref     uint32 // valid with HasLocalPref; meaningless from an eBGP peer
+	HasMED        bool
+	HasLocalPref  bool
+	AtomicAggr    bool
+	Communities   []uint32    // RFC 1997
+	LargeComms    [][3]uint32 // RFC 8092
+	OriginatorID  netip.Addr  // RFC 4456; zero: none
+	ClusterList   []netip.Addr
+	AggregatorASN uint32 // 0: no AGGREGATOR
+	Aggregator    netip.Addr
+}
+
+// Segment types of an AS path, RFC 4271 4.3 and RFC 5065 3.
+const (
+	ASSet          = 1
+	ASSequence     = 2
+	ConfedSequence = 3
+	ConfedSet      = 4
+)
+
+// Segment is one segment of an AS path.
+type Segment struct {
+	Type uint8
+	ASNs []uint32
+}
+
+// events turns what the server reports into handler calls.
+type events struct {
+	h Handler
+}
+
+var (
+	_ gobgp.Events    = events{}
+	_ gobgp.Early     = events{}
+	_ gobgp.Refresher = events{}
+)
+
+// BeginRefresh implements gobgp.Refresher.
+func (e events) BeginRefresh(peer netip.Addr) bool {
+	r, ok := e.h.(RefreshHandler)
+	return ok && r.BeginRefresh(peer)
+}
+
+// EndRefresh implements gobgp.Refresher.
+func (e events) EndRefresh(peer netip.Addr) {
+	if r, ok := e.h.(RefreshHandler); ok {
+		r.EndRefresh(peer)
+	}
+}
+
+func (e events) PeerState(s gobgp.PeerState) { e.h.PeerState(s) }
+
+// SessionLost implements gobgp.Early.
+func (e events) SessionLost(peer netip.Addr) {
+	if early, ok := e.h.(EarlyHandler); ok {
+		early.SessionLost(peer)
+	}
+}
+
+func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) { e.h.EndOfRIB(peer, f == IPv6) }
+
+// Paths implements gobgp.Events. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and
+// the one in MP_REACH_NLRI (RFC 4760 3).
+func (e events) Paths(peer netip.Addr, paths []*apiutil.Path) {
+	plain, mp := Update{Peer: peer}, Update{Peer: peer}
+	for i, p := range paths {
+		nlri, ok := p.Nlri.(*packet.IPAddrPrefix)
+		if !ok {
+			continue
+		}
+		u := &plain
+		switch {
+		case p.Withdrawal:
+			u.Withdrawn = add(u.Withdrawn, nlri.Prefix, len(paths)-i)
+			continue
+		case hasReach(p.Attrs):
+			u = &mp
+		}
+		if u.Attrs == nil {
+			u.Attrs = attrs(p.Attrs)
+		}
+		u.Announced = add(u.Announced, nlri.Prefix, len(paths)-i)
+	}
+	if mp.Attrs != nil && plain.Attrs == nil { // nearly always one or the other
+		mp.Withdrawn, plain.Withdrawn = plain.Withdrawn, nil
+	}
+	if plain.Attrs != nil || plain.Withdrawn != nil {
+		e.h.Update(plain)
+	}
+	if mp.Attrs != nil {
+		e.h.Update(mp)
+	}
+}
+
+// add appends, making room for all that can follow at once.
+func add(l []netip.Prefix, p netip.Prefix, room int) []netip.Prefix {
+	if l == nil {
+		l = make([]netip.Prefix, 0, room)
+	}
+	return append(l, p)
+}
+
+func hasReach(l []packet.PathAttributeInterface) bool {
+	for i := len(l) - 1; i >= 0; i-- { // GoBGP puts it last
+		if _, ok := l[i].(*packet.PathAttributeMpReachNLRI); ok {
+			return true
+		}
+	}
+	return false
+}
+
+// attrs decodes once per UPDATE. Slices are GoBGP's own where it keeps them unchanged.
+func attrs(l []packet.PathAttributeInterface) *Attrs {
+	a := &Attrs{}
+	for _, x := range l {
+		switch x := x.(type) {
+		case *packet.PathAttributeNextHop:
+			a.NextHop = x.Value
+		case *packet.PathAttributeMpReachNLRI:
+			a.NextHop = x.Nexthop
+		case *packet.PathAttributeOrigin:
+			a.Origin = x.Value
+		case *packet.PathAttributeAsPath:
+			a.ASPath = segments(x.Value)
+		case *packet.PathAttributeMultiExitDisc:
+			a.MED, a.HasMED = x.Value, true
+		case *packet.PathAttributeLocalPref:
+			a.LocalPref, a.HasLocalPref = x.Value, true
+		case *packet.PathAttributeAtomicAggregate:
+			a.AtomicAggr = true
+		case *packet.PathAttributeCommunities:
+			a.Communities = x.Value
+		case *packet.PathAttributeLargeCommunities:
+			a.LargeComms = largeCommunities(x.Values)
+		case *packet.PathAttributeOriginatorId:
+			a.OriginatorID = x.Value
+		case *packet.PathAttributeClusterList:
+			a.ClusterList = x.Value
+		case *packet.PathAttributeAggregator:
+			a.AggregatorASN, a.Aggregator = x.Value.AS, x.Value.Address
+		}
+	}
+	return a
+}
+
+func segments(l []packet.AsPathParamInterface) []Segment {
+	if len(l) == 0 {
+		return nil
+	}
+	out := make([]Segment, len(l))
+	for i, p := range l {
+		out[i] = Segment{Type: p.GetType(), ASNs: p.GetAS()}
+	}
+	return out
+}
+
+func largeCommunities(l []*packet.LargeCommunity) [][3]uint32 {
+	out := make([][3]uint32, len(l))
+	for i, c := range l {
+		out[i] = [3]uint32{c.ASN, c.LocalData1, c.LocalData2}
+	}
+	return out
+}

@@ -1,0 +1,150 @@
+package render
+
+import (
+	"cmp"
+	"fmt"
+	"maps"
+	"slices"
+	"strings"
+
+	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+)
+
+// Counts lists numbers by name, most first: "as-loop 3, quota 1".
+func Counts(m map[string]uint32) string {
+	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
+	var out []string
+	for _, n := range names {
+		if m[n] > 0 {
+			out = append(out, fmt.Sprintf("%s %d", n, m[n]))
+		}
+	}
+	return strings.Join(out, ", ")
+}
+
+// Total adds up numbers by name.
+func Total(m map[string]uint32) uint32 {
+	var sum uint32
+	for _, n := range m {
+		sum += n
+	}
+	return sum
+}
+
+// RouterState names a router's state and its colour.
+func RouterState(s vbrv1.RouterStatus_State) (string, table.Style) {
+	text := word(s.String(), "STATE_")
+	switch s {
+	case vbrv1.RouterStatus_STATE_READY:
+		return text, table.Good
+	case vbrv1.RouterStatus_STATE_DEGRADED:
+		return text, table.Bad
+	}
+	return text, table.Warn
+}
+
+// Routers shows one line for each router.
+func (p *Page) Routers(routers []*vbrv1.RouterStatus) error {
+	t := p.table(left("Router"), left("State"), right("Sessions"), right("Received"), right("Rejected"), right("Kernel"),
+		right("Advertised"), right("Exported"), right("Since"), left("Owner"), inWide(right("AS")), inWide(left("RouterID")),
+		inWide(left("VRF")), inWide(right("Table")), inWide(right("Stale")), inWide(right("Refused")), inWide(right("Drift")), left("Reason"))
+	for _, r := range routers {
+		state, style := RouterState(r.GetState())
+		n := r.GetRoutes()
+		t.Row(r.GetName(), table.Cell{Text: state, Style: style}, fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions()),
+			n.GetReceived(), Total(n.GetRejected()), n.GetKernel(), n.GetAdvertised(), n.GetExported(), p.age(r.GetSince()), orDash(r.GetOwner()),
+			r.GetLocalAsn(), orDash(r.GetRouterId()), vrf(r), r.GetRouteTableId(), n.GetStale(), n.GetRefused(), r.GetDrift(), strings.Join(r.GetReasons(), "; "))
+	}
+	return t.Flush()
+}
+
+func vrf(r *vbrv1.RouterStatus) string {
+	if r.GetVrf() == "" {
+		return "default"
+	}
+	return r.GetVrf()
+}
+
+// Router shows the whole status of a router.
+func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error {
+	state, style := RouterState(r.GetState())
+	p.line("%s %s since %s", p.bold(r.GetName()), p.Palette.Paint(style, state), p.age(r.GetSince()))
+	for _, reason := range r.GetReasons() {
+		p.line("  %s", p.bad("! "+reason))
+	}
+	if r.GetDrained() && r.GetState() != vbrv1.RouterStatus_STATE_DRAINED {
+		p.line("  %s", p.warn("! drained too"))
+	}
+	p.fact("owner", "%s", orDash(r.GetOwner()))
+	p.fact("AS", "%d, router id %s", r.GetLocalAsn(), orDash(r.GetRouterId()))
+	p.fact("VRF", "%s, table %d", vrf(r), r.GetRouteTableId())
+	n := r.GetRoutes()
+	p.fact("routes", "%d received, %d accepted, %d rejected, %d stale", n.GetReceived(), n.GetAccepted(), Total(n.GetRejected()), n.GetStale())
+	if rejected := Counts(n.GetRejected()); rejected != "" {
+		p.fact("rejected", "%s", rejected)
+	}
+	p.fact("kernel", "%d installed, %d refused, %d mended by audits", n.GetKernel(), n.GetRefused(), r.GetDrift())
+	p.fact("told", "%d to the customer, %d to the VPC", n.GetAdvertised(), n.GetExported())
+	if err := p.lines(r.GetLines()); err != nil {
+		return err
+	}
+	if err := p.routerInterfaces(r.GetRouterInterfaces()); err != nil {
+		return err
+	}
+	if len(sessions) == 0 {
+		p.line("\nno sessions")
+		return nil
+	}
+	p.line("\n%d of %s established:", r.GetSessionsEstablished(), Count(r.GetSessions(), "session"))
+	return p.Sessions(sessions)
+}
+
+func (p *Page) fact(name, format string, args ...any) {
+	p.line("  %-9s %s", name, table.Clean(fmt.Sprintf(format, args...)))
+}
+
+func (p *Page) lines(lines []*vbrv1.LineStatus) error {
+	if len(lines) == 0 {
+		return nil
+	}
+	p.line("\nlines:")
+	t := p.table(left("Port"), right("VLAN"), left("Device"), left("State"), left("Addresses"))
+	for _, l := range lines {
+		state := table.Cell{Text: "up", Style: table.Good}
+		if !l.GetUp() {
+			state = table.Cell{Text: "down", Style: table.Bad}
+		}
+		t.Row(l.GetPhysicalConnectionId(), l.GetVlanId(), l.GetDevice(), state, strings.Join(l.GetAddresses(), " "))
+	}
+	return t.Flush()
+}
+
+func (p *Page) routerInterfaces(list []*vbrv1.RouterInterfaceStatus) error {
+	if len(list) == 0 {
+		return nil
+	}
+	p.line("\nrouter interfaces:")
+	t := p.table(left("Name"), right("VNI"), left("Route Target"), left("Device"), right("Imported"), right("Exported"), left("Gateways"))
+	for _, ri := range list {
+		t.Row(ri.GetName(), ri.GetVni(), ri.GetRouteTarget(), ri.GetDevice(), ri.GetImported(), ri.GetExported(), strings.Join(ri.GetGateways(), " "))
+	}
+	return t.Flush()
+}
+
+// Host shows the daemon.
+func (p *Page) Host(h *vbrv1.GetHostResponse) error {
+	p.line("%s vbrd %s, up %s", p.bold(orDash(h.GetHost())), table.Clean(h.GetVersion()), p.age(h.GetStartTime()))
+	for _, problem := range h.GetProblems() {
+		p.line("  %s", p.bad("! "+problem))
+	}
+	p.fact("routers", "%d, %d degraded", h.GetRouters(), h.GetRoutersDegraded())
+	p.fact("sessions", "%d, %d established", h.GetSessions(), h.GetSessionsEstablished())
+	p.fact("routes", "%d in the kernel", h.GetRoutes())
+	p.fact("store", "%s, revision %d", orDash(h.GetStore()), h.GetRevision())
+	if len(h.GetBackboneSessions()) == 0 {
+		return nil
+	}
+	p.line("\nbackbone sessions:")
+	return p.Sessions(h.GetBackboneSessions())
+}

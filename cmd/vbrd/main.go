@@ -1,0 +1,111 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/signal"
+	"runtime"
+	"syscall"
+
+	"github.com/openvbr/openvbr/vbr"
+	"github.com/openvbr/openvbr/vbr/config"
+	"github.com/openvbr/openvbr/vbr/intent"
+)
+
+// version is set by the linker (see the Makefile).
+var version = "unknown"
+
+// The exit statuses.
+const (
+	exitOK      = 0
+	exitFailed  = 1
+	exitInvalid = 2
+	exitRunning = 3
+)
+
+func main() {
+	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
+	defer stop()
+	os.Exit(run(ctx, os.Args[1:], os.Stdout, os.Stderr))
+}
+
+// run is main with its surroundings as parameters; it returns the exit status.
+func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
+	settings, problems := config.Load(config.Input{Args: args, Env: os.Environ(), Hostname: os.Hostname})
+	if len(problems) > 0 {
+		return invalid(stderr, problems)
+	}
+	switch settings.Action {
+	case config.Help:
+		fmt.Fprint(stdout, config.Usage())
+		return exitOK
+	case config.Version:
+		fmt.Fprintf(stdout, "vbrd %s (%s)\n", version, runtime.Version())
+		return exitOK
+	case config.Cleanup:
+		return finish(stderr, cleanup(ctx, settings, newLogger(settings.Log, stderr)))
+	}
+	in, warnings, problems := load(settings)
+	if len(problems) > 0 {
+		return invalid(stderr, problems)
+	}
+	for _, w := range warnings {
+		fmt.Fprintln(stderr, "vbrd: warning:", w.Error())
+	}
+	if settings.Action == config.Check {
+		fmt.Fprintf(stdout, "ok: %d routers, %d router interfaces, %d physical connections\n",
+			len(in.Routers), len(in.RouterInterfaces), len(in.PhysicalConnections))
+		return exitOK
+	}
+	return finish(stderr, serve(ctx, settings, newLogger(settings.Log, stderr)))
+}
+
+// load reads the resources and checks them by themselves, against the machine and against the settings: every error at once.
+// It leaves out the default folder when there is none: the store may hold everything.
+func load(s *config.Settings) (in *intent.Intent, warnings, problems intent.Errors) {
+	if _, err := os.Stat(s.Resources); errors.Is(err, os.ErrNotExist) && s.Resources == config.DefaultResources {
+		s.Resources = ""
+	}
+	in = &intent.Intent{}
+	if s.Resources != "" {
+		in, problems, warnings = intent.Options{Host: s.Host}.LoadOn(s.Resources, intent.Host{})
+	}
+	p, w := config.CheckHost(s, intent.Host{})
+	problems, warnings = append(problems, p...), append(warnings, w...)
+	if in != nil {
+		problems = append(problems, config.CheckIntent(s, in.On(s.Host))...)
+	}
+	problems.Sort()
+	return in, warnings, problems
+}
+
+func invalid(stderr io.Writer, problems intent.Errors) int {
+	for _, p := range problems {
+		fmt.Fprintln(stderr, p.Error())
+	}
+	errs := "errors"
+	if len(problems) == 1 {
+		errs = "error"
+	}
+	fmt.Fprintf(stderr, "vbrd: %d %s; nothing was applied\n", len(problems), errs)
+	return exitInvalid
+}
+
+// finish tells an error and returns its exit status.
+func finish(stderr io.Writer, err error) int {
+	var problems intent.Errors
+	switch {
+	case err == nil:
+		return exitOK
+	case errors.As(err, &problems):
+		return invalid(stderr, problems)
+	}
+	fmt.Fprintln(stderr, "vbrd:", err)
+	if errors.Is(err, vbr.ErrRunning) {
+		return exitRunning
+	}
+	return exitFailed
+}

@@ -1,0 +1,10 @@
+package fib
+
+// NewLinux is the kernel of the calling thread's network namespace, with receive buffers for answers of so many bytes, 0 for what is usual.
+func NewLinux(buffer int) (Kernel, error) {
+	l, err := newLinux()
+	if err == nil && buffer > 0 {
+		l.buffer = buffer
+	}
+	return l, err
+}

@@ -1,0 +1,102 @@
+package topo
+
+import (
+	"fmt"
+	"strings"
+)
+
+// VRF is the name of the VPC's VRF at each gateway, and its table.
+const (
+	VRF      = "vpc"
+	VRFTable = "1000"
+)
+
+// vpc builds a customer's VPC: a gateway that speaks EVPN type-5 over the
+// underlay and a host behind it.
+func (t *Topology) vpc(c *Customer) {
+	c.Gateway, c.Host = t.Lab.Namespace("vpc-"+c.Name), t.Lab.Namespace("host-"+c.Name)
+	gw := c.Gateway
+	t.Lab.Veth(gw, "eth0", t.Underlay, "vpc-"+c.Name)
+	t.Lab.Veth(gw, "vsw0", c.Host, "eth0")
+	t.Underlay.IP("link set vpc-" + c.Name + " master br0")
+	gw.Forward()
+	// The bridge and its MAC are the EVPN router MAC; there is no address on
+	// it. Addresses come after enslaving, which drops IPv6 ones.
+	gw.IP("addr add "+c.VTEP+"/24 dev eth0",
+		"link add "+VRF+" type vrf table "+VRFTable,
+		"link set "+VRF+" up",
+		"route add unreachable default metric 4278198272 table "+VRFTable,
+		"route add unreachable ::/0 metric 4278198272 table "+VRFTable,
+		"link add brl3 address "+routerMAC(c)+" type bridge",
+		"link set brl3 addrgenmode none master "+VRF,
+		fmt.Sprintf("link add vx%d type vxlan id %d local %s dstport 4789 nolearning", c.VNI, c.VNI, c.VTEP),
+		fmt.Sprintf("link set vx%d addrgenmode none master brl3", c.VNI),
+		fmt.Sprintf("link set vx%d up", c.VNI),
+		"link set brl3 up",
+		"link set vsw0 master "+VRF,
+		"addr add 10.100.0.1/16 dev vsw0",
+		"addr add 2001:db8:100::1/48 dev vsw0")
+	c.Host.IP("addr add "+VPCHost4+"/16 dev eth0", "addr add "+VPCHost6+"/48 dev eth0",
+		"route add default via 10.100.0.1", "route add ::/0 via 2001:db8:100::1")
+	c.FRR = gw.FRR(gatewayConf(c, t.gatewayPeer()), "bgpd")
+}
+
+func routerMAC(c *Customer) string { return fmt.Sprintf("02:00:00:00:%02x:%02x", c.VNI>>8, c.VNI&0xff) }
+
+func gatewayConf(c *Customer, peer string) string {
+	return strings.NewReplacer("NAME", c.Gateway.Name, "VTEP", c.VTEP, "PEER", peer,
+		"ASN", fmt.Sprint(BackboneASN), "VNI", fmt.Sprint(c.VNI), "PREFIX4", VPCPrefix4, "PREFIX6", VPCPrefix6, "VRF", VRF).
+		Replace(`hostname NAME
+vrf VRF
+ vni VNI
+exit-vrf
+router bgp ASN
+ bgp router-id VTEP
+ no bgp ebgp-requires-policy
+ no bgp default ipv4-unicast
+ bgp graceful-restart
+ neighbor PEER remote-as ASN
+ neighbor PEER timers 3 9
+ neighbor PEER timers connect 1
+ neighbor PEER advertisement-interval 0
+ address-family l2vpn evpn
+  neighbor PEER activate
+  neighbor PEER soft-reconfiguration inbound
+  advertise-all-vni
+ exit-address-family
+exit
+router bgp ASN vrf VRF
+ bgp router-id VTEP
+ no bgp network import-check
+ address-family ipv4 unicast
+  network PREFIX4
+ exit-address-family
+ address-family ipv6 unicast
+  network PREFIX6
+ exit-address-family
+ address-family l2vpn evpn
+  rd VTEP:VNI
+  route-target import ASN:VNI
+  route-target export ASN:VNI
+  advertise ipv4 unicast
+  advertise ipv6 unicast
+ exit-address-family
+exit
+`)
+}
+
+// Announce makes the VPC's gateway announce a prefix to the edge.
+func (c *Customer) Announce(prefix string) error { return c.network(prefix, true) }
+
+// Withdraw takes it back.
+func (c *Customer) Withdraw(prefix string) error { return c.network(prefix, false) }
+
+func (c *Customer) network(prefix string, on bool) error {
+	return network(c.FRR, fmt.Sprintf("router bgp %d vrf %s", BackboneASN, VRF), prefix, on)
+}
+
+// GatewayHas is nil when the VPC's gateway forwards to prefix by a route that
+// EVPN brought.
+func (c *Customer) GatewayHas(prefix string) error {
+	return c.Gateway.HasRoute(prefix, VRFTable, "proto", "bgp")
+}

@@ -1,0 +1,151 @@
+package vbr
+
+import (
+	"context"
+	"fmt"
+	"net/netip"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/vbr/link"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// begin starts a life: it reads what the kernel holds of ours and registers the sources of paths. What the kernel
+// holds becomes a source of its own, which loses to every living one and is swept when all neighbours have said what they have.
+func (r *router) begin(ctx context.Context, state link.State) error {
+	if _, err := r.fib.Adopt(ctx); err != nil {
+		return fmt.Errorf("adopt the routes of table %d: %w", r.spec.link.Table, err)
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.rib.SetNow(time.Now())
+	r.forgetSources()
+	held := r.adoptRoutes(deviceKinds(state))
+	r.arrange(r.spec, state)
+	r.vpcDone = len(r.spec.ris) == 0
+	r.swept = false
+	r.sweepAt = time.Now().Add(r.host.opts.Timers.Stale)
+	if held > 0 {
+		r.log.Info("adopted the routes that the kernel held", "routes", held, "table", r.spec.link.Table)
+	}
+	return nil
+}
+
+// forgetSources drops all sources of an earlier life. What the neighbours were told stays known to the rib.
+func (r *router) forgetSources() {
+	for _, id := range r.adopted {
+		r.rib.RemoveSource(id)
+	}
+	for _, s := range r.sessions {
+		r.restore(s)
+		r.rib.RemoveSource(s.source)
+	}
+	for _, v := range r.vpc {
+		r.rib.RemoveSource(v.source)
+	}
+	for _, id := range r.lines {
+		r.rib.RemoveSource(id)
+	}
+	r.vpc, r.lines, r.owed = nil, nil, false
+	r.adopted, r.sessions = make(map[int]rib.SourceID), make(map[netip.Addr]*session, len(r.spec.peers))
+}
+
+// deviceKinds are the router's own interface indexes and the kind of source behind each.
+func deviceKinds(state link.State) map[int]rib.Kind {
+	kinds := make(map[int]rib.Kind)
+	for _, l := range state.Lines {
+		kinds[l.Index] = rib.BGP
+	}
+	for _, t := range state.Tunnels {
+		kinds[t.Index] = rib.RouterInterface
+	}
+	delete(kinds, 0)
+	return kinds
+}
+
+// adoptRoutes puts the kernel's routes into the rib, one source a device, and returns how many prefixes. Routes over devices that
+// are not the router's stay out: they are swept.
+func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
+	n := 0
+	for route := range r.fib.All() {
+		if route.Set == nil {
+			continue
+		}
+		known := false
+		for i, nh := range route.Set.Primary() {
+			kind := kinds[nh.Device]
+			if kind == 0 {
+				continue
+			}
+			id, ok := r.adopted[nh.Device]
+			if !ok {
+				id = r.rib.AddSource(adoptedSource(kind, nh.Device))
+				r.adopted[nh.Device] = id
+				r.owed = r.owed || kind == rib.BGP
+			}
+			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway}, route.Prefix)
+			known = true
+		}
+		if known {
+			n++
+		}
+	}
+	return n
+}
+
+// adoptedSource is what a predecessor left on a device.
+func adoptedSource(kind rib.Kind, device int) rib.Source {
+	return rib.Source{Kind: kind, Name: fmt.Sprintf("adopted-%d", device), Adopted: true, Device: device, OnLink: kind == rib.RouterInterface}
+}
+
+// sweepIfDue removes what was adopted and not announced again, once all neighbours have said End-of-RIB or the stale timer has run out.
+func (r *router) sweepIfDue(ctx context.Context, speaker *bgp.Speaker) {
+	r.mu.Lock()
+	due, late := r.allSynced(), time.Now().After(r.sweepAt)
+	if r.swept || !due && !late {
+		r.mu.Unlock()
+		return
+	}
+	r.swept = true
+	left := 0
+	for _, id := range r.adopted {
+		left += r.rib.Counts(id).Received
+		r.rib.RemoveSource(id)
+	}
+	clear(r.adopted)
+	r.mu.Unlock()
+	r.flush(ctx, speaker)
+	n, err := r.fib.Sweep(ctx)
+	r.degrade("sweep", err)
+	r.sayCollect.Do(func() { r.host.collect(ctx) })
+	if left+n == 0 {
+		return
+	}
+	reason := "every neighbour has said End-of-RIB"
+	if !due {
+		reason = "the stale timer ran out"
+	}
+	r.log.Info("restart complete: adopted routes that nobody announced are gone", "reason", reason, "was_adopted", left, "swept", n)
+}
+
+// allSynced says whether every neighbour has said all it has; r.mu is held.
+func (r *router) allSynced() bool { return r.vpcDone && r.customerSynced() }
+
+// customerSynced says whether every peer of the customer has said all it has; r.mu is held.
+func (r *router) customerSynced() bool {
+	for _, s := range r.sessions {
+		if !s.synced {
+			return false
+		}
+	}
+	return true
+}
+
+// caughtUp says whether the router has heard its customer out since the restart, or has nothing of the customer's to wait for: one whose
+// line was down before keeps nobody waiting.
+func (r *router) caughtUp() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !r.owed || len(r.adopted) == 0 || r.customerSynced()
+}

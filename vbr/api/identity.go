@@ -1,0 +1,79 @@
+package api
+
+import (
+	"crypto/x509"
+	"fmt"
+	"os/user"
+	"strconv"
+	"strings"
+	"time"
+	"unicode"
+
+	"google.golang.org/grpc/credentials"
+
+	"github.com/openvbr/openvbr/vbr/control"
+)
+
+// identity is who is at the other end of a connection. It is the connection's gRPC AuthInfo.
+type identity struct {
+	credentials.CommonAuthInfo
+	name string // for people, logs and limits: "uid:1000(alice)", "uri:spiffe://example.net/noc", "cn:noc.example.net"
+	from string // "unix pid 4711", "192.0.2.9:40000"
+
+	unix bool // by peer credentials; otherwise by certificate
+	uid  uint32
+	gids []uint32
+
+	uris     []string
+	cn       string
+	notAfter time.Time // of the certificate
+
+	caller *control.Caller // nil: nobody that the settings know
+	conn   *conn
+	peer   *peer
+}
+
+// AuthType is as in gRPC's credentials.AuthInfo.
+func (id *identity) AuthType() string {
+	if id.unix {
+		return "unix"
+	}
+	return "tls"
+}
+
+func unixIdentity(uid, gid uint32, pid int32, groups []uint32) *identity {
+	name := fmt.Sprintf("uid:%d", uid)
+	if u, err := user.LookupId(strconv.Itoa(int(uid))); err == nil {
+		name += "(" + printable(u.Username) + ")"
+	}
+	return &identity{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		unix:           true, name: name, from: fmt.Sprintf("unix pid %d", pid), uid: uid, gids: append([]uint32{gid}, groups...),
+	}
+}
+
+func certIdentity(cert *x509.Certificate, from string) *identity {
+	id := &identity{
+		CommonAuthInfo: credentials.CommonAuthInfo{SecurityLevel: credentials.PrivacyAndIntegrity},
+		from:           from, cn: cert.Subject.CommonName, notAfter: cert.NotAfter, name: "cn:" + printable(cert.Subject.CommonName),
+	}
+	for _, u := range cert.URIs {
+		id.uris = append(id.uris, u.String())
+	}
+	if len(id.uris) > 0 {
+		id.name = "uri:" + printable(id.uris[0])
+	}
+	return id
+}
+
+// printable keeps a name that others chose from spoiling lines.
+func printable(s string) string {
+	const longest = 128
+	s = strings.Map(func(r rune) rune {
+		if r > unicode.MaxASCII || !unicode.IsPrint(r) {
+			return '?'
+		}
+		return r
+	}, s)
+	return s[:min(len(s), longest)]
+}

@@ -1,0 +1,266 @@
+package vbr
+
+import (
+	"errors"
+	"net/netip"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/evpn"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+)
+
+// backbone is the host's door for its EVPN speaker (evpn.Handler): it holds the type-5 routes that carry the route
+// target of one of our router interfaces and hands them to the routers attached. Import is by route target only.
+type backbone struct {
+	host *Host
+
+	mu       sync.Mutex
+	speaker  *evpn.Speaker
+	wanted   map[evpn.RouteTarget]bool         // of all router interfaces in the intent
+	attached map[evpn.RouteTarget][]attachment // of those whose router lives
+	paths    map[pathKey]*vpcPath
+	received map[netip.Addr]int // how many paths are a peer's
+	lastID   uint32
+	up       map[netip.Addr]bool      // which sessions are
+	unsynced map[netip.Addr]bool      // peers that have not said End-of-RIB since we started
+	stale    map[netip.Addr]time.Time // restarting peers, and when their stale paths go
+}
+
+// attachment is a router interface of a living router.
+type attachment struct {
+	router *router
+	side   *vpcSide
+}
+
+type pathKey struct {
+	peer netip.Addr
+	evpn.Key
+}
+
+type vpcPath struct {
+	id    uint32
+	route evpn.Route
+	stale bool
+}
+
+func newBackbone(h *Host) *backbone {
+	return &backbone{
+		host: h, wanted: make(map[evpn.RouteTarget]bool), attached: make(map[evpn.RouteTarget][]attachment),
+		paths: make(map[pathKey]*vpcPath), received: make(map[netip.Addr]int), up: make(map[netip.Addr]bool), unsynced: make(map[netip.Addr]bool), stale: make(map[netip.Addr]time.Time),
+	}
+}
+
+// attach hands the router all routes of these of its router interfaces, and from now on every change.
+func (b *backbone) attach(r *router, sides ...*vpcSide) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range sides {
+		b.attached[v.ri.target] = append(b.attached[v.ri.target], attachment{r, v})
+	}
+	for _, p := range b.paths {
+		for _, v := range sides {
+			if slices.Contains(p.route.Targets, v.ri.target) {
+				r.offer(v, p.id, &p.route, nil)
+			}
+		}
+	}
+	if len(b.unsynced) == 0 {
+		r.backboneSynced()
+	}
+}
+
+// detach hands the router nothing more for these of its router interfaces.
+func (b *backbone) detach(r *router, sides ...*vpcSide) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, v := range sides {
+		rest := slices.DeleteFunc(b.attached[v.ri.target], func(a attachment) bool { return a.router == r && a.side == v })
+		if b.attached[v.ri.target] = rest; len(rest) == 0 {
+			delete(b.attached, v.ri.target)
+		}
+	}
+}
+
+// want makes the backbone keep the routes of these route targets and no others. What peers said of a new one before is found again.
+func (b *backbone) want(targets map[evpn.RouteTarget]bool) {
+	b.mu.Lock()
+	var fresh []evpn.RouteTarget
+	for t := range targets {
+		if !b.wanted[t] {
+			fresh = append(fresh, t)
+		}
+	}
+	b.wanted = targets
+	for k, p := range b.paths {
+		if !b.useful(&p.route) {
+			b.replace(k, nil)
+		}
+	}
+	speaker := b.speaker
+	b.mu.Unlock()
+	if speaker != nil && len(fresh) > 0 {
+		speaker.Again(fresh)
+	}
+}
+
+// Update takes in one UPDATE of a backbone peer.
+func (b *backbone) Update(u evpn.Update) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range u.Withdrawn {
+		b.replace(pathKey{u.Peer, k}, nil)
+	}
+	for i := range u.Announced {
+		b.replace(pathKey{u.Peer, u.Announced[i].Key}, &u.Announced[i])
+	}
+}
+
+// replace puts route, nil for none, in the place of what the peer offered under this key; b.mu is held.
+func (b *backbone) replace(k pathKey, route *evpn.Route) {
+	if route != nil && !b.useful(route) {
+		route = nil
+	}
+	before := b.paths[k]
+	if before == nil && route == nil {
+		return
+	}
+	p := &vpcPath{}
+	var old *evpn.Route
+	if before != nil {
+		p.id, old = before.id, &before.route
+	} else {
+		b.lastID++
+		p.id = b.lastID
+		b.received[k.peer]++
+	}
+	if route != nil {
+		p.route = *route
+		b.paths[k] = p
+	} else {
+		delete(b.paths, k)
+		b.received[k.peer]--
+	}
+	b.deliver(p.id, route, old)
+}
+
+// deliver tells the routers attached to the old or the new route's targets.
+func (b *backbone) deliver(id uint32, route, old *evpn.Route) {
+	if route != nil {
+		for _, t := range route.Targets {
+			for _, a := range b.attached[t] {
+				if old != nil && slices.Contains(old.Targets, t) {
+					a.router.offer(a.side, id, route, old)
+				} else {
+					a.router.offer(a.side, id, route, nil)
+				}
+			}
+		}
+	}
+	if old == nil {
+		return
+	}
+	for _, t := range old.Targets {
+		if route != nil && slices.Contains(route.Targets, t) {
+			continue
+		}
+		for _, a := range b.attached[t] {
+			a.router.offer(a.side, id, nil, old)
+		}
+	}
+}
+
+// useful says whether the route is for one of our router interfaces, and not our own come back from a route reflector.
+func (b *backbone) useful(route *evpn.Route) bool {
+	if route.NextHop == b.host.opts.Backbone.VTEP {
+		return false
+	}
+	return slices.ContainsFunc(route.Targets, func(t evpn.RouteTarget) bool { return b.wanted[t] })
+}
+
+// PeerState takes in that a backbone session came up or went down; see router.sessionMoved for the rules.
+func (b *backbone) PeerState(p evpn.PeerState) {
+	b.mu.Lock()
+	wasUp := b.up[p.Peer]
+	b.up[p.Peer] = p.Established
+	switch {
+	case p.Established:
+		if !p.GracefulRestart.Forwarding.Has(p.Families) {
+			b.sweep(p.Peer)
+		}
+	case !wasUp:
+	case p.GracefulRestart.Hold:
+		for k, path := range b.paths {
+			if k.peer == p.Peer {
+				path.stale = true
+			}
+		}
+		b.stale[p.Peer] = time.Now().Add(min(p.GracefulRestart.Time, b.host.opts.Timers.Stale))
+	default:
+		for k := range b.paths {
+			if k.peer == p.Peer {
+				b.replace(k, nil)
+			}
+		}
+		delete(b.stale, p.Peer)
+	}
+	b.mu.Unlock()
+	logSession(b.host.log, "backbone session", wasUp, p)
+	noteSession(func(typ vbrv1.Event_Type, subject, text string) { b.host.note(typ, "", "", subject, "backbone: "+text) }, wasUp, p)
+}
+
+// EndOfRIB takes in that a backbone peer has told all it has.
+func (b *backbone) EndOfRIB(peer netip.Addr) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.sweep(peer)
+	if !b.unsynced[peer] {
+		return
+	}
+	delete(b.unsynced, peer)
+	if len(b.unsynced) > 0 {
+		return
+	}
+	for _, as := range b.attached {
+		for _, a := range as {
+			a.router.backboneSynced()
+		}
+	}
+}
+
+// sweep removes a peer's stale paths; b.mu is held.
+func (b *backbone) sweep(peer netip.Addr) {
+	if _, restarting := b.stale[peer]; !restarting {
+		return
+	}
+	delete(b.stale, peer)
+	for k, p := range b.paths {
+		if k.peer == peer && p.stale {
+			b.replace(k, nil)
+		}
+	}
+}
+
+// expireStale sweeps what restarting peers did not announce again in time.
+func (b *backbone) expireStale(now time.Time) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for peer, until := range b.stale {
+		if now.After(until) {
+			b.host.log.Warn("stale backbone routes swept: the peer did not finish its restart in time", "peer", peer)
+			b.sweep(peer)
+		}
+	}
+}
+
+// export tells the backbone what a router's kernel table gained and lost.
+func (b *backbone) export(gained []evpn.Route, lost []evpn.Key) error {
+	b.mu.Lock()
+	speaker := b.speaker
+	b.mu.Unlock()
+	if speaker == nil {
+		return nil
+	}
+	return errors.Join(unlessEmpty(lost, speaker.Withdraw), unlessEmpty(gained, speaker.Export))
+}

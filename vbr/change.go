@@ -1,0 +1,184 @@
+package vbr
+
+import (
+	"context"
+	"net/netip"
+	"reflect"
+	"slices"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/link"
+)
+
+// goodbyeLimit bounds the wait for sessions that end before their line is changed under them.
+const goodbyeLimit = time.Second
+
+// give has the actor become what s says, soon. The channel is closed when it has, or has ended. A router that is all that already, and well, is
+// left alone.
+func (r *router) give(s *spec) <-chan struct{} {
+	taken := make(chan struct{})
+	r.mu.Lock()
+	if r.next == nil && len(r.reasons) == 0 && reflect.DeepEqual(r.spec, s) {
+		r.mu.Unlock()
+		close(taken)
+		return taken
+	}
+	r.next = s
+	r.takers = append(r.takers, taken)
+	r.mu.Unlock()
+	poke(r.news)
+	return taken
+}
+
+// target is what the router is, or is about to become.
+func (r *router) target() *spec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.next != nil {
+		return r.next
+	}
+	return r.spec
+}
+
+// given is what the router is to become, nil when it is that already.
+func (r *router) given() *spec {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.next
+}
+
+// taken says that the router is s, what was given to it. Those who gave are told, unless there is more news; nil tells them anyway.
+func (r *router) taken(s *spec) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if s != nil && r.next != s {
+		poke(r.news)
+		return
+	}
+	r.next = nil
+	for _, ch := range r.takers {
+		close(ch)
+	}
+	r.takers = nil
+}
+
+// change makes the living router what was given to it, and touches only what differs. An error ends the life.
+func (r *router) change(ctx context.Context, speaker *bgp.Speaker) error {
+	next := r.given()
+	if next == nil {
+		return nil
+	}
+	before, d := r.spec, compare(r.spec, next)
+	r.report(next, d)
+	r.reported = next
+	r.part(ctx, speaker, d)
+	if d.scope >= scopeLife {
+		return errChanged
+	}
+	state, err := r.host.links.Ensure(next.link)
+	r.degrade("devices", err)
+	if r.outgrown(next, state) {
+		return errChanged
+	}
+	r.unexport(specsOf(d.risGone))
+	r.host.backbone.detach(r, r.sides(d.risGone)...)
+	r.mu.Lock()
+	r.arrange(next, state)
+	r.mu.Unlock()
+	r.host.backbone.attach(r, r.sides(d.risNew)...)
+	r.export(specsOf(d.risNew))
+	r.flush(ctx, speaker)
+	r.prune(d, next.link, before.link.Lines)
+	r.degrade("peers", speaker.SetPeers(next.bgpPeers()))
+	r.taken(next)
+	return nil
+}
+
+// takeBetweenLives makes a router that has no life just now what was given to it.
+func (r *router) takeBetweenLives() {
+	next := r.given()
+	if next == nil {
+		return
+	}
+	before, d := r.spec, compare(r.spec, next)
+	if r.reported != next {
+		r.report(next, d)
+	}
+	r.unexport(specsOf(d.risGone))
+	r.mu.Lock()
+	r.forgetSources()
+	r.rib.SetRules(next.rules)
+	r.spec, r.state = next, link.State{}
+	r.mu.Unlock()
+	r.prune(d, next.link, before.link.Lines)
+	r.late = append(r.late, specsOf(d.risNew)...)
+	r.taken(next)
+}
+
+// part ends the sessions that go, or move elsewhere, while their lines still are as they were, and takes the routes of those
+// that go out of the kernel.
+func (r *router) part(ctx context.Context, speaker *bgp.Speaker, d delta) {
+	var ends []netip.Addr
+	for _, p := range d.peersGone {
+		ends = append(ends, p.Address)
+	}
+	for _, c := range d.peersReset {
+		if c.moved {
+			ends = append(ends, c.Address)
+		}
+	}
+	if len(ends) == 0 {
+		return
+	}
+	stay := slices.DeleteFunc(r.spec.bgpPeers(), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
+	r.degrade("peers", speaker.SetPeers(stay))
+	r.host.wait(ctx, goodbyeLimit, func() bool { return r.allDown(ends) })
+	r.mu.Lock()
+	for _, a := range ends {
+		if s := r.sessions[a]; s != nil {
+			r.rib.Drop(s.source)
+		}
+	}
+	r.mu.Unlock()
+	r.flush(ctx, speaker)
+}
+
+func (r *router) allDown(peers []netip.Addr) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return !slices.ContainsFunc(peers, func(a netip.Addr) bool { return r.sessions[a] != nil && r.sessions[a].up })
+}
+
+// prune removes the devices that a change left over.
+func (r *router) prune(d delta, now link.Router, had []link.Line) {
+	if len(d.linesGone)+len(d.risGone) > 0 {
+		r.degrade("old devices", r.host.links.Prune(now, had))
+	}
+}
+
+// sides are the living sides of these router interfaces.
+func (r *router) sides(changes []riChange) (sides []*vpcSide) {
+	for _, v := range r.vpc {
+		if slices.ContainsFunc(changes, func(c riChange) bool { return v.ri.same(&c.riSpec) }) {
+			sides = append(sides, v)
+		}
+	}
+	return sides
+}
+
+func specsOf(changes []riChange) (ris []riSpec) {
+	for _, c := range changes {
+		ris = append(ris, c.riSpec)
+	}
+	return ris
+}
+
+// report says what changes, for people.
+func (r *router) report(s *spec, d delta) {
+	for _, e := range routerChanged(s, d, live{r}) {
+		r.log.Info("router changes", "what", e.GetText(), "disruptive", e.GetDisruptive())
+		r.note(vbrv1.Event_TYPE_ROUTER_CHANGED, e.GetSubject(), e.GetText())
+	}
+}

@@ -1,0 +1,381 @@
+package control_test
+
+import (
+	"context"
+	"errors"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+	"testing/synctest"
+	"time"
+
+	"google.golang.org/grpc/codes"
+	"google.golang.org/protobuf/types/known/durationpb"
+
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/control"
+	"github.com/openvbr/openvbr/vbr/intent/store"
+)
+
+// running loads and runs a controller until the test's end or stop.
+func running(t *testing.T, m *memory, change func(*control.Config)) (h *host, r *runner, stop func()) {
+	t.Helper()
+	h, r = newHost(t, m, change), &runner{}
+	ctx, cancel := context.WithCancel(t.Context())
+	done := make(chan error)
+	go func() { done <- h.Run(ctx, r) }()
+	stopped := false
+	stop = func() {
+		if !stopped {
+			stopped = true
+			cancel()
+			if err := <-done; err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	t.Cleanup(stop)
+	synctest.Wait()
+	return h, r, stop
+}
+
+func within(d time.Duration, resources []*vbrv1.Resource) *vbrv1.ApplyRequest {
+	return &vbrv1.ApplyRequest{Resources: resources, ConfirmWithin: durationpb.New(d)}
+}
+
+func TestRunFollowsTheStore(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		one, r1, stop := running(t, m, func(c *control.Config) { c.Shared, c.Cache = true, cache })
+		two, r2, _ := running(t, m, func(c *control.Config) { c.Shared, c.Host = true, "edge2" })
+		on2 := port("pc-2", "", "eth1", "host: edge2\n") + line("vbr-2", "", "pc-2", 1, "host: edge2\n")
+		one.apply(t, admin, on2+port("pc-1", "", "eth1", "host: edge1\n")+line("vbr-1", "", "pc-1", 1, "host: edge1\n"))
+		synctest.Wait()
+		if r1.routers() != "vbr-1" || r2.routers() != "vbr-2" {
+			t.Errorf("run %s and %s", r1.routers(), r2.routers())
+		}
+		for _, h := range []*host{one, two} {
+			if name, revision, problems := h.Status(); name != "memory" || revision != 1 || problems != nil {
+				t.Errorf("status %s %d %v", name, revision, problems)
+			}
+			if got := h.events(); got != "APPLIED  revision 1 by uid:0(root): 4 created, 0 changed, 0 deleted\n" {
+				t.Errorf("events %s", got)
+			}
+		}
+		// What does not concern a host is no event there.
+		two.apply(t, admin, line("vbr-3", "", "pc-2", 3, "host: edge2\n"))
+		synctest.Wait()
+		if _, revision, _ := one.Status(); revision != 2 || strings.Count(one.events(), "\n") != 1 || strings.Count(two.events(), "\n") != 2 {
+			t.Errorf("revision %d\n%s\n%s", revision, one.events(), two.events())
+		}
+		// Without the store what was known goes on, also over a restart, and nothing can be changed.
+		m.set(func() { m.away = true })
+		stop()
+		one, r1, stop = running(t, m, func(c *control.Config) { c.Shared, c.Cache = true, cache })
+		defer stop()
+		if r1.routers() != "vbr-1" || one.Partial() {
+			t.Errorf("runs %s", r1.routers())
+		}
+		if _, revision, problems := one.Status(); revision != 2 || len(problems) != 1 {
+			t.Errorf("status %d %v", revision, problems)
+		}
+		_, err := one.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Prune: true})
+		wantCode(t, err, codes.Unavailable, "store not reachable")
+		if got := one.names(t, admin); got != "pc-1 pc-2 vbr-1 vbr-2 vbr-3" {
+			t.Errorf("reads %s", got)
+		}
+		// And it catches up.
+		m.set(func() { m.away = false })
+		synctest.Wait()
+		two.apply(t, admin, line("vbr-4", "", "pc-1", 4, "host: edge1\n"))
+		synctest.Wait()
+		if r1.routers() != "vbr-1 vbr-4" || one.problems() != "" || !strings.Contains(one.events(), "can be read again") {
+			t.Errorf("runs %s, problems %s\n%s", r1.routers(), one.problems(), one.events())
+		}
+	})
+}
+
+// A runner that cannot is asked again; what came meanwhile is taken at once.
+func TestRunTriesAgain(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		h, r, _ := running(t, &memory{}, nil)
+		r.mu.Lock()
+		r.broken = true
+		r.mu.Unlock()
+		h.apply(t, admin, site())
+		synctest.Wait()
+		if got := h.problems(); got != "revision 1 is not running yet: not running" {
+			t.Errorf("problems %s", got)
+		}
+		r.mu.Lock()
+		r.broken = false
+		r.mu.Unlock()
+		time.Sleep(time.Minute)
+		if _, revision, problems := h.Status(); r.routers() != "vbr-acme" || revision != 1 || problems != nil {
+			t.Errorf("runs %s, revision %d, %v", r.routers(), revision, problems)
+		}
+	})
+}
+
+func TestConfirm(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		h, r, _ := running(t, m, nil)
+		h.apply(t, admin, site())
+		resp, err := h.Apply(t.Context(), acme, within(time.Minute, parse(t, line("vbr-2", "acme", "pc-1", 2, ""))))
+		if err != nil || resp.ConfirmBy == nil || resp.Revision != 2 {
+			t.Fatal(resp, explain(err))
+		}
+		synctest.Wait()
+		if r.routers() != "vbr-2 vbr-acme" {
+			t.Errorf("runs %s", r.routers())
+		}
+		_, err = h.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Prune: true})
+		wantCode(t, err, codes.FailedPrecondition, "revision 2 waits for confirmation until", "`vbrctl confirm 2`", "`vbrctl rollback 1`")
+		if _, err = h.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Prune: true, DryRun: true}); err != nil {
+			t.Error(explain(err))
+		}
+		_, err = h.Rollback(t.Context(), admin, &vbrv1.RollbackRequest{Revision: 1, ConfirmWithin: durationpb.New(time.Minute)})
+		wantCode(t, err, codes.FailedPrecondition, "waits for confirmation")
+		_, err = h.Confirm(t.Context(), beta, &vbrv1.ConfirmRequest{Revision: 2})
+		wantCode(t, err, codes.PermissionDenied)
+		_, err = h.Confirm(t.Context(), viewer, &vbrv1.ConfirmRequest{})
+		wantCode(t, err, codes.PermissionDenied)
+		_, err = h.Confirm(t.Context(), admin, &vbrv1.ConfirmRequest{Revision: 1})
+		wantCode(t, err, codes.FailedPrecondition, "revision 1 is not the current one, which is 2")
+		for range 2 { // also when the first reply was lost
+			if resp, err := h.Confirm(t.Context(), acme, &vbrv1.ConfirmRequest{Revision: 2}); err != nil || resp.Revision != 2 {
+				t.Error(explain(err))
+			}
+		}
+		_, err = h.Confirm(t.Context(), admin, &vbrv1.ConfirmRequest{})
+		wantCode(t, err, codes.FailedPrecondition, "no change waits for confirmation")
+		time.Sleep(time.Hour)
+		if r.routers() != "vbr-2 vbr-acme" || m.appends != 2 {
+			t.Errorf("confirmed, but runs %s after %d appends", r.routers(), m.appends)
+		}
+	})
+}
+
+// With two hosts on one store an unconfirmed change is rolled back once, also by one that was restarted meanwhile.
+func TestUnconfirmedIsRolledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		h, r, _ := running(t, m, nil)
+		_, _, stop := running(t, m, nil)
+		h.apply(t, admin, site())
+		changed := strings.Replace(site(), "vlan_id: 100", "vlan_id: 101", 1) + line("vbr-2", "acme", "pc-1", 2, "")
+		req := within(time.Minute, parse(t, changed)[1:])
+		req.Prune = true
+		_, err := h.Apply(t.Context(), admin, req)
+		wantCode(t, err, codes.FailedPrecondition, "pc-1: is referred to by")
+		req.Prune = false
+		if _, err := h.Apply(t.Context(), admin, req); err != nil {
+			t.Fatal(explain(err))
+		}
+		stop()
+		time.Sleep(30 * time.Second)
+		_, r2, _ := running(t, m, nil)
+		time.Sleep(40 * time.Second)
+		if r.routers() != "vbr-acme" || r2.routers() != "vbr-acme" || len(m.revisions) != 3 {
+			t.Errorf("run %s and %s, %d revisions", r.routers(), r2.routers(), len(m.revisions))
+		}
+		last := m.revisions[2].Revision
+		if last.Author != "vbrd" || last.Changed != 1 || last.Deleted != 1 || last.ConfirmBy != nil || !strings.Contains(last.Comment, "revision 2 was not confirmed by") {
+			t.Errorf("revision %v", last)
+		}
+		if got := h.list(t, acme, &vbrv1.ListRequest{}); got != "vbr-acme g3 store\nri-acme g1 store\n" {
+			t.Errorf("got %s", got)
+		}
+		if !strings.Contains(h.events(), "ROLLED_BACK  revision 3 by vbrd: 0 created, 1 changed, 1 deleted: rollback: revision 2 was not confirmed") {
+			t.Errorf("events %s", h.events())
+		}
+		_, err = h.Confirm(t.Context(), admin, &vbrv1.ConfirmRequest{Revision: 2})
+		wantCode(t, err, codes.FailedPrecondition, "revision 2 is not the current one")
+	})
+}
+
+// The very first change can be rolled back too, and too late is too late.
+func TestFirstChangeIsRolledBack(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		h, r, _ := running(t, m, nil)
+		if _, err := h.Apply(t.Context(), admin, within(10*time.Second, parse(t, site()))); err != nil {
+			t.Fatal(explain(err))
+		}
+		time.Sleep(10*time.Second + time.Millisecond)
+		_, err := h.Confirm(t.Context(), admin, &vbrv1.ConfirmRequest{})
+		wantCode(t, err, codes.FailedPrecondition, "and is rolled back")
+		time.Sleep(5 * time.Second)
+		if r.routers() != "" || h.names(t, admin) != "" {
+			t.Errorf("runs %s", r.routers())
+		}
+	})
+}
+
+// The change may be why the store is away: what was before runs here until it is back, also after a restart.
+func TestUnconfirmedAndStoreAway(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		cached := func(c *control.Config) { c.Cache = cache }
+		h, _, stop := running(t, m, cached)
+		h.apply(t, admin, site())
+		if _, err := h.Apply(t.Context(), admin, within(time.Minute, parse(t, line("vbr-2", "acme", "pc-1", 2, "")))); err != nil {
+			t.Fatal(explain(err))
+		}
+		synctest.Wait()
+		m.set(func() { m.away = true })
+		stop()
+		h, r, _ := running(t, m, cached)
+		if r.routers() != "vbr-2 vbr-acme" {
+			t.Errorf("before it is time runs %s", r.routers())
+		}
+		time.Sleep(2 * time.Minute)
+		if r.routers() != "vbr-acme" || !strings.Contains(h.problems(), "revision 2 was not confirmed, and the store cannot take the rollback: revision 1 runs here") {
+			t.Errorf("runs %s, problems %s", r.routers(), h.problems())
+		}
+		// Somebody confirmed it elsewhere.
+		m.set(func() { m.away = false; m.revisions[1].Revision.ConfirmBy = nil })
+		time.Sleep(time.Minute)
+		if r.routers() != "vbr-2 vbr-acme" || h.problems() != "" || m.appends != 2 {
+			t.Errorf("runs %s, problems %s, %d appends", r.routers(), h.problems(), m.appends)
+		}
+	})
+}
+
+// With a full disk the rollback is here only, once and for all until there is room.
+func TestUnconfirmedAndDiskFull(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		m := &memory{}
+		h, r, _ := running(t, m, nil)
+		h.apply(t, admin, site())
+		synctest.Wait()
+		if _, err := h.Apply(t.Context(), admin, within(time.Minute, parse(t, line("vbr-2", "acme", "pc-1", 2, "")))); err != nil {
+			t.Fatal(explain(err))
+		}
+		synctest.Wait()
+		m.set(func() { m.appendErr = errDisk })
+		time.Sleep(10 * time.Minute)
+		if r.routers() != "vbr-acme" || len(r.taken) != 4 || !strings.Contains(h.problems(), "revision 2 was not confirmed and cannot be rolled back") {
+			t.Errorf("runs %s after %d intents, problems %s", r.routers(), len(r.taken), h.problems())
+		}
+		m.set(func() { m.appendErr = nil })
+		time.Sleep(time.Minute)
+		if r.routers() != "vbr-acme" || h.problems() != "" || len(m.revisions) != 3 {
+			t.Errorf("runs %s, problems %s, %d revisions", r.routers(), h.problems(), len(m.revisions))
+		}
+	})
+}
+
+func TestRollback(t *testing.T) {
+	m := &memory{}
+	h := newHost(t, m, nil)
+	h.apply(t, admin, site())
+	h.apply(t, admin, strings.Replace(site(), "vlan_id: 100", "vlan_id: 101", 1)+line("vbr-2", "acme", "pc-1", 2, ""))
+	if _, err := h.Delete(t.Context(), admin, &vbrv1.DeleteRequest{Refs: []*vbrv1.ResourceRef{ref(kindRI, "ri-acme")}}); err != nil {
+		t.Fatal(err)
+	}
+	_, err := h.Rollback(t.Context(), acme, &vbrv1.RollbackRequest{Revision: 1})
+	wantCode(t, err, codes.PermissionDenied)
+	_, err = h.Rollback(t.Context(), control.Caller{Name: "x", Role: control.Admin, Owners: []string{"acme"}}, &vbrv1.RollbackRequest{Revision: 1})
+	wantCode(t, err, codes.PermissionDenied)
+	_, err = h.Rollback(t.Context(), admin, &vbrv1.RollbackRequest{})
+	wantCode(t, err, codes.InvalidArgument)
+	_, err = h.Rollback(t.Context(), admin, &vbrv1.RollbackRequest{Revision: 9})
+	wantCode(t, err, codes.NotFound, "revision 9 is not in the history")
+	resp, err := h.Rollback(t.Context(), admin, &vbrv1.RollbackRequest{Revision: 1})
+	if err != nil || resp.Revision != 4 || len(resp.Plan.Changes) != 3 {
+		t.Fatal(resp, explain(err))
+	}
+	if got := h.list(t, admin, &vbrv1.ListRequest{}); got != "pc-1 g1 store\nvbr-acme g3 store\nri-acme g2 store\n" {
+		t.Errorf("got %s", got)
+	}
+	if m.revisions[3].Revision.Comment != "rollback to revision 1" {
+		t.Errorf("%v", m.revisions[3].Revision)
+	}
+	if resp, err := h.Rollback(t.Context(), admin, &vbrv1.RollbackRequest{Revision: 1}); err != nil || resp.Revision != 4 {
+		t.Error("again:", resp, explain(err))
+	}
+}
+
+// What a store that is damaged, empty or away is replaced by.
+func TestLoadWithoutStore(t *testing.T) {
+	damaged := &store.CorruptError{Path: "/s", SetAside: "/s.bad", Err: errors.New("not a store")}
+	text := site()
+	for _, tt := range []struct {
+		name            string
+		cached, away    bool
+		corrupt, broken bool
+		names, problem  string
+		partial         bool
+		appends         int
+	}{
+		{name: "a first start"},
+		{name: "damaged, cached", cached: true, corrupt: true, names: "pc-1 vbr-acme ri-acme", problem: "its 3 resources were recovered from the cache of revision 1", appends: 1},
+		{name: "damaged, not cached", corrupt: true, partial: true, problem: "/s is damaged and was set aside as /s.bad: not a store, and there is no cache of it"},
+		{name: "damaged, cache damaged too", corrupt: true, broken: true, partial: true, problem: "nothing that runs is removed"},
+		{name: "away, cached", cached: true, away: true, names: "pc-1 vbr-acme ri-acme", problem: "store not reachable"},
+		{name: "away, not cached", away: true, partial: true, problem: "the store was not read yet, and nothing of it is cached"},
+		{name: "emptied", cached: true, names: "pc-1 vbr-acme ri-acme", problem: "the store is empty, but revision 1 of it was here"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			cache := filepath.Join(t.TempDir(), "cache")
+			if tt.cached {
+				old := &memory{}
+				newHost(t, old, nil).apply(t, admin, text)
+				if err := store.WriteCache(cache, old.revisions[0]); err != nil {
+					t.Fatal(err)
+				}
+			}
+			if tt.broken {
+				if err := os.WriteFile(cache, []byte("x"), 0o600); err != nil {
+					t.Fatal(err)
+				}
+			}
+			m := &memory{away: tt.away}
+			again := func() *host {
+				return newHost(t, m, func(c *control.Config) {
+					if c.Cache = cache; tt.corrupt {
+						c.Corrupt = damaged
+					}
+				})
+			}
+			h := again()
+			if got := h.names(t, admin); got != tt.names || h.Partial() != tt.partial || m.appends != tt.appends {
+				t.Errorf("knows %q, partial %v, %d appends", got, h.Partial(), m.appends)
+			}
+			if got := h.problems(); !strings.Contains(got, tt.problem) || tt.problem == "" && got != "" {
+				t.Errorf("problems %s", got)
+			}
+			if tt.problem != "" && !strings.Contains(h.events(), "STORE") {
+				t.Errorf("events %s", h.events())
+			}
+			if tt.corrupt && tt.partial { // also after another start, until an admin has applied
+				tt.corrupt = false
+				h = again()
+				if !h.Partial() {
+					t.Error("forgotten at the next start")
+				}
+				h.apply(t, acme, port("pc-a", "acme", "eth7", ""))
+				if !h.Partial() {
+					t.Error("an operator's apply is not enough")
+				}
+			}
+			m.set(func() { m.away = false })
+			h.apply(t, admin, port("pc-2", "", "eth2", ""))
+			if h.Partial() || again().Partial() {
+				t.Error("still partial")
+			}
+			want := strings.TrimSpace(strings.Replace(tt.names, "pc-1", "pc-1 pc-2", 1))
+			if tt.names == "" {
+				want = h.names(t, admin)
+			}
+			if got := h.names(t, admin); got != want || !strings.Contains(got, "pc-2") {
+				t.Errorf("after an apply %q, want %q", got, want)
+			}
+		})
+	}
+}

@@ -1,0 +1,166 @@
+package vbr
+
+import (
+	"errors"
+	"fmt"
+	"slices"
+
+	"golang.org/x/sys/unix"
+
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// connected says whether the best path is a line's own subnet.
+func (s *story) connected() bool {
+	return len(s.known.Paths) > 0 && s.known.Paths[0].Best && s.known.Paths[0].Source.Kind == rib.Connected
+}
+
+// kernel is what the kernel holds, or why it does not.
+func (s *story) kernel() *vbrv1.KernelRoute {
+	k := &vbrv1.KernelRoute{RouteTableId: s.spec.link.Table, Since: stamp(s.known.HopsAt)}
+	if s.known.Held {
+		k.Installed = true
+		if h := s.known.Hops; h != nil {
+			k.NextHops, k.Backups = s.hops(h.Primary), s.hops(h.Backup)
+		} else if s.connected() {
+			k.NextHops = []*vbrv1.KernelNextHop{{Device: s.known.Paths[0].Source.Name}}
+			k.Why = "connected: the kernel's own route"
+			k.Since = stamp(s.known.Paths[0].Since)
+		}
+	}
+	if s.refused {
+		k.Why, k.Since = refusalText(s.refusal), stamp(s.refusal.since)
+		return k
+	}
+	if !k.Installed {
+		k.Why = s.notInstalled()
+		if accepted, _ := s.accepted(); accepted == 0 && len(s.known.Paths) > 0 {
+			k.Since = stamp(s.known.Paths[0].Since)
+		}
+	}
+	return k
+}
+
+// refusalText is the kernel's error with its errno's name.
+func refusalText(x refusal) string {
+	text := "the kernel refuses it: "
+	if x.removal {
+		text = "the kernel does not let go of it: "
+	}
+	var errno unix.Errno
+	if errors.As(x.err, &errno) {
+		text += unix.ErrnoName(errno) + ": "
+	}
+	return text + x.err.Error()
+}
+
+// notInstalled says why the kernel does not hold the prefix, which it has not refused.
+func (s *story) notInstalled() string {
+	accepted, _ := s.accepted()
+	switch {
+	case accepted == 0:
+		return "no path is accepted"
+	case !s.live && s.trouble != "":
+		return "the router is not up: " + s.trouble
+	case !s.live:
+		return "the router is not up yet"
+	case s.known.Unconfirmed:
+		return "it is being written"
+	case s.known.Deferred:
+		return fmt.Sprintf("it changed twice within %s: it waits for the next such window", window)
+	}
+	return "it is about to be written"
+}
+
+func (s *story) hops(hops []rib.NextHop) []*vbrv1.KernelNextHop {
+	var out []*vbrv1.KernelNextHop
+	for _, h := range hops {
+		device := s.devices[h.Device]
+		if device == "" {
+			device = fmt.Sprintf("interface %d", h.Device)
+		}
+		out = append(out, &vbrv1.KernelNextHop{Gateway: h.Gateway.String(), Device: device})
+	}
+	return out
+}
+
+// told is who was told of the prefix: the router interfaces and the established sessions.
+func (s *story) told() []*vbrv1.Told {
+	var out []*vbrv1.Told
+	for _, ri := range s.spec.ris {
+		out = append(out, s.toldVPC(ri.name))
+	}
+	for i := range s.spec.peers {
+		if _, up := s.up[s.spec.peers[i].Address]; up {
+			out = append(out, s.toldPeer(&s.spec.peers[i]))
+		}
+	}
+	return out
+}
+
+func (s *story) toldVPC(name string) *vbrv1.Told {
+	t := &vbrv1.Told{Neighbour: name, Since: stamp(s.known.ToldAt)}
+	switch {
+	case s.known.Told == nil:
+		s.notTold(t)
+	case !s.known.TellsVPC:
+		t.Why = "it came from the VPC side, and what comes by a router interface is not told to one"
+	case !s.backboneUp:
+		t.Why = "no session of the backbone is established"
+	default:
+		t.Told = true
+		if s.drained && !s.connected() {
+			t.Why = "with GRACEFUL_SHUTDOWN and LOCAL_PREF 0: the router is drained"
+		}
+	}
+	return t
+}
+
+func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
+	t := &vbrv1.Told{Neighbour: p.Address.String(), Since: stamp(s.known.ToldAt)}
+	six := s.known.Prefix.Addr().Is6()
+	switch {
+	case s.known.Told == nil:
+		s.notTold(t)
+	case s.known.TellsVPC:
+		t.Why = "it came from the customer's side, whose routers tell each other"
+	case !p.carries(six):
+		t.Why = "the session does not carry " + familyName(six)
+	default:
+		t.Told = true
+		if since := s.up[p.Address]; since.After(s.known.ToldAt) {
+			t.Since = stamp(since)
+		}
+		switch {
+		case p.ASN != s.spec.asn && slices.Contains(asSequence(s.known.Told.ASPath), p.ASN):
+			t.Why = fmt.Sprintf("the peer will take it for a loop: its AS %d is in the AS path", p.ASN)
+		case s.drained:
+			t.Why = "with GRACEFUL_SHUTDOWN: the router is drained"
+		}
+	}
+	return t
+}
+
+// notTold says why a prefix that is not held is told to nobody.
+func (s *story) notTold(t *vbrv1.Told) {
+	accepted, _ := s.accepted()
+	switch {
+	case accepted == 0:
+		t.Why = "no path is accepted"
+	case s.refused:
+		t.Why = "it is not in the kernel, which refuses it"
+	default:
+		t.Why = "it is not in the kernel"
+	}
+	if t.Since == nil && len(s.known.Paths) > 0 {
+		t.Since = stamp(s.known.Paths[0].Since)
+	}
+}
+
+func familyName(six bool) string {
+	if six {
+		return "IPv6"
+	}
+	return "IPv4"
+}

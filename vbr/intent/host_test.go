@@ -1,0 +1,111 @@
+package intent_test
+
+import (
+	"os"
+	"path/filepath"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/google/go-cmp/cmp"
+
+	"github.com/openvbr/openvbr/vbr/intent"
+)
+
+// ports is a host with these network devices and the real file system.
+type ports struct {
+	intent.Host
+	names []string
+}
+
+func (p ports) Devices() ([]string, error) { return p.names, nil }
+
+func TestCheckHost(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string, mode os.FileMode) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("good", "s3cr3t-k3y\n", 0o600)
+	write("open", "s3cr3t-k3y", 0o644)
+	write("short", "abc\n", 0o600)
+	write("long", strings.Repeat("x", 81), 0o600)
+	write("binary", "abc\x00defgh", 0o600)
+	write("lines", "abcdef\nghijkl\n", 0o600)
+	if err := syscall.Mkfifo(filepath.Join(dir, "fifo"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ name, key, want, warn string }{
+		{"OK: a key", "good", "", ""},
+		{"OK: but open to all", "open", "", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/open": key file has mode 0644: anyone may use it; legal: 0600 or 0640`},
+		{"bad: missing", "none", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/none": key file does not exist; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
+		{"bad: short", "short", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/short": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
+		{"bad: long", "long", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/long": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
+		{"bad: binary", "binary", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/binary": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
+		{"bad: two lines", "lines", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/lines": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
+		{"bad: a FIFO", "fifo", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/fifo": key file is not a regular file; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
+		{"bad: a folder", "", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/": key file is not a regular file; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			text := strings.Replace(base, "hold: 30, ", "auth_key_file: "+dir+"/"+tt.key+", hold: 30, ", 1)
+			in, problems := intent.Parse("r.yaml", []byte(text))
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			built, problems := intent.Build(in)
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			bad, warn := intent.CheckHost(built, ports{names: []string{"eth1"}})
+			if diff := cmp.Diff([]string{tt.want, tt.warn}, []string{strings.ReplaceAll(bad.Error(), dir, "DIR"), strings.ReplaceAll(warn.Error(), dir, "DIR")}); diff != "" {
+				t.Error("-want +got", diff)
+			}
+		})
+	}
+}
+
+func TestCheckHostDevices(t *testing.T) {
+	in, _ := load(t, map[string]string{"r.yaml": base})
+	bad, _ := intent.CheckHost(in, ports{names: []string{"wan0", "lo", "eth0"}})
+	want := `PhysicalConnection/pc-1.device: "eth1": no such network device on this host; legal: eth0, wan0`
+	if got := bad.Error(); !strings.HasSuffix(got, "r.yaml:3:9: "+want) {
+		t.Errorf("got %s", got)
+	}
+	if bad, _ := intent.CheckHost(&intent.Intent{PhysicalConnections: []intent.PhysicalConnection{{Name: "p", Device: "lo"}}}, intent.Host{}); bad != nil {
+		t.Errorf("the real host has no lo: %v", bad)
+	}
+}
+
+func TestReadKey(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "key")
+	for text, want := range map[string]string{"abcdef": "abcdef", "abcdef\n": "abcdef", "abcdef\r\n": "abcdef", " spaces are part \n": " spaces are part "} {
+		if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		if got, err := intent.ReadKey(path); err != nil || got != want {
+			t.Errorf("ReadKey of %q = %q, %v", text, got, err)
+		}
+	}
+	if err := os.WriteFile(path, []byte("s3cr3\n\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	_, err := intent.ReadKey(path)
+	if err == nil || strings.Contains(err.Error(), "s3cr3") {
+		t.Errorf("error %v", err)
+	}
+	if _, err := intent.ReadKey(path + "x"); !os.IsNotExist(unwrapAll(err)) {
+		t.Errorf("error of a missing file: %v", err)
+	}
+}
+
+func unwrapAll(err error) error {
+	for {
+		u, ok := err.(interface{ Unwrap() error })
+		if !ok || u.Unwrap() == nil {
+			return err
+		}
+		err = u.Unwrap()
+	}
+}

@@ -1,0 +1,324 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/netip"
+	"strings"
+	"time"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"github.com/vishvananda/netns"
+	"golang.org/x/sys/unix"
+)
+
+const (
+	// Group is the device group (IFLA_GROUP) of the devices we make.
+	Group = 8686
+	// Protocol marks addresses (IFA_PROTO) and the VRF's unreachable defaults (rtm_protocol) as ours.
+	Protocol = 86
+	// AliasPrefix begins the alias (IFLA_IFALIAS) of the devices we make; the router's name follows.
+	AliasPrefix = "openvbr:"
+	// VXLANPort is the UDP port of VXLAN (RFC 7348).
+	VXLANPort = 4789
+	// unreachableMetric makes a miss in a VRF's table end there (Documentation/networking/vrf.rst).
+	unreachableMetric = 4278198272
+	// deadline bounds each netlink request.
+	deadline = 5 * time.Second
+)
+
+// ErrNotOurs says that a device with a name or a table we need belongs to somebody else.
+var ErrNotOurs = errors.New("is not ours")
+
+// Router is what one router needs of the kernel's devices.
+type Router struct {
+	// Name goes into the devices' aliases.
+	Name string
+	// VRF is the VRF device's name; empty means the namespace's main table, without a VRF.
+	VRF string
+	// Table is the VRF's routing table.
+	Table   uint32
+	Lines   []Line
+	Tunnels []Tunnel
+}
+
+// Line is one leased line of a router.
+type Line struct {
+	// Port is the netdev of the physical connection.
+	Port string
+	// VLAN is the 802.1Q id, 1-4094; 0 means untagged: the port itself.
+	VLAN uint16
+	// Device is the sub-interface's name; the port's when untagged.
+	Device string
+	// Addrs are our addresses on the line with the subnet's length.
+	Addrs []netip.Prefix
+}
+
+// Tunnel is the VXLAN device of one router interface (RFC 9136 4.4.1, interface-less).
+type Tunnel struct {
+	Device string
+	VNI    uint32
+	VTEP   netip.Addr
+	MAC    net.HardwareAddr
+}
+
+// Device is a device as the kernel has it.
+type Device struct {
+	Name  string
+	Index int
+	// Up is true when packets can leave: administratively up and with carrier.
+	Up bool
+}
+
+// State is what Ensure found or made, in the order of the Router's lists. A device with Index 0 is missing.
+type State struct {
+	VRF     Device
+	Lines   []Device
+	Tunnels []Device
+}
+
+// Manager makes and removes devices in one network namespace. Its methods may be called from several goroutines, not for one router at a time.
+type Manager struct {
+	nl      *netlink.Handle
+	sockets map[int]*nl.SocketHandle // for the messages that the library does not have
+	log     *slog.Logger
+}
+
+// New opens a manager in the calling thread's network namespace.
+func New(log *slog.Logger) (*Manager, error) {
+	h, err := netlink.NewHandle(unix.NETLINK_ROUTE)
+	if err != nil {
+		return nil, fmt.Errorf("link: open rtnetlink: %w", err)
+	}
+	if err := h.SetSocketTimeout(deadline); err != nil {
+		h.Close()
+		return nil, fmt.Errorf("link: %w", err)
+	}
+	s, err := nl.GetNetlinkSocketAt(netns.None(), netns.None(), unix.NETLINK_ROUTE)
+	if err != nil {
+		h.Close()
+		return nil, fmt.Errorf("link: open rtnetlink: %w", err)
+	}
+	tv := unix.NsecToTimeval(deadline.Nanoseconds())
+	// Strict: a dump of addresses has those of the device that it asks for only.
+	strict := unix.SetsockoptInt(s.GetFd(), unix.SOL_NETLINK, unix.NETLINK_GET_STRICT_CHK, 1)
+	if err := errors.Join(strict, s.SetSendTimeout(&tv), s.SetReceiveTimeout(&tv)); err != nil {
+		h.Close()
+		s.Close()
+		return nil, fmt.Errorf("link: %w", err)
+	}
+	return &Manager{nl: h, log: log, sockets: map[int]*nl.SocketHandle{unix.NETLINK_ROUTE: {Socket: s}}}, nil
+}
+
+// Close closes the manager's sockets and leaves all devices.
+func (m *Manager) Close() {
+	m.nl.Close()
+	m.sockets[unix.NETLINK_ROUTE].Close()
+}
+
+// Ensure makes what r needs and does not exist, mends what differs, and returns what is there. It
+// goes on after an error; the errors, joined, name the devices concerned.
+func (m *Manager) Ensure(r Router) (State, error) {
+	var s State
+	var errs []error
+	if r.VRF != "" {
+		d, err := m.ensureVRF(r)
+		if err != nil {
+			return State{}, err // without a VRF, everything else would land in another's table
+		}
+		s.VRF = d
+	}
+	for _, l := range r.Lines {
+		d, err := m.ensureLine(r, l, s.VRF.Index)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("link: line %s: %w", l.Device, err))
+		}
+		s.Lines = append(s.Lines, d)
+	}
+	for _, t := range r.Tunnels {
+		d, err := m.ensureTunnel(r, t, s.VRF.Index)
+		if err != nil {
+			errs = append(errs, fmt.Errorf("link: tunnel %s: %w", t.Device, err))
+		}
+		s.Tunnels = append(s.Tunnels, d)
+	}
+	return s, errors.Join(errs...)
+}
+
+// Remove deletes the router's devices, takes its addresses off untagged ports and the last-resort routes out of its
+// table. What is not there is no error; a Table of 0 or of the default VRF is left alone.
+func (m *Manager) Remove(r Router) error {
+	err := m.removeIf(func(a *netlink.LinkAttrs) bool { return ours(a) && a.Alias == AliasPrefix+r.Name }, r.Lines)
+	if r.Table == 0 || r.Table == unix.RT_TABLE_MAIN {
+		return err
+	}
+	return errors.Join(err, m.reachable(r.Table))
+}
+
+// Prune deletes the router's devices that r does not name any more, and gives back those of the untagged lines it had.
+func (m *Manager) Prune(r Router, had []Line) error {
+	var gone []Line
+	for _, l := range had {
+		if l.VLAN == 0 && !r.devices()[l.Device] {
+			gone = append(gone, l)
+		}
+	}
+	return m.prune([]Router{r}, gone)
+}
+
+// PruneAll deletes the devices that these routers do not name any more.
+func (m *Manager) PruneAll(rs []Router) error { return m.prune(rs, nil) }
+
+func (m *Manager) prune(rs []Router, gone []Line) error {
+	wanted := make(map[string]map[string]bool, len(rs))
+	for _, r := range rs {
+		wanted[AliasPrefix+r.Name] = r.devices()
+	}
+	return m.removeIf(func(a *netlink.LinkAttrs) bool {
+		names, its := wanted[a.Alias]
+		return its && ours(a) && !names[a.Name]
+	}, gone)
+}
+
+// devices are the names of those the router needs.
+func (r *Router) devices() map[string]bool {
+	names := map[string]bool{r.VRF: true}
+	for _, l := range r.Lines {
+		names[l.Device] = true
+	}
+	for _, t := range r.Tunnels {
+		names[t.Device] = true
+	}
+	return names
+}
+
+// Cleanup deletes every device and address of ours in the namespace, and nothing else, and returns how many devices.
+func (m *Manager) Cleanup() (int, error) {
+	links, err := m.nl.LinkList()
+	if err != nil {
+		return 0, fmt.Errorf("link: list: %w", err)
+	}
+	n := 0
+	for _, l := range links {
+		if ours(l.Attrs()) {
+			n++
+		}
+	}
+	return n, errors.Join(m.removeIf(ours, nil), m.removeAddrs(0))
+}
+
+// removeIf deletes the devices that match, VRFs last, so that what they enslave goes first.
+func (m *Manager) removeIf(match func(*netlink.LinkAttrs) bool, lines []Line) error {
+	links, err := m.nl.LinkList()
+	if err != nil {
+		return fmt.Errorf("link: list: %w", err)
+	}
+	var errs []error
+	for _, line := range lines {
+		if line.VLAN == 0 {
+			errs = append(errs, m.releasePort(line.Port))
+		}
+	}
+	for _, vrfs := range []bool{false, true} {
+		for _, l := range links {
+			if _, isVRF := l.(*netlink.Vrf); isVRF != vrfs || !match(l.Attrs()) {
+				continue
+			}
+			if err := m.nl.LinkDel(l); err != nil && !gone(err) {
+				errs = append(errs, fmt.Errorf("link: delete %s: %w", l.Attrs().Name, err))
+			}
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// find returns the device of this name, nil if there is none.
+func (m *Manager) find(name string) (netlink.Link, error) {
+	l, err := m.nl.LinkByName(name)
+	var missing netlink.LinkNotFoundError
+	if errors.As(err, &missing) || err != nil && gone(err) {
+		return nil, nil
+	}
+	return l, err
+}
+
+// ours says whether we made the device. The group is set with its creation, the alias just after.
+func ours(a *netlink.LinkAttrs) bool {
+	return a.Group == Group && (a.Alias == "" || strings.HasPrefix(a.Alias, AliasPrefix))
+}
+
+// ownedBy returns an error unless the device is the router's own.
+func ownedBy(r Router, a *netlink.LinkAttrs) error {
+	if ours(a) && (a.Alias == "" || a.Alias == AliasPrefix+r.Name) {
+		return nil
+	}
+	owner := a.Alias
+	if owner == "" {
+		owner = "nobody known"
+	}
+	return fmt.Errorf("a device named %s exists and %w (alias: %s); rename or delete it", a.Name, ErrNotOurs, owner)
+}
+
+func gone(err error) bool {
+	return errors.Is(err, unix.ENODEV) || errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EADDRNOTAVAIL)
+}
+
+// attrs are those of a new device of ours.
+func attrs(name string, index int) netlink.LinkAttrs {
+	a := netlink.NewLinkAttrs()
+	a.Name, a.ParentIndex, a.Group = name, index, Group
+	return a
+}
+
+// claim finishes a device of ours: alias, master, up.
+func (m *Manager) claim(r Router, l netlink.Link, master int) error {
+	a := l.Attrs()
+	if want := AliasPrefix + r.Name; a.Alias != want {
+		if err := m.nl.LinkSetAlias(l, want); err != nil {
+			return fmt.Errorf("set alias: %w", err)
+		}
+	}
+	if a.MasterIndex != master {
+		if err := m.enslave(l, master); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+func (m *Manager) enslave(l netlink.Link, master int) error {
+	var err error
+	if master == 0 {
+		err = m.nl.LinkSetNoMaster(l)
+	} else {
+		err = m.nl.LinkSetMasterByIndex(l, master)
+	}
+	if err != nil {
+		return fmt.Errorf("put into its VRF: %w", err)
+	}
+	return nil
+}
+
+func (m *Manager) up(l netlink.Link) error {
+	if l.Attrs().Flags&net.FlagUp != 0 {
+		return nil
+	}
+	if err := m.nl.LinkSetUp(l); err != nil {
+		return fmt.Errorf("set up: %w", err)
+	}
+	return nil
+}
+
+// device reads back what is there.
+func (m *Manager) device(name string) (Device, error) {
+	l, err := m.find(name)
+	if err != nil || l == nil {
+		return Device{Name: name}, err
+	}
+	a := l.Attrs()
+	const running = unix.IFF_UP | unix.IFF_RUNNING
+	return Device{Name: name, Index: a.Index, Up: a.RawFlags&running == running}, nil
+}

@@ -1,0 +1,75 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"net/netip"
+
+	"github.com/vishvananda/netlink"
+	"github.com/vishvananda/netlink/nl"
+	"golang.org/x/sys/unix"
+)
+
+// SetVTEP teaches a tunnel device the way to a remote VTEP: neighbour entries VTEP -> router MAC, for
+// IPv4 and, mapped, for IPv6 routes, and the forwarding entry router MAC -> VTEP (RFC 9136 4.4.1).
+func (m *Manager) SetVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) error {
+	fdb := &netlink.Neigh{
+		LinkIndex: device, Family: unix.AF_BRIDGE, State: netlink.NUD_PERMANENT | netlink.NUD_NOARP, Flags: netlink.NTF_SELF,
+		IP: vtep.AsSlice(), HardwareAddr: mac,
+	}
+	err := m.nl.NeighSet(fdb)
+	for _, a := range gateways(vtep) {
+		err = errors.Join(err, m.neighbor(unix.RTM_NEWNEIGH, device, a, mac))
+	}
+	if err != nil {
+		return fmt.Errorf("link: way to VTEP %s (%s) on device %d: %w", vtep, mac, device, err)
+	}
+	return nil
+}
+
+// RemoveVTEP undoes SetVTEP. What is not there is no error.
+func (m *Manager) RemoveVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) error {
+	fdb := &netlink.Neigh{LinkIndex: device, Family: unix.AF_BRIDGE, Flags: netlink.NTF_SELF, IP: vtep.AsSlice(), HardwareAddr: mac}
+	err := m.nl.NeighDel(fdb)
+	if err != nil && gone(err) {
+		err = nil
+	}
+	for _, a := range gateways(vtep) {
+		if e := m.neighbor(unix.RTM_DELNEIGH, device, a, nil); e != nil && !gone(e) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("link: remove the way to VTEP %s on device %d: %w", vtep, device, err)
+	}
+	return nil
+}
+
+// gateways are the addresses under which routes name a VTEP.
+func gateways(vtep netip.Addr) []netip.Addr {
+	if vtep.Is4() {
+		return []netip.Addr{vtep, netip.AddrFrom16(vtep.As16())}
+	}
+	return []netip.Addr{vtep}
+}
+
+// neighbor adds or deletes a permanent neighbour. The message is ours because the library turns IPv4-mapped addresses into IPv4 ones.
+func (m *Manager) neighbor(op, device int, a netip.Addr, mac net.HardwareAddr) error {
+	flags := unix.NLM_F_ACK
+	if op == unix.RTM_NEWNEIGH {
+		flags |= unix.NLM_F_CREATE | unix.NLM_F_REPLACE
+	}
+	req := newRequest(m, op, flags)
+	msg := &netlink.Ndmsg{Family: unix.AF_INET, Index: uint32(device), State: netlink.NUD_PERMANENT}
+	if a.Is6() {
+		msg.Family = unix.AF_INET6
+	}
+	req.AddData(msg)
+	req.AddData(nl.NewRtAttr(unix.NDA_DST, a.AsSlice()))
+	if mac != nil {
+		req.AddData(nl.NewRtAttr(unix.NDA_LLADDR, mac))
+	}
+	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	return err
+}

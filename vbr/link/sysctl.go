@@ -1,0 +1,64 @@
+package link
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"strings"
+)
+
+// hygiene sets a device up as a router's towards strangers: it forwards, believes no router advertisement or
+// redirect, answers ARP only for its own address, drops packets with impossible sources, and sends IPv6 with
+// the hop limit that GTSM expects (RFC 5082).
+func (m *Manager) hygiene(r Router, device string) error {
+	reverse := "1"
+	if len(r.Lines) > 1 {
+		reverse = "2" // with equal-cost lines a packet may come back over the other one (RFC 3704 2.4)
+	}
+	return setAll(r.Name, m, [][2]string{
+		{"ipv4/conf/" + device + "/forwarding", "1"},
+		{"ipv4/conf/" + device + "/accept_redirects", "0"},
+		{"ipv4/conf/" + device + "/send_redirects", "0"},
+		{"ipv4/conf/" + device + "/proxy_arp", "0"},
+		{"ipv4/conf/" + device + "/arp_ignore", "1"},
+		{"ipv4/conf/" + device + "/arp_announce", "2"},
+		{"ipv4/conf/" + device + "/rp_filter", reverse},
+		{"ipv6/conf/" + device + "/accept_ra", "0"},
+		{"ipv6/conf/" + device + "/accept_redirects", "0"},
+		{"ipv6/conf/" + device + "/hop_limit", "255"},
+		{"ipv6/conf/" + device + "/keep_addr_on_down", "1"},
+	})
+}
+
+// EnsureHost sets what only the whole namespace can have: IPv6 forwarding, no redirects, and listeners that stay in their VRF.
+func (m *Manager) EnsureHost() error {
+	return setAll("", m, [][2]string{
+		{"ipv6/conf/all/forwarding", "1"},
+		{"ipv4/conf/all/send_redirects", "0"},
+		{"ipv4/tcp_l3mdev_accept", "0"},
+		{"ipv4/udp_l3mdev_accept", "0"},
+	})
+}
+
+// setAll writes the settings that differ. A read-only /proc/sys is reported once by name; a
+// setting the kernel does not have (no IPv6, no VRF) is skipped.
+func setAll(router string, m *Manager, settings [][2]string) error {
+	var errs []error
+	for _, s := range settings {
+		file := "/proc/sys/net/" + s[0]
+		have, err := os.ReadFile(file)
+		if errors.Is(err, fs.ErrNotExist) || err == nil && strings.TrimSpace(string(have)) == s[1] {
+			continue
+		}
+		if err == nil {
+			err = os.WriteFile(file, []byte(s[1]), 0o644)
+		}
+		if err != nil {
+			errs = append(errs, fmt.Errorf("sysctl net.%s=%s: %w", strings.ReplaceAll(s[0], "/", "."), s[1], err))
+			continue
+		}
+		m.log.Debug("sysctl set", "router", router, "sysctl", s[0], "was", strings.TrimSpace(string(have)), "now", s[1])
+	}
+	return errors.Join(errs...)
+}

@@ -1,0 +1,96 @@
+package rib
+
+import "net/netip"
+
+// SegmentType is the type of an AS_PATH segment (RFC 4271 4.3, RFC 5065 3).
+type SegmentType uint8
+
+// The AS_PATH segment types.
+const (
+	ASSet            SegmentType = 1
+	ASSequence       SegmentType = 2
+	ASConfedSequence SegmentType = 3
+	ASConfedSet      SegmentType = 4
+)
+
+// Segment is one AS_PATH segment.
+type Segment struct {
+	Type SegmentType
+	ASNs []uint32
+}
+
+// The values of the ORIGIN attribute (RFC 4271 5.1.1).
+const (
+	OriginIGP        uint8 = 0
+	OriginEGP        uint8 = 1
+	OriginIncomplete uint8 = 2
+)
+
+// DefaultLocalPref is the preference of a path that carries no LOCAL_PREF.
+const DefaultLocalPref = 100
+
+// Attrs are the path attributes that selection and re-announcement need.
+// A Table keeps one copy of equal Attrs, however many prefixes share it.
+type Attrs struct {
+	// NextHop is the gateway: on the source's link for BGP, the remote VTEP for
+	// a router interface, invalid for connected routes.
+	NextHop netip.Addr
+
+	ASPath           []Segment
+	Communities      []uint32
+	LargeCommunities [][3]uint32
+
+	MED          uint32 // 0 when absent (RFC 4271 9.1.2.2 c)
+	LocalPref    uint32
+	HasMED       bool
+	HasLocalPref bool
+	Origin       uint8
+}
+
+// Length is the AS_PATH length of RFC 4271 9.1.2.2 a and RFC 5065 5.3: a set counts one, confederation
+// segments nothing.
+func (a *Attrs) Length() int {
+	n := 0
+	for _, s := range a.ASPath {
+		switch s.Type {
+		case ASSequence:
+			n += len(s.ASNs)
+		case ASSet:
+			n++
+		}
+	}
+	return n
+}
+
+// NeighborAS is the first AS of the path, 0 for a path that starts with none.
+func (a *Attrs) NeighborAS() uint32 {
+	for _, s := range a.ASPath {
+		if s.Type == ASSequence && len(s.ASNs) > 0 {
+			return s.ASNs[0]
+		}
+		if s.Type == ASSet {
+			return 0
+		}
+	}
+	return 0
+}
+
+// Contains says whether asn is anywhere in the AS_PATH (RFC 4271 9.1.2).
+func (a *Attrs) Contains(asn uint32) bool {
+	for _, s := range a.ASPath {
+		for _, n := range s.ASNs {
+			if n == asn {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// localPref is LOCAL_PREF with its default.
+func (a *Attrs) localPref() uint32 {
+	if a.HasLocalPref {
+		return a.LocalPref
+	}
+	return DefaultLocalPref
+}

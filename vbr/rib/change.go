@@ -1,0 +1,151 @@
+package rib
+
+import "net/netip"
+
+// Change says what the kernel should hold for a prefix.
+type Change struct {
+	Prefix netip.Prefix
+	// Hops is nil when the kernel should hold nothing of ours: no path is accepted, or the kernel's own connected route serves.
+	Hops *Hops
+
+	entry uint32
+	best  *shared
+}
+
+// Changes hands out up to limit changes, oldest first, and returns how many are still waiting. A prefix that
+// changed several times appears once, with its newest state, and once a window at most: see NextWindow. Every Change handed out must be given back to Confirm,
+// before 255 more of the same prefix are.
+func (t *Table) Changes(limit int, yield func(Change)) (waiting int) {
+	t.rejudgeVPC()
+	n := 0
+	for ; n < len(t.dirty) && limit > 0; n++ {
+		i := t.dirty[n]
+		if e := t.slots.at(i); e.queue == queued && e.window == t.window {
+			t.later = append(t.later, i)
+			continue
+		}
+		if c, changed := t.next(i); changed {
+			yield(c)
+			limit--
+		} else {
+			t.forget(i)
+		}
+	}
+	rest := copy(t.dirty, t.dirty[n:])
+	t.dirty = t.dirty[:rest]
+	if rest == 0 && cap(t.dirty) > 1<<16 {
+		t.dirty = nil
+	}
+	t.rejudgeVPC() // deciding may have moved a VPC prefix
+	return len(t.dirty)
+}
+
+// NextWindow begins a new window: prefixes that changed again within the last one may be said again. The time
+// between two calls bounds how often a flapping prefix costs its neighbours and the kernel anything.
+func (t *Table) NextWindow() {
+	t.window++
+	t.dirty = append(t.dirty, t.later...)
+	t.later = t.later[:0]
+}
+
+// Deferred is how many prefixes wait for the next window.
+func (t *Table) Deferred() int { return len(t.later) }
+
+// next takes entry i off the queue, decides it and notes the outcome as said.
+func (t *Table) next(i uint32) (Change, bool) {
+	e := t.slots.at(i)
+	again := e.queue == forced
+	e.queue = idle
+	hops, best := t.outcome(e)
+	if hops.number() == e.hops && best.number() == e.best && !again {
+		t.releaseHops(hops)
+		return Change{}, false
+	}
+	if best != nil {
+		best.acquire().acquire() // one for e.best, one for the Change
+	}
+	t.releaseHops(t.hops.get(e.hops))
+	t.release(t.sets.get(e.best))
+	if hops.number() != e.hops || e.told == 0 {
+		e.heldAt = t.now
+	}
+	e.hops, e.best, e.window = hops.number(), best.number(), t.window
+	e.unconfirmed++
+	return Change{Prefix: e.prefix(), Hops: hops, entry: i, best: best}, true
+}
+
+// outcome decides e: its next hops, with a reference for the caller, and its best path's attributes.
+func (t *Table) outcome(e *entry) (*Hops, *shared) {
+	primary, backup := t.decide(e)
+	if len(primary) == 0 {
+		return nil, nil
+	}
+	best := primary[0].attrs
+	if best.source.Kind == Connected {
+		return nil, best
+	}
+	return t.hopsOf(primary, backup), best
+}
+
+// Retry makes Changes say prefix again, for instance because the kernel refused it or lost it.
+func (t *Table) Retry(prefix netip.Prefix) {
+	if i := t.lookup(prefix); i != 0 {
+		t.touch(i)
+		t.slots.at(i).queue = forced
+	}
+}
+
+// Announcement is what a change means for the router's neighbours. The zero value means nothing.
+type Announcement struct {
+	Prefix netip.Prefix
+	// Announce are the attributes to tell, of a path from Source; nil when there is nothing new to announce.
+	Announce *Attrs
+	Source   *Source
+	// Withdraw is what was told before and no longer holds on that side: set when the prefix is gone or moved from the customer's side to the VPC's or back.
+	Withdraw Kind
+}
+
+// Confirm takes in whether the kernel now holds what c says, and returns what the neighbours should be told:
+// nothing that the kernel does not hold (connected routes are its own: it holds them while their line is up). Paths of the kind BGP, Static and Connected are for the VPC, paths of
+// the kind RouterInterface for the customer.
+func (t *Table) Confirm(c Change, held bool) Announcement {
+	e, best := t.slots.at(c.entry), c.best
+	e.unconfirmed--
+	defer t.forget(c.entry)
+	if best != nil && (!held || c.Hops == nil && best.source.Kind != Connected) {
+		t.release(best)
+		best = nil
+	}
+	a := Announcement{Prefix: c.Prefix}
+	told := t.sets.get(e.told)
+	switch {
+	case told == best:
+	case told != nil && best != nil && side(told) == side(best) && best.source.Adopted:
+		// A predecessor's route has no attributes of its own: what was told still stands.
+		t.release(best)
+		return a
+	case best != nil && (told == nil || side(told) != side(best) || !told.soundsLike(best)):
+		a.Announce, a.Source = &best.Attrs, &best.source.Source
+	}
+	if told != nil && (best == nil || side(told) != side(best)) {
+		a.Withdraw = told.source.Kind
+	}
+	if a.Announce != nil || a.Withdraw != 0 {
+		e.toldAt = t.now
+	}
+	t.countTold(e, told, -1)
+	t.countTold(e, best, 1)
+	t.release(told)
+	e.told = best.number()
+	return a
+}
+
+// Told yields what the neighbours of one side were told and still holds: for a new speaker, which has forgotten.
+// vpc chooses what came from the VPC side and was told to the customer, or else the opposite.
+func (t *Table) Told(vpc bool, yield func(Announcement)) {
+	for _, e := range t.all() {
+		if told := t.sets.get(e.told); told != nil && side(told) == vpc {
+			yield(Announcement{Prefix: e.prefix(), Announce: &told.Attrs, Source: &told.source.Source})
+		}
+	}
+}

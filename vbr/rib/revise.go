@@ -1,0 +1,91 @@
+package rib
+
+import "slices"
+
+// SetRules makes the table judge by other rules from now on, what it holds too.
+func (t *Table) SetRules(rules Rules) {
+	if slices.Equal(t.rules.LocalASNs, rules.LocalASNs) && slices.Equal(t.rules.Links, rules.Links) && slices.Equal(t.rules.Backbone, rules.Backbone) {
+		return
+	}
+	t.rules = rules
+	t.revise(func(*source) bool { return true })
+}
+
+// ChangeSource replaces what is known of a source: its paths stay and are judged again, and lead over its new device. The kind stays;
+// a zero RouterID keeps the one known. An unknown source is ignored.
+func (t *Table) ChangeSource(id SourceID, to Source) {
+	s := t.sources[id]
+	if s == nil {
+		return
+	}
+	to.Kind = s.Kind
+	if !to.RouterID.IsValid() {
+		to.RouterID = s.RouterID
+	}
+	if s.Source.equal(to) {
+		return
+	}
+	s.Source = to
+	t.revise(func(o *source) bool { return o == s })
+}
+
+func (s Source) equal(o Source) bool {
+	return s.Kind == o.Kind && s.Name == o.Name && s.Address == o.Address && s.RouterID == o.RouterID && s.ASN == o.ASN &&
+		s.Internal == o.Internal && s.Device == o.Device && s.OnLink == o.OnLink && s.Adopted == o.Adopted &&
+		slices.Equal(s.Subnets, o.Subnets) && slices.Equal(s.Own, o.Own)
+}
+
+// revise judges the paths of some sources again.
+func (t *Table) revise(which func(*source) bool) {
+	for _, s := range t.sources {
+		if !which(s) {
+			continue
+		}
+		for _, number := range s.attrs {
+			sh := t.sets.get(number)
+			sh.verdict = t.judgeAttrs(s, &sh.Attrs)
+			t.releaseHops(sh.only)
+			sh.only = nil
+		}
+	}
+	for i, e := range t.all() {
+		for p := range t.pathsOf(e) {
+			if !which(t.sourceOf(p)) {
+				continue
+			}
+			if v := t.judge(e.prefix(), t.sets.get(p.attrs)); v != p.verdict && (v != Accepted || !passing(p.verdict)) {
+				t.count(e, p, -1)
+				p.verdict, p.since = v, t.now
+				t.count(e, p, 1)
+			}
+			t.touch(i)
+		}
+	}
+}
+
+// passing verdicts come and go by themselves, see judgeAgain.
+func passing(v Verdict) bool { return v == Accepted || v == RejectedVPC || v == RejectedLinkDown }
+
+// Carried is how many prefixes the kernel was last asked to send over a source's paths, be it among others.
+func (t *Table) Carried(id SourceID) int {
+	s := t.sources[id]
+	if s == nil {
+		return 0
+	}
+	n := 0
+	for _, e := range t.all() {
+		if h := t.hops.get(e.hops); h != nil && t.carries(e, h, s) {
+			n++
+		}
+	}
+	return n
+}
+
+func (t *Table) carries(e *entry, h *Hops, s *source) bool {
+	for p := range t.pathsOf(e) {
+		if p.verdict == Accepted && t.sourceOf(p) == s && slices.Contains(h.Primary, t.sets.get(p.attrs).hop()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,125 @@
+package rib
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"slices"
+)
+
+// shared is one source's copy of one attribute set, with what can be judged of it before
+// any prefix is known. Paths refer to it by number; the last to go takes it along.
+type shared struct {
+	Attrs
+	source  *source
+	only    *Hops   // the Hops of a prefix with this single path, once asked for
+	id      uint32  // its number in Table.sets
+	refs    int32   // paths, and what Changes and Confirm remember
+	verdict Verdict // of the attributes alone
+}
+
+// digest stands for an attribute set among those of a source: the first half of SHA-256 of its encoding, so that
+// no peer can make two alike.
+type digest [16]byte
+
+func (t *Table) digest(a *Attrs) digest {
+	t.scratch = a.encode(t.scratch[:0])
+	sum := sha256.Sum256(t.scratch)
+	return digest(sum[:16])
+}
+
+// share returns the source's copy of a, made and judged if it is new.
+func (t *Table) share(s *source, a *Attrs) *shared {
+	d := t.digest(a)
+	if id, ok := s.attrs[d]; ok {
+		return t.sets.get(id)
+	}
+	sh := &shared{Attrs: *a, source: s, verdict: t.judgeAttrs(s, a)}
+	sh.id = t.sets.add(sh)
+	s.attrs[d] = sh.id
+	return sh
+}
+
+func (sh *shared) acquire() *shared {
+	sh.refs++
+	return sh
+}
+
+func (t *Table) release(sh *shared) {
+	if sh == nil {
+		return
+	}
+	sh.refs--
+	if sh.refs > 0 {
+		return
+	}
+	delete(sh.source.attrs, t.digest(&sh.Attrs))
+	t.sets.remove(sh.id)
+	t.releaseHops(sh.only)
+	sh.only = nil
+}
+
+// number is the set's number, 0 for nil.
+func (sh *shared) number() uint32 {
+	if sh == nil {
+		return 0
+	}
+	return sh.id
+}
+
+// hop is the kernel next hop of an accepted path.
+func (sh *shared) hop() NextHop {
+	return NextHop{Gateway: sh.NextHop, Device: sh.source.Device, OnLink: sh.source.OnLink}
+}
+
+// soundsLike says whether neighbours hear the same of two paths: all but the next hop, which is ours towards them. Not repeating it
+// spares them work, and FRR 8.4's gateways, which drop a tunnel's neighbour entry when a type-5 route changes.
+func (sh *shared) soundsLike(o *shared) bool {
+	return sh.Origin == o.Origin &&
+		sh.MED == o.MED && sh.HasMED == o.HasMED &&
+		sh.LocalPref == o.LocalPref && sh.HasLocalPref == o.HasLocalPref &&
+		slices.EqualFunc(sh.ASPath, o.ASPath, Segment.equal) &&
+		slices.Equal(sh.Communities, o.Communities) &&
+		slices.Equal(sh.LargeCommunities, o.LargeCommunities)
+}
+
+func (s Segment) equal(o Segment) bool { return s.Type == o.Type && slices.Equal(s.ASNs, o.ASNs) }
+
+// side says whether a path comes from the VPC side.
+func side(sh *shared) bool { return sh.source.Kind == RouterInterface }
+
+// encode appends an encoding in which different Attrs differ.
+func (a *Attrs) encode(b []byte) []byte {
+	nh := a.NextHop.As16()
+	b = append(b, byte(a.NextHop.BitLen()))
+	b = append(b, nh[:]...)
+	b = append(b, a.Origin, boolByte(a.HasMED), boolByte(a.HasLocalPref))
+	b = binary.BigEndian.AppendUint32(b, a.MED)
+	b = binary.BigEndian.AppendUint32(b, a.LocalPref)
+	b = binary.BigEndian.AppendUint32(b, uint32(len(a.ASPath)))
+	for _, s := range a.ASPath {
+		b = append(b, byte(s.Type))
+		b = appendUint32s(b, s.ASNs)
+	}
+	b = appendUint32s(b, a.Communities)
+	for _, c := range a.LargeCommunities {
+		b = binary.BigEndian.AppendUint32(b, c[0])
+		b = binary.BigEndian.AppendUint32(b, c[1])
+		b = binary.BigEndian.AppendUint32(b, c[2])
+	}
+	return b
+}
+
+func appendUint32s(b []byte, v []uint32) []byte {
+	b = binary.BigEndian.AppendUint32(b, uint32(len(v)))
+	for _, n := range v {
+		b = binary.BigEndian.AppendUint32(b, n)
+	}
+	return b
+}
+
+func boolByte(v bool) byte {
+	if v {
+		return 1
+	}
+	return 0
+}

@@ -1,0 +1,153 @@
+package rib
+
+import (
+	"fmt"
+	"maps"
+	"net/netip"
+	"slices"
+	"strings"
+)
+
+// Kind says where a path comes from. Lower kinds win over higher ones, as administrative distances do.
+type Kind uint8
+
+// The kinds of sources, best first.
+const (
+	Connected       Kind = iota + 1 // a subnet of one of the router's own links
+	Static                          // a route the operator wrote
+	RouterInterface                 // the VPC side, through a router interface
+	BGP                             // a BGP peer of the customer
+)
+
+// String is the kind as operators see it.
+func (k Kind) String() string {
+	switch k {
+	case Connected:
+		return "connected"
+	case Static:
+		return "static"
+	case RouterInterface:
+		return "router-interface"
+	case BGP:
+		return "bgp"
+	}
+	return "unknown"
+}
+
+// Source describes who offers paths.
+type Source struct {
+	Kind Kind
+	// Name is unique in the table and is what operators see: a peer's address, a router interface's name.
+	Name string
+
+	// Address and RouterID break ties between BGP peers (RFC 4271 9.1.2.2 f, g).
+	Address  netip.Addr
+	RouterID netip.Addr
+	// ASN is the peer's AS; Internal marks an iBGP peer.
+	ASN      uint32
+	Internal bool
+
+	// Device is the interface index packets leave by, OnLink as in [NextHop].
+	Device int
+	OnLink bool
+	// Subnets are the link's prefixes: a BGP next hop must be in one of them. Own are our addresses there, which
+	// are no next hop for anybody.
+	Subnets []netip.Prefix
+	Own     []netip.Addr
+
+	// Adopted marks what a predecessor left in the kernel: it loses to every path of a living source.
+	Adopted bool
+}
+
+// SourceID names a source within its table.
+type SourceID uint32
+
+type source struct {
+	Source
+	id     SourceID
+	attrs  map[digest]uint32 // numbers in Table.sets
+	counts [verdicts]int
+	stale  int
+	down   bool
+}
+
+// Counts are the numbers of a source's paths.
+type Counts struct {
+	Received int
+	Accepted int
+	Stale    int
+	Rejected map[Verdict]int // only those that occur
+}
+
+// Equal says whether two counts are the same.
+func (c Counts) Equal(o Counts) bool {
+	return c.Received == o.Received && c.Accepted == o.Accepted && c.Stale == o.Stale && maps.Equal(c.Rejected, o.Rejected)
+}
+
+// RejectedText lists the reasons, "link-subnet=1 martian=3"; it is empty when nothing is rejected.
+func (c Counts) RejectedText() string {
+	var parts []string
+	for _, v := range slices.Sorted(maps.Keys(c.Rejected)) {
+		parts = append(parts, fmt.Sprintf("%s=%d", v, c.Rejected[v]))
+	}
+	return strings.Join(parts, " ")
+}
+
+// AddSource registers a source.
+func (t *Table) AddSource(s Source) SourceID {
+	t.nextSource++
+	src := &source{Source: s, id: t.nextSource, attrs: make(map[digest]uint32)}
+	t.sources[src.id] = src
+	return src.id
+}
+
+// RemoveSource drops all of a source's paths and forgets it. Removing an unknown source does nothing.
+func (t *Table) RemoveSource(id SourceID) {
+	if t.sources[id] == nil {
+		return
+	}
+	t.Drop(id)
+	delete(t.sources, id)
+}
+
+// SetRouterID records a peer's BGP identifier, known only once its session is up. Call it before the session's first update.
+func (t *Table) SetRouterID(id SourceID, routerID netip.Addr) {
+	if s := t.sources[id]; s != nil {
+		s.RouterID = routerID
+	}
+}
+
+// SetLinkUp says whether a source's device carries packets. While it does not, the source's paths are kept and rejected.
+func (t *Table) SetLinkUp(id SourceID, up bool) {
+	s := t.sources[id]
+	if s == nil || s.down == !up {
+		return
+	}
+	s.down = !up
+	for i, e := range t.all() {
+		for p := range t.pathsOf(e) {
+			if t.sourceOf(p) == s {
+				t.touch(i)
+			}
+		}
+	}
+}
+
+// Counts returns the numbers of a source's paths; zero for an unknown source.
+func (t *Table) Counts(id SourceID) Counts {
+	s := t.sources[id]
+	if s == nil {
+		return Counts{}
+	}
+	c := Counts{Accepted: s.counts[Accepted], Stale: s.stale}
+	for v, n := range s.counts {
+		c.Received += n
+		if n > 0 && Verdict(v) != Accepted {
+			if c.Rejected == nil {
+				c.Rejected = make(map[Verdict]int)
+			}
+			c.Rejected[Verdict(v)] = n
+		}
+	}
+	return c
+}

@@ -1,0 +1,226 @@
+package rib
+
+import (
+	"net/netip"
+	"time"
+
+	"github.com/gaissmai/bart"
+)
+
+// Table holds one router's paths and decisions. See the package comment for who may call it.
+type Table struct {
+	rules      Rules
+	sources    map[SourceID]*source
+	nextSource SourceID
+	choices    map[string]*Hops
+
+	// entries and entries6 number the prefixes of each family that are known.
+	entries  map[key4]uint32
+	entries6 map[key6]uint32
+
+	// What numbers name. Entries, paths and sets are many, so they refer to each other by number.
+	slots slab[entry]
+	paths slab[path] // all but the first of each entry
+	sets  slab[*shared]
+	hops  slab[*Hops]
+
+	// dirty are the entries to decide again, in the order they changed.
+	dirty []uint32
+	// window counts NextWindow; later are the entries that changed again within it.
+	window uint32
+	later  []uint32
+
+	// base and now are the time, see SetNow.
+	base time.Time
+	now  uint32
+	// told counts the prefixes that neighbours were told, by side they came from (1: the VPC's) and family (1: IPv6).
+	told [2][2]int
+	gone gone
+
+	// vpc counts the accepted router-interface paths of a prefix; vpcSet is its keys for longest match.
+	vpc    map[netip.Prefix]int
+	vpcSet *bart.Lite
+	// vpcMoved are the VPC prefixes that came or went since the last Changes: customers' paths inside them are judged again.
+	vpcMoved *bart.Lite
+
+	// Buffers of lookups, kept to avoid allocation.
+	scratch  []byte
+	nextHops []NextHop
+	accepted []candidate
+}
+
+// New returns an empty table that judges by rules.
+func New(rules Rules) *Table {
+	return &Table{
+		rules:    rules,
+		window:   1,
+		sources:  make(map[SourceID]*source),
+		choices:  make(map[string]*Hops),
+		entries:  make(map[key4]uint32),
+		entries6: make(map[key6]uint32),
+		vpc:      make(map[netip.Prefix]int),
+		vpcSet:   new(bart.Lite),
+		vpcMoved: new(bart.Lite),
+	}
+}
+
+// Len is the number of prefixes that have a path.
+func (t *Table) Len() int { return len(t.entries) + len(t.entries6) }
+
+// Announce takes in that a source offers prefixes with these attributes. It replaces the source's earlier path of the same id. An unknown source is ignored. Prefixes are
+// masked; invalid ones are ignored. The slices of a are kept: do not change them afterwards.
+func (t *Table) Announce(id SourceID, pathID uint32, a *Attrs, prefixes ...netip.Prefix) {
+	s := t.sources[id]
+	if s == nil || len(prefixes) == 0 {
+		return
+	}
+	sh := t.share(s, a).acquire() // for the loop, lest a replaced prefix frees it
+	for _, p := range prefixes {
+		if p = p.Masked(); p.IsValid() {
+			t.put(p, path{attrs: sh.acquire().id, id: pathID, verdict: t.judge(p, sh), since: t.now})
+		}
+	}
+	t.release(sh)
+}
+
+// Withdraw takes in that a source no longer offers prefixes. What it never offered is ignored.
+func (t *Table) Withdraw(id SourceID, pathID uint32, prefixes ...netip.Prefix) {
+	s := t.sources[id]
+	if s == nil {
+		return
+	}
+	for _, p := range prefixes {
+		i := t.lookup(p.Masked())
+		if i == 0 {
+			continue
+		}
+		if p := t.find(t.slots.at(i), s, pathID); p != nil {
+			t.remove(i, p, Withdrawn)
+		}
+	}
+}
+
+// Drop withdraws everything a source offers.
+func (t *Table) Drop(id SourceID) {
+	t.dropIf(id, Dropped, func(*entry, *path) bool { return true })
+}
+
+// MarkStale keeps a source's paths but notes that they are to be swept unless announced again (RFC 4724 4.2).
+func (t *Table) MarkStale(id SourceID) {
+	s := t.sources[id]
+	if s == nil {
+		return
+	}
+	for _, e := range t.all() {
+		for p := range t.pathsOf(e) {
+			if t.sourceOf(p) == s && !p.stale {
+				p.stale = true
+				s.stale++
+			}
+		}
+	}
+}
+
+// SweepStale withdraws a source's stale paths of one family.
+func (t *Table) SweepStale(id SourceID, six bool) {
+	if s := t.sources[id]; s == nil || s.stale == 0 {
+		return
+	}
+	t.dropIf(id, Swept, func(e *entry, p *path) bool { return p.stale && e.six == six })
+}
+
+func (t *Table) dropIf(id SourceID, how Leaving, match func(*entry, *path) bool) {
+	s := t.sources[id]
+	if s == nil {
+		return
+	}
+	for i, e := range t.all() {
+		doomed := func(p *path) bool { return t.sourceOf(p) == s && match(e, p) }
+		for p := t.findIf(e, doomed); p != nil; p = t.findIf(e, doomed) {
+			t.remove(i, p, how)
+		}
+	}
+}
+
+// find returns a source's path, nil if there is none.
+func (t *Table) find(e *entry, s *source, pathID uint32) *path {
+	return t.findIf(e, func(p *path) bool { return p.id == pathID && t.sourceOf(p) == s })
+}
+
+func (t *Table) findIf(e *entry, match func(*path) bool) *path {
+	for p := range t.pathsOf(e) {
+		if match(p) {
+			return p
+		}
+	}
+	return nil
+}
+
+// put adds or replaces a path.
+func (t *Table) put(prefix netip.Prefix, p path) {
+	i := t.enter(prefix)
+	e := t.slots.at(i)
+	t.count(e, &p, 1)
+	if old := t.find(e, t.sourceOf(&p), p.id); old != nil {
+		t.count(e, old, -1)
+		if old.attrs == p.attrs && old.verdict == p.verdict { // judgeAgain sees to verdicts that come and go
+			p.since = old.since
+		}
+		t.release(t.sets.get(old.attrs))
+		p.next = old.next
+		*old = p
+	} else {
+		t.link(e, p)
+	}
+	t.touch(i)
+}
+
+// remove takes p out of entry i.
+func (t *Table) remove(i uint32, p *path, how Leaving) {
+	e, attrs := t.slots.at(i), p.attrs
+	t.count(e, p, -1)
+	if e.first.next == 0 {
+		t.gone.note(e, t.sourceOf(p).Name, how, t.now)
+	}
+	t.unlink(e, p)
+	t.release(t.sets.get(attrs))
+	t.touch(i)
+}
+
+// count books a path that comes (by = 1) or goes (-1).
+func (t *Table) count(e *entry, p *path, by int) {
+	s := t.sourceOf(p)
+	s.counts[p.verdict] += by
+	if p.stale {
+		s.stale += by
+	}
+	if s.Kind == RouterInterface && p.verdict == Accepted {
+		t.countVPC(e.prefix(), by)
+	}
+}
+
+func (t *Table) countVPC(prefix netip.Prefix, by int) {
+	before := t.vpc[prefix]
+	after := before + by
+	if after == 0 {
+		delete(t.vpc, prefix)
+	} else {
+		t.vpc[prefix] = after
+	}
+	if before == 0 {
+		t.vpcSet.Insert(prefix)
+		t.vpcMoved.Insert(prefix)
+	}
+	if after == 0 {
+		t.vpcSet.Delete(prefix)
+		t.vpcMoved.Insert(prefix)
+	}
+}
+
+// touch puts entry i on the dirty list.
+func (t *Table) touch(i uint32) {
+	if e := t.slots.at(i); e.queue == idle {
+		e.queue = queued
+		t.dirty = append(t.dirty, i)
+	}
+}

@@ -1,0 +1,122 @@
+package rib
+
+import (
+	"net/netip"
+	"slices"
+)
+
+// Verdict is what a table thinks of a path: Accepted, or the reason why it is rejected.
+type Verdict uint8
+
+// The verdicts.
+const (
+	Accepted           Verdict = iota
+	RejectedASLoop             // our AS is in the AS_PATH (RFC 4271 9.1.2)
+	RejectedFirstAS            // the first AS is not the peer's (RFC 4271 6.3)
+	RejectedNextHop            // the next hop is off the link, or of the wrong family
+	RejectedOwnNextHop         // the next hop is our own address
+	RejectedDefault            // 0.0.0.0/0 or ::/0
+	RejectedMartian            // loopback, link-local, multicast, reserved (RFC 6890)
+	RejectedLinkSubnet         // inside one of the router's link subnets
+	RejectedBackbone           // inside the provider's backbone
+	RejectedVPC                // inside a prefix that the VPC side announces
+	RejectedLinkDown           // the device towards the next hop carries nothing
+	verdicts                   // how many there are
+)
+
+// String is the reason as operators see it in logs, counters and explain.
+func (v Verdict) String() string {
+	return [...]string{
+		Accepted:           "accepted",
+		RejectedASLoop:     "as-loop",
+		RejectedFirstAS:    "first-as",
+		RejectedNextHop:    "next-hop-off-link",
+		RejectedOwnNextHop: "next-hop-own",
+		RejectedDefault:    "default-route",
+		RejectedMartian:    "martian",
+		RejectedLinkSubnet: "link-subnet",
+		RejectedBackbone:   "backbone",
+		RejectedVPC:        "vpc-prefix",
+		RejectedLinkDown:   "link-down",
+	}[v]
+}
+
+// Rules are what a table judges paths by.
+type Rules struct {
+	// LocalASNs are the AS numbers that are ours towards any peer: a path holding one has looped.
+	LocalASNs []uint32
+	// Links are the subnets of the router's links; nobody may announce them or a part of them.
+	Links []netip.Prefix
+	// Backbone are the provider's own prefixes; a customer may not announce them or a part of them.
+	Backbone []netip.Prefix
+}
+
+// martians are never routes (RFC 6890, RFC 4291). Shorter prefixes that merely cover one are let through; 224.0.0.0/3 covers multicast and reserved.
+var martians = []netip.Prefix{
+	netip.MustParsePrefix("0.0.0.0/8"),
+	netip.MustParsePrefix("127.0.0.0/8"),
+	netip.MustParsePrefix("169.254.0.0/16"),
+	netip.MustParsePrefix("224.0.0.0/3"),
+	netip.MustParsePrefix("::/8"), // unspecified, loopback, IPv4-mapped and -compatible
+	netip.MustParsePrefix("fe80::/10"),
+	netip.MustParsePrefix("fec0::/10"),
+	netip.MustParsePrefix("ff00::/8"),
+}
+
+// judgeAttrs judges what can be judged without the prefix.
+func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
+	if s.Kind != BGP || s.Adopted {
+		return Accepted
+	}
+	if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {
+		return RejectedASLoop
+	}
+	if !s.Internal && a.NeighborAS() != s.ASN {
+		return RejectedFirstAS
+	}
+	if slices.Contains(s.Own, a.NextHop) {
+		return RejectedOwnNextHop
+	}
+	on := func(p netip.Prefix) bool { return p.Contains(a.NextHop) }
+	if !a.NextHop.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Subnets, on) {
+		return RejectedNextHop
+	}
+	return Accepted
+}
+
+// judge gives the verdict on a path to prefix, but for what comes and goes by itself: see judgeAgain.
+func (t *Table) judge(prefix netip.Prefix, sh *shared) Verdict {
+	if sh.verdict != Accepted {
+		return sh.verdict
+	}
+	s := sh.source
+	if s.Kind == Connected || s.Kind == Static {
+		return Accepted
+	}
+	if s.Kind == BGP && prefix.Addr().Is6() && sh.NextHop.Is4() {
+		return RejectedNextHop
+	}
+	if s.Kind == BGP && prefix.Bits() == 0 {
+		return RejectedDefault
+	}
+	if prefix.Bits() > 0 && inside(martians, prefix) {
+		return RejectedMartian
+	}
+	if inside(t.rules.Links, prefix) {
+		return RejectedLinkSubnet
+	}
+	if s.Kind == BGP && inside(t.rules.Backbone, prefix) {
+		return RejectedBackbone
+	}
+	return Accepted
+}
+
+// inside says whether p is one of set or a part of one.
+func inside(set []netip.Prefix, p netip.Prefix) bool {
+	for _, s := range set {
+		if s.Bits() <= p.Bits() && s.Contains(p.Addr()) {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,386 @@
+package vbr
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/netip"
+	"os"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/cenkalti/backoff/v5"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/fib"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/link"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+const (
+	// retryLimit is the longest pause between two attempts to bring a router up.
+	retryLimit = 30 * time.Second
+)
+
+// router is the actor of one router. It lives from Host.Run to the end of its context, in one or more lives: a
+// life ends when the devices under it were made anew, and the next one adopts what the kernel still holds.
+type router struct {
+	name string
+	host *Host
+	log  *slog.Logger
+	fib  *fib.Table // of an unserved router: one that stays empty
+	// unserved: its resources could not be translated, its spec has but name and owner, and it has no actor.
+	unserved bool
+
+	wake  chan struct{} // the rib has changes; capacity 1
+	look  chan struct{} // devices or routes may differ from what we think; capacity 1
+	news  chan struct{} // there is another spec to become, see give; capacity 1
+	ready chan struct{} // closed when what was adopted has been announced, or the router failed to
+	tried chan struct{} // closed when the first life serves, or has failed to
+	ended chan struct{} // closed when the actor has ended and left nothing running
+
+	// spec is never changed in place. The actor replaces it while it holds mu, together with what goes by position in
+	// it; all others read it under mu.
+	spec     *spec
+	mu       sync.Mutex
+	speaker  *bgp.Speaker            // of this life; nil between lives
+	state    link.State              // what Ensure last found, by position in spec.link
+	rib      *rib.Table              // guarded by mu, as all below
+	sessions map[netip.Addr]*session // by peer address
+	lines    []rib.SourceID          // the connected subnets, by position in spec.lines
+	vpc      []*vpcSide              // by position in spec.ris
+	vpcDone  bool                    // the backbone has said all it has since we started
+	adopted  map[int]rib.SourceID    // what a predecessor left, by device, until swept
+	owed     bool                    // adopted has routes of the customer's
+	swept    bool                    // adopted has been swept in this life
+	sweepAt  time.Time               // when adopted goes at the latest
+	devices  map[int]bool            // interface indexes of this life; nil between lives and while one begins
+	waiting  bool                    // between two lives
+	reasons  map[string]string       // why the router is degraded
+	next     *spec                   // what the router is to become; nil when that is spec
+	takers   []chan struct{}         // closed when next has been taken
+	leaving  bool                    // the router is no longer wanted: it says goodbye when its context ends
+
+	records   records      // for those who look at it
+	installer              // owned by the actor's goroutine, as these are
+	listening []netip.Addr // what the speaker of this life listens on
+	reported  *spec        // the last that was said to be about to come
+	late      []riSpec     // router interfaces that came between lives, to be told what others were
+
+	cancel                         context.CancelFunc
+	sayReady, sayTried, sayCollect sync.Once
+}
+
+func newRouter(h *Host, s *spec) *router {
+	r := &router{
+		name: s.name, spec: s, host: h, log: h.log.With("router", s.name), fib: h.fib.Table(s.link.Table),
+		wake: make(chan struct{}, 1), look: make(chan struct{}, 1), news: make(chan struct{}, 1),
+		ready: make(chan struct{}), tried: make(chan struct{}), ended: make(chan struct{}),
+		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(),
+	}
+	r.rib.SetNow(time.Now())
+	r.records.drained.Store(h.drains.has(s.name))
+	r.noteState()
+	return r
+}
+
+// poke asks for attention without blocking; several pokes may become one.
+func poke(ch chan struct{}) {
+	select {
+	case ch <- struct{}{}:
+	default:
+	}
+}
+
+// run is the actor. It returns when ctx is done and the router's goroutines are gone; the kernel keeps the router's state.
+func (r *router) run(ctx context.Context) {
+	defer r.end()
+	pause := backoff.NewExponentialBackOff()
+	pause.MaxInterval = retryLimit
+	for ctx.Err() == nil {
+		r.takeBetweenLives()
+		began := time.Now()
+		err := r.live(ctx)
+		if ctx.Err() != nil {
+			return
+		}
+		if errors.Is(err, errChanged) {
+			continue
+		}
+		r.setTried()
+		if time.Since(began) > time.Minute {
+			pause.Reset()
+		}
+		r.degrade("life", err)
+		r.setWaiting(true)
+		select {
+		case <-ctx.Done():
+		case <-r.look: // something changed: try at once
+		case <-r.news:
+		case <-time.After(pause.NextBackOff()):
+		}
+		r.setWaiting(false)
+	}
+}
+
+func (r *router) isReady() bool {
+	select {
+	case <-r.ready:
+		return true
+	default:
+		return false
+	}
+}
+
+func (r *router) setReady() { r.sayReady.Do(func() { close(r.ready) }) }
+func (r *router) setTried() { r.sayTried.Do(func() { close(r.tried) }) }
+
+var (
+	// errDevicesMoved ends a life: a device was deleted and made again that sockets are bound to.
+	errDevicesMoved = errors.New("devices were made anew")
+	// errChanged ends a life: the router is to become something that this one cannot.
+	errChanged = errors.New("the router changes")
+)
+
+// end ends the actor. What neighbours were told stands, unless the router is no longer wanted.
+func (r *router) end() {
+	if r.isLeaving() {
+		r.unexport(r.spec.ris)
+		r.sayCollect.Do(func() { r.host.collect(context.Background()) })
+	}
+	r.taken(nil)
+	r.setReady()
+	r.setTried()
+	close(r.ended)
+}
+
+func (r *router) isDegraded() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return len(r.reasons) > 0
+}
+
+func (r *router) isLeaving() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.leaving
+}
+
+// live is one life: devices, adoption, sessions, and then the loop until something fundamental changes.
+func (r *router) live(ctx context.Context) error {
+	state, err := r.host.links.Ensure(r.spec.link)
+	if err != nil && !usable(state) {
+		return err
+	}
+	r.degrade("devices", err)
+	if err := r.begin(ctx, state); err != nil {
+		return err
+	}
+	defer r.endLife()
+	speaker, err := bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
+	if err != nil {
+		return fmt.Errorf("start the BGP speaker: %w", err)
+	}
+	defer r.closeSpeaker(speaker)
+	r.mu.Lock()
+	r.speaker = speaker
+	r.mu.Unlock()
+	r.retell(speaker)
+	r.flush(ctx, speaker) // what was adopted goes out before any peer comes
+	r.host.backbone.attach(r, r.vpc...)
+	defer func() { r.host.backbone.detach(r, r.vpc...) }()
+	r.export(r.late)
+	r.late = nil
+	r.setReady()
+	if err := speaker.SetPeers(r.spec.bgpPeers()); err != nil {
+		return fmt.Errorf("set BGP peers: %w", err)
+	}
+	r.degrade("life", nil)
+	r.setTried()
+	return r.loop(ctx, speaker)
+}
+
+func (r *router) closeSpeaker(s *bgp.Speaker) {
+	if err := s.Close(r.isLeaving()); err != nil {
+		r.log.Warn("the BGP speaker is slow to end", "err", err)
+	}
+}
+
+// usable says whether a router can live on what there is: its VRF and at least one line.
+func usable(s link.State) bool {
+	for _, l := range s.Lines {
+		if l.Index != 0 {
+			return true
+		}
+	}
+	return false
+}
+
+func (r *router) speakerConfig(state link.State) bgp.Config {
+	c := bgp.Config{
+		Router: r.spec.name, ASN: r.spec.asn, RouterID: r.spec.routerID, Device: r.spec.link.VRF,
+		RestartTime: r.host.opts.Timers.Restart, DeferralTime: r.host.opts.Timers.Deferral,
+		Restarting: len(r.adopted) > 0, Log: r.host.log,
+	}
+	c.Listen = listenOn(r.spec, state)
+	r.listening = c.Listen
+	return c
+}
+
+// listenOn is where a router's speaker listens: on all its VRF has, so that a line may come later; in the default VRF, where others
+// listen too, on its lines' addresses.
+func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
+	if s.link.VRF != "" {
+		addrs = []netip.Addr{netip.IPv4Unspecified()}
+		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+			addrs = append(addrs, netip.IPv6Unspecified())
+		}
+		return addrs
+	}
+	for i, l := range s.lines {
+		if state.Lines[i].Index != 0 {
+			addrs = append(addrs, l.own...)
+		}
+	}
+	return addrs
+}
+
+func (s *spec) bgpPeers() []bgp.Peer {
+	peers := make([]bgp.Peer, 0, len(s.peers))
+	for _, p := range s.peers {
+		peers = append(peers, p.Peer)
+	}
+	return peers
+}
+
+// loop serves the router until ctx ends or the devices move.
+func (r *router) loop(ctx context.Context, speaker *bgp.Speaker) error {
+	tick := time.NewTicker(time.Second)
+	defer tick.Stop()
+	later := time.NewTimer(time.Hour)
+	defer later.Stop()
+	audited := time.Now()
+	for {
+		select {
+		case <-ctx.Done():
+			return nil
+		case <-r.wake:
+		case <-later.C:
+		case <-r.look:
+			audited = time.Now()
+			if err := r.inspect(ctx, speaker); err != nil {
+				return err
+			}
+		case <-r.news:
+			if err := r.change(ctx, speaker); err != nil {
+				return err
+			}
+		case now := <-tick.C:
+			if now.Sub(audited) >= r.host.opts.Timers.Audit {
+				poke(r.look)
+			}
+			r.expireStale(now)
+			r.logCounts(now)
+		}
+		r.flush(ctx, speaker)
+		r.sweepIfDue(ctx, speaker)
+		if pause, waiting := r.deferred(); waiting {
+			later.Reset(pause)
+		}
+	}
+}
+
+// inspect compares devices and routes with what they should be, and mends.
+func (r *router) inspect(ctx context.Context, speaker *bgp.Speaker) error {
+	now, err := r.host.links.Ensure(r.spec.link)
+	r.degrade("devices", err)
+	if r.outgrown(r.spec, now) {
+		return errDevicesMoved
+	}
+	remade := moved(r.state, now)
+	r.mu.Lock()
+	r.arrange(r.spec, now)
+	r.mu.Unlock()
+	if remade {
+		r.log.Info("lines or tunnels were made anew")
+		r.flush(ctx, speaker)
+	}
+	drift, err := r.fib.Audit(ctx)
+	r.degrade("audit", err)
+	r.reportDrift(drift)
+	r.retryRefused()
+	r.teachAgain()
+	return nil
+}
+
+// outgrown says whether this life cannot go on with these devices: sockets are bound to a VRF that is gone, or do not
+// listen on an address of a line.
+func (r *router) outgrown(s *spec, now link.State) bool {
+	if now.VRF.Index != r.state.VRF.Index || len(now.Lines) != len(s.lines) || len(now.Tunnels) != len(s.ris) {
+		return true
+	}
+	for _, a := range listenOn(s, now) {
+		if !slices.Contains(r.listening, a) {
+			return true
+		}
+	}
+	return false
+}
+
+// uses says whether a change of this device, which is up now or not, concerns the router. Between lives any change may be what it waits for; while
+// a life begins, devices come up by its own doing and that of others, but none should go.
+func (r *router) uses(device int, up bool) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.waiting || r.devices == nil && !up || r.devices[device]
+}
+
+func (r *router) setWaiting(waiting bool) {
+	r.mu.Lock()
+	r.waiting = waiting
+	r.mu.Unlock()
+}
+
+// endLife closes a life.
+func (r *router) endLife() {
+	r.mu.Lock()
+	r.devices, r.speaker = nil, nil
+	r.mu.Unlock()
+}
+
+// moved says whether a line or tunnel has another index than before.
+func moved(a, b link.State) bool {
+	index := func(x, y link.Device) bool { return x.Index == y.Index }
+	return !slices.EqualFunc(a.Lines, b.Lines, index) || !slices.EqualFunc(a.Tunnels, b.Tunnels, index)
+}
+
+// degrade notes that something is wrong, or with a nil error that it is right again, and logs the change.
+func (r *router) degrade(what string, err error) {
+	text := ""
+	if err != nil {
+		text = err.Error()
+	}
+	r.mu.Lock()
+	before := r.reasons[what]
+	if text == "" {
+		delete(r.reasons, what)
+	} else {
+		r.reasons[what] = text
+	}
+	r.noteState()
+	r.mu.Unlock()
+	switch {
+	case text == before:
+	case text != "":
+		r.log.Error("router degraded", "what", what, "err", text)
+		if before == "" { // and not each time that the number of routes in it changes
+			r.note(vbrv1.Event_TYPE_ROUTER_DEGRADED, what, text)
+		}
+	default:
+		r.log.Info("router recovered", "what", what, "was", before)
+		r.note(vbrv1.Event_TYPE_ROUTER_RECOVERED, what, "was: "+before)
+	}
+}

@@ -1,0 +1,207 @@
+package vbr
+
+import (
+	"crypto/sha256"
+	"encoding/binary"
+	"fmt"
+	"net"
+	"net/netip"
+	"slices"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/intent"
+	"github.com/openvbr/openvbr/vbr/link"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// mainTable is the kernel's table of the default VRF (RT_TABLE_MAIN, linux/rtnetlink.h).
+const mainTable = 254
+
+// spec is all that one router's actor has to know.
+type spec struct {
+	name     string
+	owner    string
+	asn      uint32
+	routerID netip.Addr
+	link     link.Router
+	lines    []line
+	peers    []peerSpec
+	ris      []riSpec
+	rules    rib.Rules
+}
+
+// line is one leased line: which device and which subnets.
+type line struct {
+	device  string
+	port    string // name of the PhysicalConnection
+	subnets []netip.Prefix
+	own     []netip.Addr
+}
+
+// peerSpec is one session and the line it runs over.
+type peerSpec struct {
+	bgp.Peer
+	line int
+}
+
+// riSpec is one router interface.
+type riSpec struct {
+	name   string
+	vni    uint32
+	rd     evpn.RD
+	target evpn.RouteTarget
+	mac    net.HardwareAddr
+}
+
+// newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.
+//
+// A router that cannot be translated is left out, with the reason under its name: the others go on.
+func newSpecs(in *intent.Intent, opts Options, ids *ids) (specs []*spec, refused map[string]error) {
+	refused = make(map[string]error)
+	known := ids.draft()
+	err := ids.together(func() { specs = translate(in, opts, ids, refused) })
+	if err == nil {
+		return specs, refused
+	}
+	return slices.DeleteFunc(specs, func(s *spec) bool { // what could not be recorded would be another router's after a restart
+		recorded := known.Tables[s.name] == s.link.Table
+		for _, ri := range s.ris {
+			recorded = recorded && known.RDs[ri.name] != 0
+		}
+		if !recorded {
+			refused[s.name] = err
+		}
+		return !recorded
+	}), refused
+}
+
+func translate(in *intent.Intent, opts Options, ids *ids, refused map[string]error) (specs []*spec) {
+	for _, asking := range []bool{true, false} {
+		for i := range in.Routers {
+			r := &in.Routers[i]
+			if (r.TableID != 0) != asking {
+				continue
+			}
+			s, err := newSpec(r, in.InterfacesOf(r.Name), opts, ids)
+			if err != nil {
+				refused[r.Name] = err
+				continue
+			}
+			specs = append(specs, s)
+		}
+	}
+	return specs
+}
+
+// newSpec translates a router of the intent. Keys are read from their files here, so that a changed key is a changed spec.
+func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *ids) (*spec, error) {
+	s := &spec{name: r.Name, owner: r.Owner, asn: r.LocalASN, rules: rib.Rules{LocalASNs: []uint32{r.LocalASN}}}
+	if opts.Backbone != nil {
+		s.rules.Backbone = opts.Backbone.Reserved
+	}
+	asked := r.TableID
+	if r.DefaultVRF {
+		asked = mainTable
+	}
+	table, err := ids.table(r.Name, asked) // the main table too: the record tells the next vbrd where an orphan's routes are
+	if err != nil {
+		return nil, err
+	}
+	s.link = link.Router{Name: r.Name, VRF: r.DeviceName(), Table: table}
+	for _, l := range r.Links {
+		s.addLine(l)
+	}
+	for _, p := range r.Peers {
+		if err := s.addPeer(r, p); err != nil {
+			return nil, err
+		}
+	}
+	for i := range ris {
+		if err := s.addInterface(&ris[i], opts.Backbone, ids); err != nil {
+			return nil, err
+		}
+	}
+	s.routerID = s.chooseRouterID(r)
+	return s, nil
+}
+
+func (s *spec) addLine(l intent.Link) {
+	dev := l.DeviceName()
+	ln := line{device: dev, port: l.PhysicalConnection}
+	ll := link.Line{Port: l.Device, VLAN: l.VLAN, Device: dev}
+	for _, a := range []intent.Addresses{l.IPv4, l.IPv6} {
+		if !a.IsValid() {
+			continue
+		}
+		ll.Addrs = append(ll.Addrs, netip.PrefixFrom(a.Local, a.Subnet.Bits()))
+		ln.subnets = append(ln.subnets, a.Subnet)
+		ln.own = append(ln.own, a.Local)
+		s.rules.Links = append(s.rules.Links, a.Subnet)
+	}
+	s.lines = append(s.lines, ln)
+	s.link.Lines = append(s.link.Lines, ll)
+}
+
+func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
+	bp := bgp.Peer{
+		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
+		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
+		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(),
+	}
+	if p.AuthKeyFile != "" {
+		key, err := intent.ReadKey(p.AuthKeyFile)
+		if err != nil {
+			return fmt.Errorf("peer %s: %w", p.Address, err)
+		}
+		bp.Password = key
+	}
+	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link})
+	return nil
+}
+
+func (s *spec) addInterface(ri *intent.RouterInterface, b *Backbone, ids *ids) error {
+	if b == nil {
+		return fmt.Errorf("router interface %s: the host has no backbone; set backbone in the daemon's settings", ri.Name)
+	}
+	target, err := evpn.ParseRouteTarget(ri.RouteTarget)
+	if err != nil {
+		return fmt.Errorf("router interface %s: %w", ri.Name, err)
+	}
+	number, err := ids.rd(ri.Name)
+	if err != nil {
+		return err
+	}
+	mac := routerMAC(b.VTEP, ri.VNI)
+	s.ris = append(s.ris, riSpec{name: ri.Name, vni: ri.VNI, target: target, rd: routeDistinguisher(b.RouterID, number), mac: mac})
+	s.link.Tunnels = append(s.link.Tunnels, link.Tunnel{Device: ri.DeviceName(), VNI: ri.VNI, VTEP: b.VTEP, MAC: mac})
+	return nil
+}
+
+// chooseRouterID is the first line's IPv4 address: it is unique on the link. Without IPv4 it is made from the name.
+func (s *spec) chooseRouterID(r *intent.Router) netip.Addr {
+	for _, l := range r.Links {
+		if l.IPv4.IsValid() {
+			return l.IPv4.Local
+		}
+	}
+	sum := sha256.Sum256([]byte(r.Name))
+	return netip.AddrFrom4([4]byte{100, 64 | sum[0]&63, sum[1], sum[2] | 1}) // out of 100.64.0.0/10 (RFC 6598)
+}
+
+// routeDistinguisher is the type 1 RD router-id:number (RFC 4364 4.2), unique to a router interface of this host.
+func routeDistinguisher(routerID netip.Addr, number uint16) evpn.RD {
+	rd := evpn.RD{0, 1}
+	ip := routerID.As4()
+	copy(rd[2:], ip[:])
+	binary.BigEndian.PutUint16(rd[6:], number)
+	return rd
+}
+
+// routerMAC is the same for the same VTEP and VNI, so that gateways keep their entries when we come back: locally administered, unicast.
+func routerMAC(vtep netip.Addr, vni uint32) net.HardwareAddr {
+	sum := sha256.Sum256(binary.BigEndian.AppendUint32(vtep.AsSlice(), vni))
+	mac := net.HardwareAddr(sum[:6])
+	mac[0] = mac[0]&^1 | 2
+	return slices.Clone(mac)
+}

@@ -1,0 +1,203 @@
+package vbr
+
+import (
+	"errors"
+	"net"
+	"net/netip"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// vpcSide is one router interface of a router: the paths that came through it and the VTEPs they lead to.
+type vpcSide struct {
+	ri     riSpec
+	source rib.SourceID
+	device int
+	vteps  map[netip.Addr]*vtep
+}
+
+// vtep is a remote tunnel end point that routes lead to.
+type vtep struct {
+	mac    evpn.MAC
+	refs   int
+	known  bool // the kernel has been told the way, or refused it
+	taught bool // it has been told at least once
+}
+
+func newVPCSide(ri riSpec, source rib.SourceID, device int) *vpcSide {
+	return &vpcSide{ri: ri, source: source, device: device, vteps: make(map[netip.Addr]*vtep)}
+}
+
+// moveTo says that the router interface has another device now, which knows no VTEP yet.
+func (v *vpcSide) moveTo(device int) {
+	if v.device == device {
+		return
+	}
+	v.device = device
+	for _, t := range v.vteps {
+		t.known, t.taught = false, false
+	}
+}
+
+// lesson is a VTEP that the kernel has to learn before routes lead there.
+type lesson struct {
+	device int
+	addr   netip.Addr
+	mac    evpn.MAC
+	again  bool
+}
+
+// offer takes in a type-5 route for one of the router's router interfaces, under the path id that the host gave it.
+// old is the route it replaces, if any. The host calls it; nothing here waits.
+func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
+	ri := &v.ri
+	if route != nil && route.VNI != ri.vni {
+		r.log.Warn("type-5 route ignored: its gateway wants another VNI than the router interface has",
+			"prefix", route.Prefix, "vtep", route.NextHop, "vni", route.VNI, "router_interface", ri.name, "its_vni", ri.vni)
+		route = nil
+	}
+	if old != nil && old.VNI != ri.vni {
+		old = nil
+	}
+	if route == nil && old == nil {
+		return
+	}
+	r.mu.Lock()
+	r.rib.SetNow(time.Now())
+	if route != nil {
+		v.refer(route)
+		r.rib.Announce(v.source, id, vpcAttrs(route), route.Prefix)
+	} else {
+		r.rib.Withdraw(v.source, id, old.Prefix)
+	}
+	if old != nil {
+		v.release(old)
+	}
+	r.mu.Unlock()
+	poke(r.wake)
+}
+
+func (v *vpcSide) refer(route *evpn.Route) {
+	t := v.vteps[route.NextHop]
+	if t == nil {
+		t = &vtep{}
+		v.vteps[route.NextHop] = t
+	}
+	if t.mac != route.RouterMAC {
+		t.mac, t.known, t.taught = route.RouterMAC, false, false
+	}
+	t.refs++
+}
+
+func (v *vpcSide) release(route *evpn.Route) {
+	if t := v.vteps[route.NextHop]; t != nil {
+		t.refs--
+	}
+}
+
+// vpcAttrs are a type-5 route's attributes as the rib wants them. The gateway of an IPv6 prefix behind an IPv4 VTEP is the mapped address.
+func vpcAttrs(route *evpn.Route) *rib.Attrs {
+	a := &rib.Attrs{
+		NextHop: route.NextHop, Origin: route.Origin, Communities: route.Communities,
+		MED: route.MED, HasMED: route.HasMED, LocalPref: route.LocalPref, HasLocalPref: route.HasLocalPref,
+	}
+	if route.Prefix.Addr().Is6() && route.NextHop.Is4() {
+		a.NextHop = netip.AddrFrom16(route.NextHop.As16())
+	}
+	if len(route.ASPath) > 0 {
+		a.ASPath = []rib.Segment{{Type: rib.ASSequence, ASNs: route.ASPath}}
+	}
+	return a
+}
+
+// backboneSynced takes in that the backbone's peers have said all they have.
+func (r *router) backboneSynced() {
+	r.mu.Lock()
+	r.vpcDone = true
+	r.mu.Unlock()
+	poke(r.wake)
+}
+
+// lessons are the VTEPs to teach; r.mu is held.
+func (r *router) lessons() []lesson {
+	var ls []lesson
+	for _, v := range r.vpc {
+		for addr, t := range v.vteps {
+			if !t.known && t.refs > 0 {
+				ls = append(ls, lesson{v.device, addr, t.mac, t.taught})
+				t.known, t.taught = true, true
+			}
+		}
+	}
+	return ls
+}
+
+// teach tells the kernel the ways to VTEPs. What fails is tried again at the next inspection.
+func (r *router) teach(lessons []lesson) {
+	if len(lessons) == 0 {
+		return
+	}
+	var errs []error
+	for _, l := range lessons {
+		err := r.host.links.SetVTEP(l.device, l.addr, net.HardwareAddr(l.mac[:]))
+		if err == nil && !l.again {
+			r.log.Info("gateway known", "vtep", l.addr, "router_mac", net.HardwareAddr(l.mac[:]).String(), "device", l.device)
+		}
+		errs = append(errs, err)
+	}
+	r.degrade("gateways", errors.Join(errs...))
+}
+
+// teachAgain makes the next flush teach every VTEP again, lest somebody removed an entry.
+func (r *router) teachAgain() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, v := range r.vpc {
+		for _, t := range v.vteps {
+			t.known = false
+		}
+	}
+}
+
+// forgetVTEPs removes the ways to VTEPs that no route leads to any more.
+func (r *router) forgetVTEPs() {
+	var unused []lesson
+	r.mu.Lock()
+	for _, v := range r.vpc {
+		for addr, t := range v.vteps {
+			if t.refs <= 0 {
+				unused = append(unused, lesson{device: v.device, addr: addr, mac: t.mac})
+				delete(v.vteps, addr)
+			}
+		}
+	}
+	r.mu.Unlock()
+	for _, l := range unused {
+		if err := r.host.links.RemoveVTEP(l.device, l.addr, net.HardwareAddr(l.mac[:])); err != nil {
+			r.log.Warn("gateway not removed", "vtep", l.addr, "err", err)
+		}
+	}
+}
+
+// appendRoutes appends the type-5 routes of a customer's prefix, one for each of the router interfaces.
+func (r *router) appendRoutes(out []evpn.Route, ris []riSpec, a rib.Announcement) []evpn.Route {
+	drained := r.records.drained.Load() && a.Source.Kind != rib.Connected // see arrangeLines
+	for _, ri := range ris {
+		out = append(out, evpn.Route{
+			Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.opts.Backbone.VTEP, VNI: ri.vni,
+			RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target},
+			ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin, MED: a.Announce.MED, HasMED: a.Announce.HasMED,
+			HasLocalPref: drained, Communities: shutdown(a.Announce.Communities, drained),
+		})
+	}
+	return out
+}
+
+func appendKeys(out []evpn.Key, ris []riSpec, p netip.Prefix) []evpn.Key {
+	for _, ri := range ris {
+		out = append(out, evpn.Key{RD: ri.rd, Prefix: p})
+	}
+	return out
+}
