@@ -105,6 +105,9 @@ func (w *world) testStrangers(t *testing.T) {
 	line := w.Acme.Lines[0].Router
 	line.NS.IP("addr add 10.0.0.3/29 dev eth0", "addr add fd00::3/126 dev eth0")
 	defer line.NS.IP("addr del 10.0.0.3/29 dev eth0", "addr del fd00::3/126 dev eth0")
+	for _, p := range []string{topo.IDCPrefix4, topo.IDCPrefix4B, topo.IDCPrefix6, topo.IDCPrefix6B} { // both lines are in use, and stay so
+		w.eventually(20*time.Second, "two next hops of "+p, w.wantNextHops(p, 2))
+	}
 	sessions, routes := w.sessionsUp(), w.acmeRoutes(t)
 	for _, s := range []struct {
 		name, from, to string
