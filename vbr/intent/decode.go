@@ -3,6 +3,7 @@ package intent
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -21,16 +22,18 @@ func kinds() map[string]proto.Message {
 		"PhysicalConnection":  &vbrv1.PhysicalConnection{},
 		"VirtualBorderRouter": &vbrv1.VirtualBorderRouter{},
 		"RouterInterface":     &vbrv1.RouterInterface{},
+		"VRouter":             &vbrv1.VRouter{},
+		"VbrHa":               &vbrv1.VbrHa{},
 	}
 }
 
 func kindNames() []string {
-	return []string{"PhysicalConnection", "RouterInterface", "VirtualBorderRouter"}
+	return slices.Sorted(maps.Keys(kinds()))
 }
 
 // Document is one resource as written.
 type Document struct {
-	Message proto.Message // *vbrv1.PhysicalConnection, *vbrv1.VirtualBorderRouter or *vbrv1.RouterInterface
+	Message proto.Message // of one of the kinds
 	Origin  *Origin       // nil when it did not come from a file
 	// New tells that those whom the problems are for bring it: it may refer to no router that they do not see.
 	New   bool
@@ -192,9 +195,27 @@ func (d *decoder) single(n *source.Node, fd protoreflect.FieldDescriptor, path s
 		d.fail(n.Pos, path, n.Describe(), "not a single value", legal)
 		return nil
 	}
-	if fd.Kind() != protoreflect.Uint32Kind {
-		return n.Text
+	switch fd.Kind() {
+	case protoreflect.Uint32Kind:
+		return d.number(n, what, legal, path)
+	case protoreflect.BoolKind:
+		return d.truth(n, path)
 	}
+	return n.Text
+}
+
+// truth reads true or false.
+func (d *decoder) truth(n *source.Node, path string) any {
+	switch n.Text {
+	case "true", "false":
+		return n.Text == "true"
+	}
+	d.fail(n.Pos, path, d.doc.Origin.value(path), "not a truth value", "true, false")
+	return nil
+}
+
+// number reads a whole number.
+func (d *decoder) number(n *source.Node, what, legal, path string) any {
 	v, err := strconv.ParseUint(n.Text, 10, 32)
 	if err != nil {
 		if !isWhole(n.Text) {

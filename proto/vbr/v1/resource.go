@@ -2,7 +2,7 @@ package vbrv1
 
 import "google.golang.org/protobuf/proto"
 
-// Content is what is in a Resource: a PhysicalConnection, a VirtualBorderRouter or a RouterInterface.
+// Content is what is in a Resource: a message of one of the kinds.
 type Content interface {
 	proto.Message
 	GetName() string
@@ -18,6 +18,10 @@ func Wrap(m proto.Message) *Resource {
 		return &Resource{Resource: &Resource_VirtualBorderRouter{VirtualBorderRouter: m}}
 	case *RouterInterface:
 		return &Resource{Resource: &Resource_RouterInterface{RouterInterface: m}}
+	case *VRouter:
+		return &Resource{Resource: &Resource_VRouter{VRouter: m}}
+	case *VbrHa:
+		return &Resource{Resource: &Resource_VbrHa{VbrHa: m}}
 	}
 	return nil
 }
@@ -31,6 +35,10 @@ func Unwrap(r *Resource) (Content, Kind) {
 		return r.GetVirtualBorderRouter(), Kind_KIND_VIRTUAL_BORDER_ROUTER
 	case r.GetRouterInterface() != nil:
 		return r.GetRouterInterface(), Kind_KIND_ROUTER_INTERFACE
+	case r.GetVRouter() != nil:
+		return r.GetVRouter(), Kind_KIND_V_ROUTER
+	case r.GetVbrHa() != nil:
+		return r.GetVbrHa(), Kind_KIND_VBR_HA
 	}
 	return nil, Kind_KIND_UNSPECIFIED
 }
