@@ -39,6 +39,7 @@ type options struct {
 	place                           string // of `bench density` and `bench admin`, else empty
 	vbrd, json, docs, from, profile string
 	phase                           string // that profile is of
+	limit                           time.Duration
 	sizes                           []int
 	routes                          int
 	daemons                         []string
@@ -69,6 +70,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		f.StringVar(&o.from, "from", "", "measure nothing, report what these JSON `files` have")
 		f.StringVar(sizes, "n", "100,500", "`numbers` of customers")
 		f.IntVar(&o.routes, "routes", 100, "of each customer")
+		f.DurationVar(&o.limit, "limit", coldLimit, "of a cold start: what takes longer ends the benchmark")
 	case "admin":
 		f.StringVar(&o.place, "in", inDefault, "default: Apply of one VBR, lists and explanations; vrf: Apply of many VBRs")
 		f.StringVar(&o.json, "json", "bin/admin.json", "`file` for all numbers")
