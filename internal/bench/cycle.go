@@ -48,24 +48,24 @@ func newLoad(n int, seed uint64) *load {
 
 // cycle is one daemon's run from its start to its end with one table.
 type cycle struct {
-	ctx  context.Context
-	site *site
-	load *load
-	out  *Run
-	hook hook
+	ctx   context.Context
+	site  *site
+	load  *load
+	out   *Run
+	hooks map[string]hook // by phase: learn, withdraw
 }
 
-// hook is told when learning begins and ends, for profiles.
+// hook is told when a phase begins and ends, for profiles.
 type hook func(d *daemon.Daemon, sig syscall.Signal) error
 
 // runCycle runs all phases. Every phase starts and ends with a daemon at rest.
-func runCycle(ctx context.Context, kind daemon.Kind, l *load, env []string, h hook) (Run, error) {
+func runCycle(ctx context.Context, kind daemon.Kind, l *load, env []string, hooks map[string]hook) (Run, error) {
 	out := Run{Daemon: kind.Name, N: l.table.Len()}
 	begin, err := newSite(ctx, kind, env)
 	if err != nil {
 		return out, err
 	}
-	c := &cycle{ctx: ctx, site: begin, load: l, out: &out, hook: h}
+	c := &cycle{ctx: ctx, site: begin, load: l, out: &out, hooks: hooks}
 	for _, phase := range []struct {
 		name string
 		do   func() error
@@ -144,28 +144,39 @@ func (c *cycle) hangUp(peer int) func() (time.Time, error) {
 	}
 }
 
-func (c *cycle) learn() (err error) {
-	if c.hook != nil {
-		if err := c.hook(c.site.daemon, syscall.SIGUSR1); err != nil {
-			return err
-		}
-	}
-	if c.out.Learn, err = c.phase(c.out.N, c.send(single, c.load.announce[single])); err != nil {
+func (c *cycle) learn() error {
+	err := c.profiled("learn", func() (err error) {
+		c.out.Learn, err = c.phase(c.out.N, c.send(single, c.load.announce[single]))
 		return err
-	}
-	if c.hook != nil {
-		if err := c.hook(c.site.daemon, syscall.SIGUSR2); err != nil {
-			return err
-		}
+	})
+	if err != nil {
+		return err
 	}
 	cost, err := c.site.daemon.Cost()
 	c.out.LearnRSS, c.out.LearnPeak = cost.RSS, cost.Peak
 	return err
 }
 
-func (c *cycle) withdraw() (err error) {
-	c.out.Withdraw, err = c.phase(0, c.send(single, c.load.withdraw))
-	return err
+func (c *cycle) withdraw() error {
+	return c.profiled("withdraw", func() (err error) {
+		c.out.Withdraw, err = c.phase(0, c.send(single, c.load.withdraw))
+		return err
+	})
+}
+
+// profiled does a phase, with a profile of it if there is a hook for that phase.
+func (c *cycle) profiled(phase string, do func() error) error {
+	h := c.hooks[phase]
+	if h == nil {
+		return do()
+	}
+	if err := h(c.site.daemon, syscall.SIGUSR1); err != nil {
+		return err
+	}
+	if err := do(); err != nil {
+		return err
+	}
+	return h(c.site.daemon, syscall.SIGUSR2)
 }
 
 func (c *cycle) learnAgain() (err error) {

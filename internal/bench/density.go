@@ -32,7 +32,7 @@ type Density struct {
 }
 
 const (
-	coldLimit = 90 * time.Minute // FRR with 500 VRFs needs most of it
+	coldLimit = 15 * time.Minute // unless -limit says otherwise
 	restLimit = 20 * time.Second
 )
 
@@ -50,12 +50,13 @@ type stage struct {
 	crowd     crowd
 	customers *customers
 	tables    *kernel.Tables
+	limit     time.Duration // of a cold start
 }
 
 // runDensity is one cold start.
-func runDensity(ctx context.Context, kind daemon.Kind, c crowd, want []kernel.Content, env []string, h hook) (Run, error) {
+func runDensity(ctx context.Context, kind daemon.Kind, c crowd, want []kernel.Content, env []string, h hook, limit time.Duration) (Run, error) {
 	out := Run{Daemon: kind.Name, N: c.size, Density: &Density{Made: c.vrf && kind.MakesDevices}}
-	s := &stage{crowd: c}
+	s := &stage{crowd: c, limit: limit}
 	err := s.build(ctx, out.Density)
 	if err == nil {
 		err = s.start(ctx, kind, want, env, h, out.Density)
@@ -148,7 +149,7 @@ func (s *stage) shared() error {
 
 // start starts the daemon and waits for the last route and for rest.
 func (s *stage) start(ctx context.Context, kind daemon.Kind, want []kernel.Content, env []string, h hook, out *Density) (err error) {
-	ctx, stop := context.WithTimeout(ctx, coldLimit)
+	ctx, stop := context.WithTimeout(ctx, s.limit)
 	defer stop()
 	setup := daemon.Setup{ASN: localASN, Dir: s.dir, In: s.dut.Do, Env: env, Neighbours: s.crowd.neighbours()}
 	began := time.Now()

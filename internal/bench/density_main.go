@@ -105,7 +105,7 @@ func oneDensity(ctx context.Context, o *options, k daemon.Kind, c crowd, want []
 	if o.profile != "" && k.Name == baseline {
 		env, h = []string{fmt.Sprintf("BENCH_PROFILE=%s/density-%d-%d", o.profile, c.size, i+1), "BENCH_PROFILE_START=1"}, signalAndWait
 	}
-	out, err := runDensity(ctx, k, c, want, env, h)
+	out, err := runDensity(ctx, k, c, want, env, h, o.limit)
 	if err != nil {
 		return err
 	}

@@ -118,7 +118,7 @@ func TestColdStart(t *testing.T) {
 	c := crowd{size: 5, routes: 20, seed: 1}
 	for _, k := range []daemon.Kind{daemon.BIRD(), daemon.FRR()} {
 		t.Run(k.Name, func(t *testing.T) {
-			r, err := runDensity(t.Context(), k, c, c.contents(), nil, nil)
+			r, err := runDensity(t.Context(), k, c, c.contents(), nil, nil, coldLimit)
 			if err != nil {
 				t.Fatal(err)
 			}
@@ -151,7 +151,7 @@ func TestDaemonThatDies(t *testing.T) {
 	k, c := broken(t), crowd{size: 2, routes: 5, seed: 1}
 	began := time.Now()
 	_, err1 := runCycle(t.Context(), k, newLoad(10, 1), nil, nil)
-	_, err2 := runDensity(t.Context(), k, c, c.contents(), nil, nil)
+	_, err2 := runDensity(t.Context(), k, c, c.contents(), nil, nil, coldLimit)
 	for _, err := range []error{err1, err2} {
 		if err == nil || !strings.Contains(err.Error(), "cannot do this") {
 			t.Errorf("error: %v", err)

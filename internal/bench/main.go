@@ -38,6 +38,8 @@ type options struct {
 	admin                           bool   // `bench admin`
 	place                           string // of `bench density` and `bench admin`, else empty
 	vbrd, json, docs, from, profile string
+	phase                           string // that profile is of
+	limit                           time.Duration
 	sizes                           []int
 	routes                          int
 	daemons                         []string
@@ -56,7 +58,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 	f.SetOutput(stderr)
 	f.StringVar(&o.vbrd, "vbrd", "bin/vbrd", "vbrd's `binary`")
 	f.StringVar(&o.docs, "docs", "", "`folder` with benchmarks.md, to be given the tables and curves; empty: none")
-	f.StringVar(&o.profile, "profile", "", "`folder` for CPU and heap profiles of vbrd while it learns; -vbrd must be internal/bench/profiled")
+	f.StringVar(&o.profile, "profile", "", "`folder` for CPU and heap profiles of vbrd; -vbrd must be internal/bench/profiled")
 	f.IntVar(&o.repeat, "runs", 3, "runs of each daemon at each size")
 	f.Uint64Var(&o.seed, "seed", 1, "of the routing table")
 	daemons := f.String("daemons", "vbrd,BIRD,FRR", "`which` to run")
@@ -68,6 +70,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		f.StringVar(&o.from, "from", "", "measure nothing, report what these JSON `files` have")
 		f.StringVar(sizes, "n", "100,500", "`numbers` of customers")
 		f.IntVar(&o.routes, "routes", 100, "of each customer")
+		f.DurationVar(&o.limit, "limit", coldLimit, "of a cold start: what takes longer ends the benchmark")
 	case "admin":
 		f.StringVar(&o.place, "in", inDefault, "default: Apply of one VBR, lists and explanations; vrf: Apply of many VBRs")
 		f.StringVar(&o.json, "json", "bin/admin.json", "`file` for all numbers")
@@ -78,6 +81,7 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 		f.StringVar(&o.json, "json", "bin/bench.json", "`file` for all numbers")
 		f.StringVar(&o.from, "from", "", "measure nothing, report what this JSON `file` has")
 		f.StringVar(sizes, "n", "1000,10000,100000,500000", "table `sizes`")
+		f.StringVar(&o.phase, "phase", "learn", "what -profile is of: learn, withdraw")
 	}
 	if err := f.Parse(args); err != nil {
 		return nil, err
@@ -94,6 +98,9 @@ func parse(args []string, stderr io.Writer) (*options, error) {
 func (o *options) check(sizes string) error {
 	if sizes == "" {
 		sizes = map[string]string{inDefault: "100000", inVRFs: "100,1000"}[o.place]
+	}
+	if o.place == "" && o.phase != "learn" && o.phase != "withdraw" {
+		return fmt.Errorf("-phase %s: legal: learn, withdraw", o.phase)
 	}
 	limit := 2_000_000
 	switch o.place {
@@ -218,12 +225,12 @@ func measure(ctx context.Context, o *options, log io.Writer) (*Result, error) {
 func one(ctx context.Context, o *options, k daemon.Kind, l *load, i int, r *Result, log io.Writer) error {
 	begin := time.Now()
 	var env []string
-	var h hook
+	var hooks map[string]hook
 	if o.profile != "" && k.Name == "vbrd" {
 		env = append(env, fmt.Sprintf("BENCH_PROFILE=%s/%d-%d", o.profile, l.table.Len(), i+1))
-		h = signalAndWait
+		hooks = map[string]hook{o.phase: signalAndWait}
 	}
-	out, err := runCycle(ctx, k, l, env, h)
+	out, err := runCycle(ctx, k, l, env, hooks)
 	if err != nil {
 		return err
 	}

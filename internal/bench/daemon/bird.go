@@ -16,11 +16,12 @@ func birdVersion() (string, error) {
 	return strings.TrimSpace(string(out)), err
 }
 
-// The kernel protocol scans at start only: a scan in the middle would be BIRD's loss. merge paths stays off, its
+// The kernel protocol scans at start only: a scan in the middle would be BIRD's loss. Devices are scanned: when hundreds are made
+// at once, notifications get lost, and BIRD would never know of some. merge paths stays off, its
 // default: no ECMP is wanted.
 const birdHead = `log stderr { info, warning, error, fatal, bug };
 router id %s;
-protocol device { scan time 3600; }
+protocol device { scan time 10; }
 `
 
 const birdMain = `protocol kernel { scan time 3600; ipv4 { import none; export where source = RTS_BGP; }; }
