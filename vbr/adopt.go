@@ -84,7 +84,7 @@ func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
 				r.adopted[nh.Device] = id
 				r.owed = r.owed || kind == rib.BGP
 			}
-			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway}, route.Prefix)
+			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway, Weight: nh.Weight}, route.Prefix)
 			known = true
 		}
 		if known {

@@ -83,7 +83,7 @@ func (t *Table) Carried(id SourceID) int {
 
 func (t *Table) carries(e *entry, h *Hops, s *source) bool {
 	for p := range t.pathsOf(e) {
-		if p.verdict == Accepted && t.sourceOf(p) == s && slices.Contains(h.Primary, t.sets.get(p.attrs).hop()) {
+		if p.verdict == Accepted && t.sourceOf(p) == s && slices.ContainsFunc(h.Primary, t.sets.get(p.attrs).hop().same) {
 			return true
 		}
 	}

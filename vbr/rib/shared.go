@@ -68,7 +68,7 @@ func (sh *shared) number() uint32 {
 
 // hop is the kernel next hop of an accepted path.
 func (sh *shared) hop() NextHop {
-	return NextHop{Gateway: sh.NextHop, Device: sh.source.Device, OnLink: sh.source.OnLink}
+	return NextHop{Gateway: sh.NextHop, Device: sh.source.Device, OnLink: sh.source.OnLink, Weight: sh.Weight}
 }
 
 // soundsLike says whether neighbours hear the same of two paths: all but the next hop, which is ours towards them. Not repeating it
@@ -93,6 +93,7 @@ func (a *Attrs) encode(b []byte) []byte {
 	b = append(b, byte(a.NextHop.BitLen()))
 	b = append(b, nh[:]...)
 	b = append(b, a.Origin, boolByte(a.HasMED), boolByte(a.HasLocalPref))
+	b = binary.BigEndian.AppendUint16(b, a.Weight)
 	b = binary.BigEndian.AppendUint32(b, a.MED)
 	b = binary.BigEndian.AppendUint32(b, a.LocalPref)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(a.ASPath)))
