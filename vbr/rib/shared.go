@@ -84,9 +84,6 @@ func (sh *shared) soundsLike(o *shared) bool {
 
 func (s Segment) equal(o Segment) bool { return s.Type == o.Type && slices.Equal(s.ASNs, o.ASNs) }
 
-// side says whether a path comes from the VPC side.
-func side(sh *shared) bool { return sh.source.Kind == RouterInterface }
-
 // encode appends an encoding in which different Attrs differ.
 func (a *Attrs) encode(b []byte) []byte {
 	nh := a.NextHop.As16()
