@@ -21,7 +21,7 @@ func (r *router) begin(ctx context.Context, state link.State) error {
 	defer r.mu.Unlock()
 	r.rib.SetNow(time.Now())
 	r.forgetSources()
-	held := r.adoptRoutes(deviceKinds(state))
+	held := r.adoptRoutes(state)
 	r.arrange(r.spec, state)
 	r.vpcDone = len(r.spec.ris) == 0
 	r.swept = false
@@ -66,8 +66,8 @@ func deviceKinds(state link.State) map[int]rib.Kind {
 
 // adoptRoutes puts the kernel's routes into the rib, one source a device, and returns how many prefixes. Routes over devices that
 // are not the router's stay out: they are swept.
-func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
-	n := 0
+func (r *router) adoptRoutes(state link.State) int {
+	n, kinds := 0, deviceKinds(state)
 	for route := range r.fib.All() {
 		if route.Set == nil {
 			continue
@@ -80,11 +80,11 @@ func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
 			}
 			id, ok := r.adopted[nh.Device]
 			if !ok {
-				id = r.rib.AddSource(adoptedSource(kind, nh.Device))
+				id = r.rib.AddSource(adoptedSource(kind, nh.Device, r.spec.interfaceOn(state, nh.Device)))
 				r.adopted[nh.Device] = id
 				r.owed = r.owed || kind == rib.BGP
 			}
-			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway}, route.Prefix)
+			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway, Weight: nh.Weight}, route.Prefix)
 			known = true
 		}
 		if known {
@@ -94,9 +94,23 @@ func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
 	return n
 }
 
-// adoptedSource is what a predecessor left on a device.
-func adoptedSource(kind rib.Kind, device int) rib.Source {
-	return rib.Source{Kind: kind, Name: fmt.Sprintf("adopted-%d", device), Adopted: true, Device: device, OnLink: kind == rib.RouterInterface}
+// adoptedSource is what a predecessor left on a device: a line's, or with ri a router interface's.
+func adoptedSource(kind rib.Kind, device int, ri *riSpec) rib.Source {
+	s := rib.Source{Kind: kind, Name: fmt.Sprintf("adopted-%d", device), Adopted: true, Device: device, OnLink: kind == rib.RouterInterface}
+	if ri != nil {
+		s.Interface, s.Transit = ri.name, ri.transit
+	}
+	return s
+}
+
+// interfaceOn is the router interface on a device, nil if there is none.
+func (s *spec) interfaceOn(state link.State, device int) *riSpec {
+	for i := range s.ris {
+		if state.Tunnels[i].Index == device {
+			return &s.ris[i]
+		}
+	}
+	return nil
 }
 
 // sweepIfDue removes what was adopted and not announced again, once all neighbours have said End-of-RIB or the stale timer has run out.

@@ -38,7 +38,7 @@ func (r *router) arrangeLines(s *spec, state link.State) {
 			continue
 		}
 		r.lines[i], had[j] = had[j], 0
-		r.moveAdopted(r.state.Lines[j].Index, to.Device, rib.BGP)
+		r.moveAdopted(r.state.Lines[j].Index, adoptedSource(rib.BGP, to.Device, nil))
 		r.rib.ChangeSource(r.lines[i], to)
 		for _, p := range was.lines[j].subnets {
 			if !slices.Contains(l.subnets, p) {
@@ -94,14 +94,14 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	had := r.vpc
 	r.vpc = make([]*vpcSide, len(s.ris))
 	for i, ri := range s.ris {
-		to := rib.Source{Kind: rib.RouterInterface, Name: ri.name, Device: state.Tunnels[i].Index, OnLink: true}
+		to := ri.source(state.Tunnels[i].Index)
 		j := slices.IndexFunc(had, func(v *vpcSide) bool { return v != nil && v.ri.same(&ri) })
 		if j < 0 {
 			r.vpc[i] = newVPCSide(ri, r.rib.AddSource(to), to.Device)
 			continue
 		}
 		r.vpc[i], had[j] = had[j], nil
-		r.moveAdopted(r.vpc[i].device, to.Device, rib.RouterInterface)
+		r.moveAdopted(r.vpc[i].device, adoptedSource(rib.RouterInterface, to.Device, &ri))
 		r.rib.ChangeSource(r.vpc[i].source, to)
 		r.vpc[i].moveTo(to.Device)
 	}
@@ -114,19 +114,19 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	r.vpcDone = r.vpcDone || len(s.ris) == 0
 }
 
-// moveAdopted makes what a predecessor left on a device lead over the one that took its place.
-func (r *router) moveAdopted(from, to int, kind rib.Kind) {
+// moveAdopted makes what a predecessor left on a device be as what would be left now, over the device that took its place.
+func (r *router) moveAdopted(from int, to rib.Source) {
 	id, ok := r.adopted[from]
-	if !ok || from == to {
+	if !ok {
 		return
 	}
 	delete(r.adopted, from)
-	if to == 0 {
+	if to.Device == 0 {
 		r.rib.RemoveSource(id)
 		return
 	}
-	r.adopted[to] = id
-	r.rib.ChangeSource(id, adoptedSource(kind, to))
+	r.adopted[to.Device] = id
+	r.rib.ChangeSource(id, to)
 }
 
 func (r *router) dropAdopted(device int) {

@@ -83,6 +83,7 @@ func (r *router) change(ctx context.Context, speaker *bgp.Speaker) error {
 		return errChanged
 	}
 	r.unexport(specsOf(d.risGone))
+	r.tellAnew(next, d)
 	r.host.backbone.detach(r, r.sides(d.risGone)...)
 	r.mu.Lock()
 	r.arrange(next, state)
@@ -107,6 +108,7 @@ func (r *router) takeBetweenLives() {
 		r.report(next, d)
 	}
 	r.unexport(specsOf(d.risGone))
+	r.tellAnew(next, d)
 	r.mu.Lock()
 	r.forgetSources()
 	r.rib.SetRules(next.rules)
@@ -115,6 +117,15 @@ func (r *router) takeBetweenLives() {
 	r.prune(d, next.link, before.link.Lines)
 	r.late = append(r.late, specsOf(d.risNew)...)
 	r.taken(next)
+}
+
+// tellAnew takes back what router interfaces are to hear no longer, and has the next flush tell all neighbours what they are to hear now.
+func (r *router) tellAnew(next *spec, d delta) {
+	if len(d.risRetold) == 0 {
+		return
+	}
+	r.narrow(next)
+	r.records.retell.Store(true)
 }
 
 // part ends the sessions that go, or move elsewhere, while their lines still are as they were, and takes the routes of those

@@ -33,6 +33,7 @@ type delta struct {
 	peersGone, peersNew             []peerSpec
 	peersReset, peersLater          []peerChange // later: from the next establishment on
 	risGone, risNew                 []riChange
+	risRetold                       []riChange // the same on the network, and told something else
 }
 
 // peerChange is a peer as it will be, and what changes.
@@ -57,7 +58,7 @@ func compare(before, after *spec) delta {
 	rules := slices.Equal(before.rules.Links, after.rules.Links) && slices.Equal(before.rules.Backbone, after.rules.Backbone) &&
 		slices.Equal(before.rules.LocalASNs, after.rules.LocalASNs)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
-		len(d.risGone)+len(d.risNew) > 0 || !rules {
+		len(d.risGone)+len(d.risNew)+len(d.risRetold) > 0 || !rules {
 		d.scope = scopeLive
 	}
 	d.compareRouters(before, after)
@@ -200,6 +201,9 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			continue
 		}
 		if ri.same(now) {
+			if ri.transit != now.transit {
+				d.risRetold = append(d.risRetold, riChange{*now, change("transit", ri.transit, now.transit)})
+			}
 			continue
 		}
 		var why []string

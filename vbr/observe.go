@@ -116,7 +116,7 @@ func (r *router) interfaceStatus(backboneUp bool) []*vbrv1.RouterInterfaceStatus
 	for i, ri := range r.spec.ris {
 		s := &vbrv1.RouterInterfaceStatus{Name: ri.name, Device: r.spec.link.Tunnels[i].Device, Vni: ri.vni, RouteTarget: ri.target.String()}
 		if backboneUp {
-			s.Exported = uint32(r.rib.CountTold(false, false) + r.rib.CountTold(false, true))
+			s.Exported = uint32(r.countHeard(&ri, false) + r.countHeard(&ri, true))
 		}
 		if i < len(r.vpc) {
 			v := r.vpc[i]
@@ -155,10 +155,10 @@ func (r *router) counts(backboneUp bool, refused int) *vbrv1.RouteCounts {
 	}
 	for _, six := range []bool{false, true} {
 		if r.hearsFamily(six) {
-			out.Advertised += uint32(r.rib.CountTold(true, six))
+			out.Advertised += uint32(r.countHeard(nil, six))
 		}
-		if backboneUp && len(r.spec.ris) > 0 {
-			out.Exported += uint32(r.rib.CountTold(false, six))
+		if backboneUp {
+			out.Exported += uint32(r.countExported(six))
 		}
 	}
 	return out

@@ -158,7 +158,7 @@ func TestDrainedRoutesToVPC(t *testing.T) {
 	o := newObserved(t)
 	told := func() string {
 		var b strings.Builder
-		o.rib.Told(false, func(a rib.Announcement) {
+		o.rib.Told(func(a rib.Announcement) {
 			for _, m := range o.appendRoutes(nil, o.spec.ris, a) {
 				fmt.Fprintf(&b, "%s %v %v %d\n", m.Prefix, m.Communities, m.HasLocalPref, m.LocalPref)
 			}

@@ -52,6 +52,8 @@ type riSpec struct {
 	rd     evpn.RD
 	target evpn.RouteTarget
 	mac    net.HardwareAddr
+	// transit: what comes by it leaves by others of the router that are for transit too, and the other way round.
+	transit bool
 }
 
 // newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.

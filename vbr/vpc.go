@@ -180,24 +180,3 @@ func (r *router) forgetVTEPs() {
 		}
 	}
 }
-
-// appendRoutes appends the type-5 routes of a customer's prefix, one for each of the router interfaces.
-func (r *router) appendRoutes(out []evpn.Route, ris []riSpec, a rib.Announcement) []evpn.Route {
-	drained := r.records.drained.Load() && a.Source.Kind != rib.Connected // see arrangeLines
-	for _, ri := range ris {
-		out = append(out, evpn.Route{
-			Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.opts.Backbone.VTEP, VNI: ri.vni,
-			RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target},
-			ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin, MED: a.Announce.MED, HasMED: a.Announce.HasMED,
-			HasLocalPref: drained, Communities: shutdown(a.Announce.Communities, drained),
-		})
-	}
-	return out
-}
-
-func appendKeys(out []evpn.Key, ris []riSpec, p netip.Prefix) []evpn.Key {
-	for _, ri := range ris {
-		out = append(out, evpn.Key{RD: ri.rd, Prefix: p})
-	}
-	return out
-}

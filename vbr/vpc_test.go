@@ -95,11 +95,11 @@ func TestAppendRoutes(t *testing.T) {
 		ri.rd, ri.mac = routeDistinguisher(ourVTEP, uint16(i+1)), routerMAC(ourVTEP, ri.vni)
 	}
 	p := netip.MustParsePrefix("172.16.1.0/24")
-	a := rib.Announcement{Prefix: p, Announce: &rib.Attrs{
+	a := rib.Announcement{Prefix: p, Source: &rib.Source{Kind: rib.BGP}, Announce: &rib.Attrs{
 		ASPath: []rib.Segment{{Type: rib.ASSequence, ASNs: []uint32{65001, 65009}}, {Type: rib.ASConfedSequence, ASNs: []uint32{1}}, {Type: rib.ASSet, ASNs: []uint32{7, 8}}},
 		MED:    7, HasMED: true, Communities: []uint32{1 << 16},
 	}}
-	routes, keys := r.appendRoutes(nil, r.spec.ris, a), appendKeys(nil, r.spec.ris, p)
+	routes, keys := r.appendRoutes(nil, r.spec.ris, a), appendKeys(nil, r.spec.ris, a)
 	if len(routes) != 2 || len(keys) != 2 {
 		t.Fatalf("%d routes, %d keys", len(routes), len(keys))
 	}

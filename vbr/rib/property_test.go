@@ -31,6 +31,7 @@ func genOp(t *rapid.T) op {
 		o.attrs.NextHop = addr("192.0.2.2")
 	}
 	o.attrs.MED = uint32(rapid.IntRange(0, 2).Draw(t, "med"))
+	o.attrs.Weight = uint16(rapid.IntRange(0, 2).Draw(t, "weight"))
 	return o
 }
 
@@ -116,7 +117,7 @@ func tell(told map[netip.Prefix]string, said []Announcement) {
 		delete(told, a.Prefix)
 		if a.Announce != nil {
 			heard := *a.Announce
-			heard.NextHop = netip.Addr{} // neighbours hear ours
+			heard.NextHop, heard.Weight = netip.Addr{}, 0 // neighbours hear ours, and nothing of weights
 			told[a.Prefix] = fmt.Sprint(a.Source.Kind, heard)
 		}
 	}

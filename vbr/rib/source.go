@@ -55,8 +55,21 @@ type Source struct {
 	Subnets []netip.Prefix
 	Own     []netip.Addr
 
+	// Interface names the router interface that a static route or an adopted one leaves by; empty: by none. See [Source.Through].
+	Interface string
+	// Transit says that the router interface which the paths leave by shares them with others. It means nothing to the table.
+	Transit bool
+
 	// Adopted marks what a predecessor left in the kernel: it loses to every path of a living source.
 	Adopted bool
+}
+
+// Through is the router interface that packets leave by, empty if by none: it decides who is told of the source's paths.
+func (s *Source) Through() string {
+	if s.Kind == RouterInterface && s.Interface == "" {
+		return s.Name
+	}
+	return s.Interface
 }
 
 // SourceID names a source within its table.
@@ -67,6 +80,7 @@ type source struct {
 	id     SourceID
 	attrs  map[digest]uint32 // numbers in Table.sets
 	counts [verdicts]int
+	told   *toldCount
 	stale  int
 	down   bool
 }
@@ -96,7 +110,7 @@ func (c Counts) RejectedText() string {
 // AddSource registers a source.
 func (t *Table) AddSource(s Source) SourceID {
 	t.nextSource++
-	src := &source{Source: s, id: t.nextSource, attrs: make(map[digest]uint32)}
+	src := &source{Source: s, id: t.nextSource, attrs: make(map[digest]uint32), told: t.toldThrough(s.Through())}
 	t.sources[src.id] = src
 	return src.id
 }
