@@ -55,8 +55,7 @@ func compare(before, after *spec) delta {
 	d.compareLines(before, after)
 	d.comparePeers(before, after)
 	d.compareInterfaces(before, after)
-	rules := slices.Equal(before.rules.Links, after.rules.Links) && slices.Equal(before.rules.Backbone, after.rules.Backbone) &&
-		slices.Equal(before.rules.LocalASNs, after.rules.LocalASNs)
+	rules := before.rules.Equal(after.rules)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold) > 0 || !rules {
 		d.scope = scopeLive

@@ -63,6 +63,8 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 			return fmt.Sprintf("inside %s, which the VPC announces", p)
 		}
 		return "inside a prefix that the VPC announced"
+	case RejectedOwnCIDR:
+		return covered(prefix, t.rules.CIDRs, "a CIDR block of this VPC")
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
 	}

@@ -20,6 +20,7 @@ const (
 	RejectedLinkSubnet         // inside one of the router's link subnets
 	RejectedBackbone           // inside the provider's backbone
 	RejectedVPC                // inside a prefix that the VPC side announces
+	RejectedOwnCIDR            // inside one of the VPC's own CIDR blocks
 	RejectedLinkDown           // the device towards the next hop carries nothing
 	verdicts                   // how many there are
 )
@@ -37,6 +38,7 @@ func (v Verdict) String() string {
 		RejectedLinkSubnet: "link-subnet",
 		RejectedBackbone:   "backbone",
 		RejectedVPC:        "vpc-prefix",
+		RejectedOwnCIDR:    "own-cidr",
 		RejectedLinkDown:   "link-down",
 	}[v]
 }
@@ -49,6 +51,13 @@ type Rules struct {
 	Links []netip.Prefix
 	// Backbone are the provider's own prefixes; a customer may not announce them or a part of them.
 	Backbone []netip.Prefix
+	// CIDRs are the VPC's own blocks, of a VPC's router; nobody else has them or a part of them.
+	CIDRs []netip.Prefix
+}
+
+// Equal says whether two sets of rules judge alike.
+func (r Rules) Equal(o Rules) bool {
+	return slices.Equal(r.LocalASNs, o.LocalASNs) && slices.Equal(r.Links, o.Links) && slices.Equal(r.Backbone, o.Backbone) && slices.Equal(r.CIDRs, o.CIDRs)
 }
 
 // martians are never routes (RFC 6890, RFC 4291). Shorter prefixes that merely cover one are let through; 224.0.0.0/3 covers multicast and reserved.
@@ -101,6 +110,9 @@ func (t *Table) judge(prefix netip.Prefix, sh *shared) Verdict {
 	}
 	if prefix.Bits() > 0 && inside(martians, prefix) {
 		return RejectedMartian
+	}
+	if inside(t.rules.CIDRs, prefix) {
+		return RejectedOwnCIDR
 	}
 	if inside(t.rules.Links, prefix) {
 		return RejectedLinkSubnet
