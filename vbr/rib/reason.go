@@ -65,6 +65,10 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return "inside a prefix that the VPC announced"
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
+	case RejectedTransitLoop:
+		return "it has passed this router before: its mark is in the trail (large communities)"
+	case RejectedTransitTooLong:
+		return fmt.Sprintf("it has passed %d routers, and may pass %d", sh.hops(), MaxTrail)
 	}
 	return v.String()
 }

@@ -4,7 +4,8 @@ import "slices"
 
 // SetRules makes the table judge by other rules from now on, what it holds too.
 func (t *Table) SetRules(rules Rules) {
-	if slices.Equal(t.rules.LocalASNs, rules.LocalASNs) && slices.Equal(t.rules.Links, rules.Links) && slices.Equal(t.rules.Backbone, rules.Backbone) {
+	if slices.Equal(t.rules.LocalASNs, rules.LocalASNs) && slices.Equal(t.rules.Links, rules.Links) && slices.Equal(t.rules.Backbone, rules.Backbone) &&
+		t.rules.Trail == rules.Trail {
 		return
 	}
 	t.rules = rules
