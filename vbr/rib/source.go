@@ -34,6 +34,24 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// The types of routes as Express Connect's users know them.
+const (
+	TypeSystem = "System" // connected subnets
+	TypeCustom = "Custom" // static routes
+	TypeBGP    = "BGP"    // learned, from the customer or through a router interface
+)
+
+// Type is the type of the source's routes.
+func (s *Source) Type() string {
+	switch s.Kind {
+	case Connected:
+		return TypeSystem
+	case Static:
+		return TypeCustom
+	}
+	return TypeBGP
+}
+
 // Source describes who offers paths.
 type Source struct {
 	Kind Kind
@@ -51,7 +69,7 @@ type Source struct {
 	Device int
 	OnLink bool
 	// Subnets are the link's prefixes: a BGP next hop must be in one of them. Own are our addresses there, which
-	// are no next hop for anybody.
+	// are no next hop for anybody. A static route's next hop is held against them too, if there are any and it is not OnLink.
 	Subnets []netip.Prefix
 	Own     []netip.Addr
 
@@ -83,6 +101,8 @@ type source struct {
 	told   *toldCount
 	stale  int
 	down   bool
+	// demoted: see Demote
+	demoted bool
 }
 
 // Counts are the numbers of a source's paths.
@@ -138,6 +158,22 @@ func (t *Table) SetLinkUp(id SourceID, up bool) {
 		return
 	}
 	s.down = !up
+	t.touchAll(s)
+}
+
+// Demote makes a source's paths step back behind all others of the same kind, or no longer: they are accepted as before, and serve where there is no
+// other. It lasts until it is taken back. An unknown source is ignored.
+func (t *Table) Demote(id SourceID, demoted bool) {
+	s := t.sources[id]
+	if s == nil || s.demoted == demoted {
+		return
+	}
+	s.demoted = demoted
+	t.touchAll(s)
+}
+
+// touchAll has all prefixes that a source offers decided again.
+func (t *Table) touchAll(s *source) {
 	for i, e := range t.all() {
 		for p := range t.pathsOf(e) {
 			if t.sourceOf(p) == s {
