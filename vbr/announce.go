@@ -10,11 +10,10 @@ import (
 )
 
 // announce tells each neighbour what the kernel holds that is for it, see heard, and takes back what no longer is.
-func (r *router) announce(speaker *bgp.Speaker, said []rib.Announcement) {
+func (r *router) announce(speaker speaker, said []rib.Announcement) {
 	var toCustomer []bgp.Advertisement
 	var fromCustomer []netip.Prefix
-	var toVPC []evpn.Route
-	var fromVPC []evpn.Key
+	var out outbox
 	for _, a := range said {
 		switch tell, back := turn(&a, nil); {
 		case tell:
@@ -23,18 +22,19 @@ func (r *router) announce(speaker *bgp.Speaker, said []rib.Announcement) {
 			fromCustomer = append(fromCustomer, a.Prefix)
 		}
 		for i := range r.spec.ris {
+			if !r.tells(i) {
+				continue
+			}
 			ri := &r.spec.ris[i]
 			switch tell, back := turn(&a, ri); {
 			case tell:
-				toVPC = append(toVPC, r.route(ri, a))
+				out.tell(ri, r.route(ri, a))
 			case back:
-				fromVPC = append(fromVPC, evpn.Key{RD: ri.rd, Prefix: a.Prefix})
+				out.takeBack(ri, a.Prefix)
 			}
 		}
 	}
-	err := errors.Join(
-		unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise),
-		r.host.backbone.export(toVPC, fromVPC))
+	err := errors.Join(unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise), r.send(&out))
 	r.degrade("announce", err)
 }
 
@@ -45,7 +45,7 @@ func turn(a *rib.Announcement, ri *riSpec) (tell, back bool) {
 }
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
-func (r *router) retell(speaker *bgp.Speaker) {
+func (r *router) retell(speaker speaker) {
 	var ads []bgp.Advertisement
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
@@ -62,11 +62,17 @@ func (r *router) export(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var routes []evpn.Route
+	var out outbox
 	r.mu.Lock()
-	r.rib.Told(func(a rib.Announcement) { routes = r.appendRoutes(routes, ris, a) })
+	r.rib.Told(func(a rib.Announcement) {
+		for i := range ris {
+			if heard(a.Source, &ris[i]) {
+				out.tell(&ris[i], r.route(&ris[i], a))
+			}
+		}
+	})
 	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(routes, nil))
+	r.degrade("announce", r.send(&out))
 }
 
 // unexport takes back all that the VPC sides of some router interfaces were told.
@@ -74,17 +80,23 @@ func (r *router) unexport(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var keys []evpn.Key
+	var out outbox
 	r.mu.Lock()
-	r.rib.Told(func(a rib.Announcement) { keys = appendKeys(keys, ris, a) })
+	r.rib.Told(func(a rib.Announcement) {
+		for i := range ris {
+			if heard(a.Source, &ris[i]) {
+				out.takeBack(&ris[i], a.Prefix)
+			}
+		}
+	})
 	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(nil, keys))
+	r.degrade("announce", r.send(&out))
 }
 
 // narrow takes back what router interfaces were told and no longer are to hear, because these or others cease to be for transit. What they are to
 // hear more, they are told by tellAgain.
 func (r *router) narrow(after *spec) {
-	var keys []evpn.Key
+	var out outbox
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
 		then := *a.Source
@@ -94,12 +106,12 @@ func (r *router) narrow(after *spec) {
 		for i := range r.spec.ris {
 			before := &r.spec.ris[i]
 			if now := after.routerInterface(before.name); now != nil && heard(a.Source, before) && !heard(&then, now) {
-				keys = append(keys, evpn.Key{RD: before.rd, Prefix: a.Prefix})
+				out.takeBack(before, a.Prefix)
 			}
 		}
 	})
 	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(nil, keys))
+	r.degrade("announce", r.send(&out))
 }
 
 func unlessEmpty[T any](list []T, do func([]T) error) error {
@@ -117,33 +129,13 @@ func (r *router) advertisement(a rib.Announcement) bgp.Advertisement {
 	}
 }
 
-// appendRoutes appends the type-5 routes of a prefix, one for each of the router interfaces that is to hear of it.
-func (r *router) appendRoutes(out []evpn.Route, ris []riSpec, a rib.Announcement) []evpn.Route {
-	for i := range ris {
-		if heard(a.Source, &ris[i]) {
-			out = append(out, r.route(&ris[i], a))
-		}
-	}
-	return out
-}
-
 // route is a prefix as the other side of a router interface hears it.
 func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	drained := r.records.drained.Load() && a.Source.Kind != rib.Connected // see arrangeLines
 	return evpn.Route{
-		Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.opts.Backbone.VTEP, VNI: ri.vni,
+		Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.vtep(), VNI: ri.vni,
 		RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target},
 		ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin, MED: a.Announce.MED, HasMED: a.Announce.HasMED,
 		HasLocalPref: drained, Communities: shutdown(a.Announce.Communities, drained),
 	}
-}
-
-// appendKeys appends what names these routes.
-func appendKeys(out []evpn.Key, ris []riSpec, a rib.Announcement) []evpn.Key {
-	for i := range ris {
-		if heard(a.Source, &ris[i]) {
-			out = append(out, evpn.Key{RD: ris[i].rd, Prefix: a.Prefix})
-		}
-	}
-	return out
 }

@@ -248,7 +248,9 @@ func (h *Host) targets(specs []*spec, refused map[string]error) map[evpn.RouteTa
 	}
 	for _, s := range specs {
 		for _, ri := range s.ris {
-			targets[ri.target] = true
+			if ri.remote() {
+				targets[ri.target] = true
+			}
 		}
 	}
 	return targets

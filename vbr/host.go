@@ -35,6 +35,7 @@ type Host struct {
 	links    *link.Manager
 	ids      *ids
 	backbone *backbone
+	mates    mates
 	unswept  atomic.Int32 // routers that still hold what they adopted
 	events   *events.Log
 	drains   *drains

@@ -114,7 +114,10 @@ func (r *router) lineStatus() []*vbrv1.LineStatus {
 func (r *router) interfaceStatus(backboneUp bool) []*vbrv1.RouterInterfaceStatus {
 	var out []*vbrv1.RouterInterfaceStatus
 	for i, ri := range r.spec.ris {
-		s := &vbrv1.RouterInterfaceStatus{Name: ri.name, Device: r.spec.link.Tunnels[i].Device, Vni: ri.vni, RouteTarget: ri.target.String()}
+		s := &vbrv1.RouterInterfaceStatus{Name: ri.name, Device: r.spec.riDeviceName(i), Vni: ri.vni}
+		if ri.remote() {
+			s.RouteTarget = ri.target.String()
+		}
 		if backboneUp {
 			s.Exported = uint32(r.countHeard(&ri, false) + r.countHeard(&ri, true))
 		}
