@@ -24,8 +24,11 @@ func (h *Host) Effects(before, after *intent.Intent) []*vbrv1.Effect {
 	specs, refused := newSpecs(after, h.opts, draft)
 	var out []*vbrv1.Effect
 	for name, had := range current {
-		if routers[name].Name == "" {
+		switch r := routers[name]; {
+		case r.Name == "":
 			out = append(out, routerDeleted(had, h.live(name)))
+		case !r.Runs():
+			out = append(out, routerRested(had, r.VBRStatus(), h.live(name)))
 		}
 	}
 	for _, s := range specs {

@@ -12,7 +12,9 @@ import (
 type Options struct {
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
-	Timers   Timers
+	// Region is the host's, as router interfaces name it for their opposites; empty: one without a name.
+	Region string
+	Timers Timers
 	// StateDir holds what must survive a reboot: the ids given to routers and router interfaces.
 	StateDir string
 	// TableBase is the first routing table id given to routers that ask for none.
