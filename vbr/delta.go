@@ -56,7 +56,7 @@ func compare(before, after *spec) delta {
 	d.comparePeers(before, after)
 	d.compareInterfaces(before, after)
 	rules := slices.Equal(before.rules.Links, after.rules.Links) && slices.Equal(before.rules.Backbone, after.rules.Backbone) &&
-		slices.Equal(before.rules.LocalASNs, after.rules.LocalASNs)
+		slices.Equal(before.rules.LocalASNs, after.rules.LocalASNs) && before.rules.Trail == after.rules.Trail
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold) > 0 || !rules {
 		d.scope = scopeLive
@@ -201,8 +201,8 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			continue
 		}
 		if ri.same(now) {
-			if ri.transit != now.transit {
-				d.risRetold = append(d.risRetold, riChange{*now, change("transit", ri.transit, now.transit)})
+			if why := toldOtherwise(&ri, now); len(why) > 0 {
+				d.risRetold = append(d.risRetold, riChange{*now, strings.Join(why, ", ")})
 			}
 			continue
 		}
@@ -225,6 +225,17 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			d.risNew = append(d.risNew, riChange{riSpec: ri})
 		}
 	}
+}
+
+// toldOtherwise are the differences that change what neighbours are told, and nothing else.
+func toldOtherwise(before, after *riSpec) (why []string) {
+	if before.transit != after.transit {
+		why = append(why, change("transit", before.transit, after.transit))
+	}
+	if before.preference != after.preference {
+		why = append(why, change("preference", before.preference, after.preference))
+	}
+	return why
 }
 
 func (s *spec) routerInterface(name string) *riSpec {

@@ -29,6 +29,8 @@ type Options struct {
 type Backbone struct {
 	ASN            uint32
 	RouterID, VTEP netip.Addr
+	// Region is what tells routers of the same name apart; see rib.Trail.
+	Region string
 	// Reserved are the provider's own prefixes, the VTEP and the peers among them; customers may not announce them.
 	Reserved []netip.Prefix
 	Peers    []evpn.Peer

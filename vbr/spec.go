@@ -54,6 +54,8 @@ type riSpec struct {
 	mac    net.HardwareAddr
 	// transit: what comes by it leaves by others of the router that are for transit too, and the other way round.
 	transit bool
+	// preference is 1 to 100, higher is better; 0 means 50. See prefer.
+	preference uint32
 }
 
 // newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.
@@ -101,6 +103,7 @@ func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *
 	s := &spec{name: r.Name, owner: r.Owner, asn: r.LocalASN, rules: rib.Rules{LocalASNs: []uint32{r.LocalASN}}}
 	if opts.Backbone != nil {
 		s.rules.Backbone = opts.Backbone.Reserved
+		s.rules.Trail = rib.Trail(opts.Backbone.ASN, opts.Backbone.Region, r.Name)
 	}
 	asked := r.TableID
 	if r.DefaultVRF {

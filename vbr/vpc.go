@@ -100,7 +100,7 @@ func (v *vpcSide) release(route *evpn.Route) {
 // vpcAttrs are a type-5 route's attributes as the rib wants them. The gateway of an IPv6 prefix behind an IPv4 VTEP is the mapped address.
 func vpcAttrs(route *evpn.Route) *rib.Attrs {
 	a := &rib.Attrs{
-		NextHop: route.NextHop, Origin: route.Origin, Communities: route.Communities,
+		NextHop: route.NextHop, Origin: route.Origin, Communities: route.Communities, LargeCommunities: route.LargeCommunities,
 		MED: route.MED, HasMED: route.HasMED, LocalPref: route.LocalPref, HasLocalPref: route.HasLocalPref,
 	}
 	if route.Prefix.Addr().Is6() && route.NextHop.Is4() {
