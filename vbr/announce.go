@@ -15,7 +15,7 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 	var fromCustomer []netip.Prefix
 	var out outbox
 	for _, a := range said {
-		switch tell, back := turn(&a, nil); {
+		switch tell, back := r.spec.turn(&a, nil); {
 		case tell:
 			toCustomer = append(toCustomer, r.advertisement(a))
 		case back:
@@ -26,7 +26,7 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 				continue
 			}
 			ri := &r.spec.ris[i]
-			switch tell, back := turn(&a, ri); {
+			switch tell, back := r.spec.turn(&a, ri); {
 			case tell:
 				out.tell(ri, r.route(ri, a))
 			case back:
@@ -39,9 +39,17 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 }
 
 // turn says whether an announcement is to be told to a neighbour, or what it was told is to be taken back; ri as with heard.
-func turn(a *rib.Announcement, ri *riSpec) (tell, back bool) {
+func (s *spec) turn(a *rib.Announcement, ri *riSpec) (tell, back bool) {
 	was, now := heard(a.Was, ri), heard(a.Source, ri)
-	return now && !(was && a.Stands), was && !now
+	return now && !(was && a.Stands && s.alike(a.Was, a.Source, ri)), was && !now
+}
+
+// alike says whether we add the same to what a neighbour hears of paths from two sources.
+func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
+	if ri == nil {
+		return s.standby(was) == s.standby(now)
+	}
+	return (was.Kind == rib.Connected) == (now.Kind == rib.Connected)
 }
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
@@ -93,11 +101,9 @@ func (r *router) unexport(ris []riSpec) {
 	r.degrade("announce", r.send(&out))
 }
 
-// narrow takes back what router interfaces were told and no longer are to hear, because these or others cease to be for transit. What they are to
-// hear more, they are told by tellAgain.
-func (r *router) narrow(after *spec) {
-	var out outbox
-	r.mu.Lock()
+// noLonger are the routes that router interfaces were told and are to hear no longer, because these or others cease to be for transit;
+// r.mu is held.
+func (r *router) noLonger(after *spec) (out outbox) {
 	r.rib.Told(func(a rib.Announcement) {
 		then := *a.Source
 		if ri := after.routerInterface(then.Through()); ri != nil {
@@ -110,8 +116,7 @@ func (r *router) narrow(after *spec) {
 			}
 		}
 	})
-	r.mu.Unlock()
-	r.degrade("announce", r.send(&out))
+	return out
 }
 
 func unlessEmpty[T any](list []T, do func([]T) error) error {
@@ -123,19 +128,28 @@ func unlessEmpty[T any](list []T, do func([]T) error) error {
 
 // advertisement is a VPC prefix as the customer hears it: from us, with the VPC side's AS path behind ours.
 func (r *router) advertisement(a rib.Announcement) bgp.Advertisement {
-	return bgp.Advertisement{
+	ad := bgp.Advertisement{
 		Prefix: a.Prefix, ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin,
-		Communities: shutdown(a.Announce.Communities, r.records.drained.Load()),
+		Communities: shutdown(a.Announce.Communities, r.records.drained.Load()), LargeComms: rib.WithoutTrail(a.Announce.LargeCommunities),
 	}
+	r.spec.yield(&ad, r.spec.standby(a.Source))
+	return ad
 }
 
 // route is a prefix as the other side of a router interface hears it.
 func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	drained := r.records.drained.Load() && a.Source.Kind != rib.Connected // see arrangeLines
-	return evpn.Route{
+	x := evpn.Route{
 		Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.vtep(), VNI: ri.vni,
 		RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target},
 		ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin, MED: a.Announce.MED, HasMED: a.Announce.HasMED,
-		HasLocalPref: drained, Communities: shutdown(a.Announce.Communities, drained),
+		Communities: shutdown(a.Announce.Communities, drained), LargeCommunities: r.spec.trail(a),
 	}
+	if a.Source.Kind != rib.Connected {
+		ri.prefer(&x)
+	}
+	if drained {
+		x.LocalPref, x.HasLocalPref = 0, true
+	}
+	return x
 }

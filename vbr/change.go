@@ -120,10 +120,13 @@ func (r *router) takeBetweenLives() {
 
 // tellAnew takes back what router interfaces are to hear no longer, and has the next flush tell all neighbours what they are to hear now.
 func (r *router) tellAnew(next *spec, d delta) {
-	if len(d.risRetold) == 0 {
+	if len(d.risRetold) == 0 && r.spec.marks() == next.marks() {
 		return
 	}
-	r.narrow(next)
+	r.mu.Lock()
+	out := r.noLonger(next)
+	r.mu.Unlock()
+	r.degrade("announce", r.send(&out))
 	r.records.retell.Store(true)
 }
 

@@ -207,8 +207,8 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			continue
 		}
 		if ri.same(now) {
-			if ri.transit != now.transit {
-				d.risRetold = append(d.risRetold, riChange{*now, change("transit", ri.transit, now.transit)})
+			if why := toldOtherwise(&ri, now); len(why) > 0 {
+				d.risRetold = append(d.risRetold, riChange{*now, strings.Join(why, ", ")})
 			}
 			if why := ri.changes(now); why != "" {
 				d.risChanged = append(d.risChanged, riChange{*now, why})
@@ -245,6 +245,17 @@ func (d *delta) compareInterfaces(before, after *spec) {
 	}
 }
 
+// toldOtherwise are the differences that change what neighbours are told, and nothing else.
+func toldOtherwise(before, after *riSpec) (why []string) {
+	if before.transit != after.transit {
+		why = append(why, change("transit", before.transit, after.transit))
+	}
+	if before.preference != after.preference {
+		why = append(why, change("preference", before.preference, after.preference))
+	}
+	return why
+}
+
 func (s *spec) routerInterface(name string) *riSpec {
 	for i := range s.ris {
 		if s.ris[i].name == name {
@@ -260,7 +271,7 @@ func (ri *riSpec) same(o *riSpec) bool {
 		ri.opposite == o.opposite && ri.accepting == o.accepting && ri.local() == o.local() && (!ri.local() || ri.cable.router == o.cable.router)
 }
 
-// changes are what differs of two that are the same on the network, transit apart.
+// changes are what differs of two that are the same on the network, but for what toldOtherwise has.
 func (ri *riSpec) changes(o *riSpec) string {
 	var why []string
 	for _, f := range []struct {
@@ -269,7 +280,7 @@ func (ri *riSpec) changes(o *riSpec) string {
 	}{
 		{"owner", orNone(ri.pairOwner()), orNone(o.pairOwner())}, {"opposite_interface_owner_id", orNone(ri.oppositeOwner), orNone(o.oppositeOwner)},
 		{"opposite_region_id", orNone(ri.oppositeRegion), orNone(o.oppositeRegion)},
-		{"deactivated", ri.deactivated, o.deactivated}, {"preference", ri.preference, o.preference}, {"spec", orNone(ri.size), orNone(o.size)},
+		{"deactivated", ri.deactivated, o.deactivated}, {"spec", orNone(ri.size), orNone(o.size)},
 	} {
 		if f.before != f.after {
 			why = append(why, change(f.name, f.before, f.after))

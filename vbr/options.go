@@ -1,11 +1,13 @@
 package vbr
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 // Options are the settings of a Host.
@@ -31,6 +33,8 @@ type Options struct {
 type Backbone struct {
 	ASN            uint32
 	RouterID, VTEP netip.Addr
+	// Region is what tells routers of the same name apart; see rib.Trail.
+	Region string
 	// Reserved are the provider's own prefixes, the VTEP and the peers among them; customers may not announce them.
 	Reserved []netip.Prefix
 	Peers    []evpn.Peer
@@ -46,4 +50,15 @@ type Timers struct {
 	Stale time.Duration
 	// Audit is the time between comparisons of the kernel's tables with ours.
 	Audit time.Duration
+}
+
+// privateASN stands for the backbone's where there is none, in marks that never leave the host (RFC 6996).
+const privateASN = 4200000086
+
+// trail is a router's mark in the trail of routes in transit.
+func (o *Options) trail(router string) [3]uint32 {
+	if o.Backbone == nil {
+		return rib.Trail(privateASN, o.Region, router)
+	}
+	return rib.Trail(o.Backbone.ASN, cmp.Or(o.Backbone.Region, o.Region), router)
 }

@@ -22,7 +22,7 @@ import (
 //
 // The digest is over both names and both owners, as the sender has them: who expects another does not take it for its opposite.
 const (
-	presenceAdmin   = 4200000086 // out of the private AS numbers (RFC 6996)
+	presenceAdmin   = privateASN
 	presenceVersion = 1
 
 	presenceFlags, presenceHigh, presenceLow = 1, 2, 3
