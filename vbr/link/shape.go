@@ -15,6 +15,8 @@ import (
 // Both are shaped: what is too much waits in a queue of 100 ms, and is dropped when that is full. Out is a tbf at the device's
 // root; In is one at the root of an IFB device of ours through which the device receives. A queueing discipline or an ingress filter that
 // is not ours stays, and is an error; the device works without that limit.
+//
+// A rate is changed in place. Only one that goes down to less than 105 Mbit/s loses what waits in the queue at that moment.
 type Rate struct{ Out, In uint64 }
 
 const (
@@ -25,7 +27,8 @@ const (
 
 	// shapeBurst has to hold what a coarse timer lets pass at a time (10 ms at 100 Hz), and a late one.
 	shapeBurst    = 40 * time.Millisecond
-	minShapeBurst = 16 << 10 // a jumbo frame
+	minShapeBurst = 16 << 10  // a jumbo frame
+	largestPacket = 512 << 10 // GSO_MAX_SIZE
 	queueTime     = 100 * time.Millisecond
 	minQueue      = 32 << 10
 )
@@ -48,6 +51,10 @@ func (m *Manager) ensureOut(a *netlink.LinkAttrs, bps uint64) error {
 		return m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle)
 	case own && q.shape == newShape(bps):
 		return nil
+	case own && q.shape.outgrows(newShape(bps)):
+		if err := m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle); err != nil {
+			return err
+		}
 	case !own && q.handle != 0: // the kernel's default qdiscs have none
 		return fmt.Errorf("the outgoing rate is not set: the qdisc %s %x: of %s %w; delete it first", q.kind, q.handle>>16, a.Name, ErrNotOurs)
 	}
@@ -81,7 +88,13 @@ func (m *Manager) removeRates() error {
 // shape are tbf's parameters, in bytes.
 type shape struct {
 	rate         uint64 // a second
-	burst, limit uint32
+	burst, limit uint32 // a burst of 0 is one that we would not have chosen
+}
+
+// outgrows says whether a packet may wait in the queue that the other's burst would never let pass: tbf would stand still for good. Then it
+// has to be made anew, and what waits in it is lost.
+func (s shape) outgrows(other shape) bool {
+	return other.burst < largestPacket && (s.burst > other.burst || s.burst == 0)
 }
 
 func newShape(bps uint64) shape {
