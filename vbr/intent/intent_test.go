@@ -39,8 +39,8 @@ func TestLoadOK(t *testing.T) {
 			Links: []intent.Link{{PhysicalConnection: "pc-1", Device: "eth1", VLAN: 200, IPv4: v4}},
 		}},
 		RouterInterfaces: []intent.RouterInterface{
-			{Name: "ri-acme", Router: "vbr-acme", VNI: 5001, RouteTarget: "64600:5001"},
-			{Name: "ri-beta", Router: "vbr-beta", VNI: 5002, RouteTarget: "64600:5002"},
+			{Name: "ri-acme", Router: "vbr-acme", VNI: 5001, RouteTarget: "64600:5001", Preference: 50},
+			{Name: "ri-beta", Router: "vbr-beta", VNI: 5002, RouteTarget: "64600:5002", Preference: 50},
 		},
 	}
 	if diff := cmp.Diff(want, in); diff != "" {
