@@ -37,7 +37,7 @@ func (c *checker) interfaceHealth(ri *RouterInterface, r *Router) {
 
 // probe checks where probes come from, and that they go elsewhere.
 func (c *checker) probe(r *Router, h *HealthCheck, o *Origin, label string) {
-	const from, target = "health_check.fromip", "health_check.target_ip"
+	const from, target = "health_check.source_ip", "health_check.target_ip"
 	switch {
 	case h.Target.IsValid() && r.owns(h.Target):
 		c.fail(o, label, target, source.Quote(h.Target.String()), "the router's own address", "an address that is not the router's")

@@ -3,6 +3,7 @@ package intent
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 
 	"github.com/openvbr/openvbr/vbr/intent/source"
 )
@@ -68,7 +69,7 @@ func (c *checker) vSwitchSubnet(r *Router, i int, path, gatewayPath string, n su
 		return
 	}
 	value, blocks := source.Quote(n.prefix.String()), validPrefixes(r.CIDRs)
-	if !inside(n.prefix, blocks) && len(blocks) == len(r.CIDRs) {
+	if !inside(n.prefix, blocks) && len(blocks) == len(r.CIDRs) && len(blocks) > 0 {
 		c.fail(r.Origin, r.label(), path, value, "in none of the VRouter's cidr_blocks", "a subnet of "+list(blocks))
 	}
 	for _, s := range r.Switches[:i] {
@@ -79,7 +80,7 @@ func (c *checker) vSwitchSubnet(r *Router, i int, path, gatewayPath string, n su
 		}
 	}
 	if text, legal := notHost(n.own, n.prefix); text != "" && !c.bad(r.Origin, r.label(), gatewayPath) {
-		c.fail(r.Origin, r.label(), gatewayPath, source.Quote(n.own.String()), text, legal)
+		c.fail(r.Origin, r.label(), gatewayPath, source.Quote(n.own.String()), strings.Replace(text, "the link subnet", "the subnet", 1), legal)
 	}
 }
 

@@ -96,6 +96,7 @@ func (c *checker) namesOf(kind string) []string {
 			}
 		}
 		slices.Sort(names)
+		names = slices.Compact(names)
 	}
 	if c.words.names == nil {
 		c.words.names = map[string][]string{}
