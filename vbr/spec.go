@@ -157,7 +157,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 func (s *spec) addLine(l intent.Link, bandwidth uint64) {
 	dev := l.DeviceName()
 	ln := line{device: dev, port: l.PhysicalConnection}
-	ll := link.Line{Port: l.Device, VLAN: l.VLAN, Device: dev, Rate: link.Rate{Out: bandwidth, In: bandwidth}}
+	ll := link.Line{Port: l.Device, VLAN: l.VLAN, OuterVLAN: l.OuterVLAN, Outer: l.OuterDeviceName(), Device: dev, Rate: link.Rate{Out: bandwidth, In: bandwidth}}
 	for _, a := range []intent.Addresses{l.IPv4, l.IPv6} {
 		if !a.IsValid() {
 			continue
