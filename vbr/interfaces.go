@@ -84,6 +84,9 @@ func (r *router) settleInterfaces() {
 		r.say(s)
 		r.gate(s)
 	}
+	r.mu.Lock()
+	r.arrangeStatics(r.spec, r.state)
+	r.mu.Unlock()
 }
 
 func (r *router) isUnsettled() bool {
