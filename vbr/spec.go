@@ -212,7 +212,7 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 	rate := link.Rate{Out: ri.Rate(), In: ri.Rate()}
 	switch {
 	case s.addCable(in, &x, rate):
-	case ri.VNI == 0: // the opposite is not there yet
+	case ri.VNI == 0, b == nil && in.Interface(ri.Opposite) != nil: // the opposite is not there yet, or does not run
 	default:
 		if err := s.addTunnel(ri, &x, rate, b, ids); err != nil {
 			return err
