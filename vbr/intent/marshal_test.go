@@ -133,6 +133,7 @@ VirtualBorderRouter/vbr-x.vlan_id: 5000: out of range; legal: 0..4094, 0 = untag
 func FuzzLoad(f *testing.F) {
 	f.Add(base)
 	f.Add(beta)
+	f.Add(cloud + other + vpcTwo)
 	for _, c := range badCases() {
 		f.Add(c.new + c.add)
 	}
