@@ -15,7 +15,6 @@ import (
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
-	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -372,32 +371,4 @@ func moved(a, b link.State) bool {
 	index := func(x, y link.Device) bool { return x.Index == y.Index }
 	return !slices.EqualFunc(a.Lines, b.Lines, index) || !slices.EqualFunc(a.Tunnels, b.Tunnels, index) ||
 		!slices.EqualFunc(a.Pairs, b.Pairs, index) || !slices.EqualFunc(a.Switches, b.Switches, index)
-}
-
-// degrade notes that something is wrong, or with a nil error that it is right again, and logs the change.
-func (r *router) degrade(what string, err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	r.mu.Lock()
-	before := r.reasons[what]
-	if text == "" {
-		delete(r.reasons, what)
-	} else {
-		r.reasons[what] = text
-	}
-	r.noteState()
-	r.mu.Unlock()
-	switch {
-	case text == before:
-	case text != "":
-		r.log.Error("router degraded", "what", what, "err", text)
-		if before == "" { // and not each time that the number of routes in it changes
-			r.note(vbrv1.Event_TYPE_ROUTER_DEGRADED, what, text)
-		}
-	default:
-		r.log.Info("router recovered", "what", what, "was", before)
-		r.note(vbrv1.Event_TYPE_ROUTER_RECOVERED, what, "was: "+before)
-	}
 }
