@@ -79,6 +79,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	}
 	state, err := r.host.links.Ensure(next.link)
 	r.degrade("devices", err)
+	r.degrade("router interfaces", next.left)
 	if r.outgrown(next, state) {
 		return errChanged
 	}

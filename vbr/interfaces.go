@@ -1,7 +1,6 @@
 package vbr
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -269,6 +268,3 @@ func (r *router) partWith(ris []riSpec) {
 	r.unexport(told)
 	r.unshow(ris)
 }
-
-// interfaceReasons are why router interfaces were left out of the spec; nil for none.
-func (r *router) interfaceReasons() error { return errors.Join(r.spec.left) }

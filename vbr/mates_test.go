@@ -126,7 +126,9 @@ func TestLocalPair(t *testing.T) {
 	c.say(p)
 	c.say(netip.MustParsePrefix("10.100.7.0/24")) // the VPC's own
 	c.act(t)
-	states := func() string { return c.vbr.interfaces["ri-line"].state.String() + " " + c.vpc.interfaces["ri-vpc"].state.String() }
+	states := func() string {
+		return c.vbr.interfaces["ri-line"].state.String() + " " + c.vpc.interfaces["ri-vpc"].state.String()
+	}
 	if got := states(); got != "Active Active" {
 		t.Fatalf("%s: %s, %s", got, c.vbr.interfaces["ri-line"].why, c.vpc.interfaces["ri-vpc"].why)
 	}
@@ -237,7 +239,10 @@ func TestLocalPairRaces(t *testing.T) {
 		loop(func(int) { r.host.RouterStatus(r.name); r.unsettle(); time.Sleep(time.Millisecond) })
 		loop(func(int) { _, _ = r.host.Explain(r.name, "10.100.0.0/16"); time.Sleep(time.Millisecond) })
 	}
-	loop(func(n int) { c.say(netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(n), 0}), 24)); time.Sleep(time.Millisecond) })
+	loop(func(n int) {
+		c.say(netip.PrefixFrom(netip.AddrFrom4([4]byte{172, 20, byte(n), 0}), 24))
+		time.Sleep(time.Millisecond)
+	})
 	wg.Wait()
 	c.turnOff(c.vbr, false)
 	c.turnOff(c.vpc, false)

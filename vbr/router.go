@@ -64,6 +64,7 @@ type router struct {
 	swept      bool                 // adopted has been swept in this life
 	sweepAt    time.Time            // when adopted goes at the latest
 	devices    map[int]bool         // interface indexes of this life; nil between lives and while one begins
+	newest     int                  // the newest device that was looked at because something is wrong with the devices
 	waiting    bool                 // between two lives
 	reasons    map[string]string    // why the router is degraded
 	next       *spec                // what the router is to become; nil when that is spec
@@ -181,6 +182,7 @@ func (r *router) live(ctx context.Context) error {
 		return err
 	}
 	r.degrade("devices", err)
+	r.degrade("router interfaces", r.spec.left)
 	if err := r.begin(ctx, state); err != nil {
 		return err
 	}
@@ -350,6 +352,10 @@ func (r *router) outgrown(s *spec, now link.State) bool {
 func (r *router) uses(device int, up bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if up && device > r.newest && r.reasons["devices"] != "" {
+		r.newest = device // it may be what a vSwitch or a line waits for
+		return true
+	}
 	return r.waiting || r.devices == nil && !up || r.devices[device]
 }
 
