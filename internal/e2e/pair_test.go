@@ -123,7 +123,7 @@ type region struct {
 	edge, gw  *lab.NS
 	idc, vm   *lab.NS
 	frr       *lab.FRR
-	reflector *lab.GoBGP
+	up        func(client string) error // is nil when the reflector's session with it is established
 	vbrds     map[*lab.NS]*lab.Proc
 }
 
@@ -132,7 +132,7 @@ const (
 	backboneASN                   = 64600
 )
 
-func newRegion(t *testing.T) *region {
+func newRegion(t *testing.T, frr bool) *region {
 	r := &region{Lab: lab.New(t), t: t, vbrds: make(map[*lab.NS]*lab.Proc)}
 	r.edge, r.gw, r.idc, r.vm = r.Namespace("edge"), r.Namespace("gw"), r.Namespace("idc"), r.Namespace("vm-acme")
 	underlay := r.Namespace("underlay")
@@ -143,7 +143,12 @@ func newRegion(t *testing.T) *region {
 		ns.IP("addr add "+vtep+"/24 dev eth0", "addr add "+vtep+"/32 dev lo")
 		underlay.IP("link set " + ns.Name + " master br0")
 	}
-	r.reflector = underlay.GoBGP(reflectorConf(edgeVTEP, gwVTEP))
+	if frr {
+		rr := underlay.FRR(frrReflectorConf(edgeVTEP, gwVTEP), "bgpd")
+		r.up = func(client string) error { return rr.Established("l2vpn evpn", client) }
+	} else {
+		r.up = underlay.GoBGP(reflectorConf(edgeVTEP, gwVTEP)).Established
+	}
 	r.Veth(r.edge, "eth1", r.idc, "eth0")
 	r.Veth(r.gw, "vm-acme", r.vm, "eth0")
 	r.idc.Forward()
@@ -154,6 +159,21 @@ func newRegion(t *testing.T) *region {
 	r.vm.IP("addr add 10.100.1.10/24 dev eth0", "addr add 2001:db8:100:1::10/64 dev eth0 nodad",
 		"route add default via 10.100.1.1", "route add ::/0 via 2001:db8:100:1::1")
 	return r
+}
+
+func frrReflectorConf(clients ...string) string {
+	var b strings.Builder
+	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
+	p("hostname rr\nrouter bgp %d\n bgp router-id %s\n no bgp default ipv4-unicast", backboneASN, reflectorIP)
+	for _, a := range clients {
+		p(" neighbor %s remote-as %d\n neighbor %s timers 3 9\n neighbor %s timers connect 1\n neighbor %s advertisement-interval 0", a, backboneASN, a, a, a)
+	}
+	p(" address-family l2vpn evpn")
+	for _, a := range clients {
+		p("  neighbor %s activate\n  neighbor %s route-reflector-client", a, a)
+	}
+	p(" exit-address-family\nexit")
+	return b.String()
 }
 
 func reflectorConf(clients ...string) string {
@@ -213,9 +233,7 @@ timers: {restart: 120s, deferral: 10s, stale: 40s, audit: 60s}
 }
 
 // far is an end of ends that is reached over the backbone.
-func far(end, more string) string {
-	return end + "vni: 5001\nroute_target: \"64600:5001\"\n" + more
-}
+func far(end string) string { return end + "vni: 5001\nroute_target: \"64600:5001\"\n" }
 
 var (
 	lineEnd, vpcEnd, _ = strings.Cut(strings.TrimPrefix(ends, "---\n"), "---\n")
@@ -230,16 +248,11 @@ func (r *region) bothWays() error {
 
 // TestPairOverBackbone: the VBR on one host, the VPC on another, each end told of the other by BGP alone.
 func TestPairOverBackbone(t *testing.T) {
-	r := newRegion(t)
-	line, vpc := "---\n"+far(lineEnd, ""), "---\n"+far(vpcEnd, "")
+	r := newRegion(t, false)
+	line, vpc := "---\n"+far(lineEnd), "---\n"+far(vpcEnd)
 	r.serve(r.edge, edgeVTEP, vbrYAML, line)
 	r.serve(r.gw, gwVTEP, vpcYAML)
-	lab.Eventually(t, 40*time.Second, "both sessions with the reflector", func() error {
-		if err := r.reflector.Established(edgeVTEP); err != nil {
-			return err
-		}
-		return r.reflector.Established(gwVTEP)
-	})
+	lab.Eventually(t, 40*time.Second, "both sessions with the reflector", r.bothUp)
 	if hops, _ := r.edge.NextHops("10.100.0.0/16", "vrf vbr-acme"); len(hops) > 0 && strings.Contains(hops[0], "vx5001") {
 		t.Errorf("before the other end is there: %v", hops)
 	}
@@ -282,6 +295,37 @@ func TestPairOverBackbone(t *testing.T) {
 		r.testKill(t, r.edge, edgeVTEP, vbrYAML, line)
 		r.testKill(t, r.gw, gwVTEP, vpcYAML, vpc)
 	})
+}
+
+func (r *region) bothUp() error {
+	if err := r.up(edgeVTEP); err != nil {
+		return err
+	}
+	return r.up(gwVTEP)
+}
+
+// TestPairOverFRR: the same with FRR as the reflector, which has to pass presences on. It keeps nothing over a restart.
+func TestPairOverFRR(t *testing.T) {
+	r := newRegion(t, true)
+	line, vpc := "---\n"+far(lineEnd), "---\n"+far(vpcEnd)
+	r.serve(r.edge, edgeVTEP, vbrYAML, line)
+	r.serve(r.gw, gwVTEP, vpcYAML, vpc)
+	lab.Eventually(t, 40*time.Second, "both sessions with the reflector", r.bothUp)
+	lab.Eventually(t, 40*time.Second, "pings between IDC and VPC", r.bothWays)
+	r.serve(r.gw, gwVTEP, vpcYAML, vpc, "deactivated: true\n")
+	lab.Eventually(t, 10*time.Second, "the routes leave", r.left)
+	r.serve(r.gw, gwVTEP, vpcYAML, vpc)
+	lab.Eventually(t, 20*time.Second, "pings are back", r.bothWays)
+	r.vbrds[r.gw].Signal(syscall.SIGKILL)
+	_, _ = r.vbrds[r.gw].Wait(5 * time.Second)
+	lab.Eventually(t, 30*time.Second, "without the VPC's host its routes leave", func() error {
+		if hops, _ := r.edge.NextHops("10.100.0.0/16", "vrf vbr-acme"); len(hops) > 0 && strings.Contains(hops[0], "vx5001") {
+			return fmt.Errorf("still there: %v", hops)
+		}
+		return nil
+	})
+	r.serve(r.gw, gwVTEP, vpcYAML, vpc)
+	lab.Eventually(t, 60*time.Second, "and come back with it", r.bothWays)
 }
 
 // left is nil when neither end has a route of the other's.

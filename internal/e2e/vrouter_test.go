@@ -182,6 +182,7 @@ func TestVRouter(t *testing.T) {
 	})
 	t.Run("custom routes", c.testStatics)
 	t.Run("BGP networks", c.testNetworks)
+	t.Run("terminated and recovered", c.testTerminated)
 	t.Run("the VPC's end is deleted", func(t *testing.T) {
 		c.resources(vbrYAML, vpcYAML)
 		lab.Eventually(t, 10*time.Second, "the routes leave", func() error { return c.empty("10.100.0.0/16", "172.16.1.0/24") })
@@ -308,4 +309,23 @@ func sinceOf(out string) (all string) {
 		}
 	}
 	return all
+}
+
+// testTerminated: a terminated VBR has nothing on the network and nothing wrong with it; recovered, it is as before. The VPC waits meanwhile.
+func (c *cloud) testTerminated(t *testing.T) {
+	c.resources(vbrYAML, "termination_time: 2026-01-31T12:00:00Z\n", vpcYAML, ends)
+	lab.Eventually(t, 10*time.Second, "its devices leave", func() error {
+		if out := c.edge.MustRun("ip", "-br", "link"); strings.Contains(out, "vbr-acme") || strings.Contains(out, "eth1.100") {
+			return fmt.Errorf("still there:\n%s", out)
+		}
+		return nil
+	})
+	if s := c.status("vbr-acme"); !strings.Contains(s, "vbr_status: terminated") || strings.Contains(s, "DEGRADED") {
+		t.Errorf("status:\n%s", s)
+	}
+	if s := c.status("vpc-acme"); !strings.Contains(s, "status: AcceptingConnecting") || strings.Contains(s, "DEGRADED") {
+		t.Errorf("status of the VPC:\n%s", s)
+	}
+	c.resources(vbrYAML, vpcYAML, ends)
+	lab.Eventually(t, 20*time.Second, "it is as before", c.bothWays)
 }
