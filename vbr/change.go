@@ -130,7 +130,7 @@ func (r *router) tellAnew(next *spec, d delta) {
 	r.mu.Lock()
 	out := r.noLonger(next)
 	r.mu.Unlock()
-	r.degrade("announce", r.send(&out))
+	r.degrade("announce", out.send())
 	r.records.retell.Store(true)
 }
 

@@ -8,7 +8,8 @@ import (
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
-// riRecord is what a router remembers of one of its router interfaces, over all its lives; guarded by router.mu, changed by the actor only.
+// riRecord is what a router remembers of one of its router interfaces, over all its lives. It is guarded by router.mu; but for again and ended, only
+// the actor changes it, and may read it without.
 type riRecord struct {
 	state riState
 	why   string // it is not Active
