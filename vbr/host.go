@@ -35,6 +35,7 @@ type Host struct {
 	links    *link.Manager
 	ids      *ids
 	backbone *backbone
+	mates    mates
 	unswept  atomic.Int32 // routers that still hold what they adopted
 	events   *events.Log
 	drains   *drains
@@ -198,6 +199,7 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 	for name, err := range refused {
 		h.refuse(in.Router(name), err)
 	}
+	h.restOthers(in)
 	h.backbone.want(h.targets(specs, nil))
 	var lines []link.Line
 	var routers []link.Router
@@ -212,25 +214,6 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 		h.log.Warn("host settings not made; set them by sysctl.d", "err", err)
 	}
 	return specs, nil
-}
-
-// Supports asks the kernel for each kind of device that the intent needs, and says what it lacks.
-func (h *Host) Supports(in *intent.Intent) error {
-	need := make(map[string]bool)
-	for _, r := range in.Routers {
-		need["vrf"] = need["vrf"] || !r.DefaultVRF
-		for _, l := range r.Links {
-			need["vlan"] = need["vlan"] || l.VLAN != 0
-		}
-	}
-	need["vxlan"] = len(in.RouterInterfaces) > 0
-	var errs []error
-	for _, kind := range []string{"vrf", "vlan", "vxlan"} {
-		if need[kind] {
-			errs = append(errs, h.links.Supports(kind))
-		}
-	}
-	return errors.Join(errs...)
 }
 
 // removeOrphans deletes devices and routes of routers that a predecessor ran and the intent no longer names.
@@ -258,7 +241,7 @@ func (h *Host) removeOrphans(in *intent.Intent) error {
 			return err
 		}
 	}
-	return errors.Join(h.ids.keep(wanted), h.drains.keep(wanted))
+	return errors.Join(h.clearResting(in), h.ids.keep(wanted), h.drains.keep(wanted))
 }
 
 func (h *Host) startBackbone(ctx context.Context, restarting bool) error {

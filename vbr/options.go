@@ -6,10 +6,14 @@ import (
 	"time"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 // Options are the settings of a Host.
 type Options struct {
+	// Region is where the host is: it tells routers of the same name apart (see rib.Trail), and traffic of a pair with ends in two regions is
+	// metered apart.
+	Region string
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
 	Timers   Timers
@@ -44,4 +48,15 @@ type Timers struct {
 	Stale time.Duration
 	// Audit is the time between comparisons of the kernel's tables with ours.
 	Audit time.Duration
+}
+
+// privateASN stands for the backbone's where there is none, in marks that never leave the host (RFC 6996).
+const privateASN = 4200000086
+
+// trail is a router's mark in the trail of routes in transit.
+func (o *Options) trail(router string) [3]uint32 {
+	if o.Backbone == nil {
+		return rib.Trail(privateASN, o.Region, router)
+	}
+	return rib.Trail(o.Backbone.ASN, o.Region, router)
 }

@@ -85,7 +85,7 @@ func TestProblemsTellNothingOfOthers(t *testing.T) {
 	want := `PhysicalConnection/pc-beta.device: "eth1": device is in use; legal: one PhysicalConnection a device
 RouterInterface/ri-beta.route_target: "64600:5001": route target is in use; legal: a route target of its own
 RouterInterface/ri-beta.vni: 5001: VNI is in use; legal: a VNI of its own
-RouterInterface/ri-gamma.router_id: "vbr-acme": no such VirtualBorderRouter; legal: vbr-beta, vbr-gamma
+RouterInterface/ri-gamma.router_id: "vbr-acme": no such VirtualBorderRouter or VRouter; legal: vbr-beta, vbr-gamma
 VirtualBorderRouter/vbr-beta.route_table_id: 10007: table is in use; legal: a table of its own, or none given and one is allocated
 VirtualBorderRouter/vbr-beta.vlan_id: 101: VLAN on pc-1 is in use; legal: a VLAN no other line of the port has
 VirtualBorderRouter/vbr-gamma.physical_connection_id: "pc-l": no such PhysicalConnection; legal: pc-beta, pc-vx`
@@ -104,9 +104,17 @@ func TestManyProblemsStayFast(t *testing.T) {
 			intent.Document{Message: &vbrv1.VirtualBorderRouter{Name: name, PhysicalConnectionId: fmt.Sprintf("pd-%d", i), LocalGatewayIp: "10.0.0.1", PeerGatewayIp: "10.0.0.2",
 				PeeringSubnetMask: "/30", BgpPeers: []*vbrv1.BgpPeer{peer("192.0.2.1", 30)}}})
 	}
+	for i := range 2000 {
+		vpc := &vbrv1.VRouter{Name: fmt.Sprintf("vpc-%d", i), CidrBlocks: []string{"10.0.0.0/8"}}
+		for j := range 100 {
+			vpc.RouteEntries = append(vpc.RouteEntries, &vbrv1.RouteEntry{DestinationCidrBlock: fmt.Sprintf("192.168.%d.0/24", j), NextHopList: []*vbrv1.RouteNextHop{{NextHopId: fmt.Sprintf("ri-%d", i+1)}}})
+		}
+		docs = append(docs, intent.Document{Message: vpc}, intent.Document{Message: &vbrv1.RouterInterface{Name: fmt.Sprintf("ri-%d", i), RouterId: vpc.Name,
+			OppositeInterfaceId: fmt.Sprintf("ri-%d", i^1), Role: "AcceptingSide"}})
+	}
 	start := time.Now()
 	_, problems := intent.Build(docs)
-	if len(problems) < 14_000 {
+	if len(problems) < 200_000 {
 		t.Errorf("%d problems", len(problems))
 	}
 	if d := time.Since(start); d > 20*time.Second {
