@@ -13,7 +13,9 @@ import (
 var columns = map[vbrv1.Kind][]table.Column{
 	vbrv1.Kind_KIND_PHYSICAL_CONNECTION:   {left("Host"), left("Device")},
 	vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER: {left("Host"), right("AS"), left("Lines"), left("Peers")},
-	vbrv1.Kind_KIND_ROUTER_INTERFACE:      {left("Router"), right("VNI"), left("Route Target")},
+	vbrv1.Kind_KIND_ROUTER_INTERFACE:      {left("Router"), right("VNI"), left("Route Target"), left("Opposite")},
+	vbrv1.Kind_KIND_V_ROUTER:              {left("Host"), left("Prefixes"), left("vSwitches")},
+	vbrv1.Kind_KIND_VBR_HA:                {left("VBR"), left("Peer VBR"), left("Mode")},
 }
 
 // Resources shows resources, a table for each kind.
@@ -48,16 +50,32 @@ func (p *Page) cells(r *vbrv1.Resource) []any {
 	case *vbrv1.PhysicalConnection:
 		own, description = []any{m.GetName(), orDash(m.GetOwner()), orDash(m.GetHost()), m.GetDevice()}, m.GetDescription()
 	case *vbrv1.VirtualBorderRouter:
-		as := any("-")
-		if m.LocalAsn != nil {
-			as = m.GetLocalAsn()
-		}
-		own, description = []any{m.GetName(), orDash(m.GetOwner()), orDash(m.GetHost()), as, linesOf(m), peersOf(m)}, m.GetDescription()
+		own, description = []any{m.GetName(), orDash(m.GetOwner()), orDash(m.GetHost()), orNone(m.LocalAsn), linesOf(m), peersOf(m)}, m.GetDescription()
 	case *vbrv1.RouterInterface:
-		own, description = []any{m.GetName(), orDash(m.GetOwner()), m.GetRouterId(), m.GetVni(), m.GetRouteTarget()}, m.GetDescription()
+		own, description = []any{m.GetName(), orDash(m.GetOwner()), m.GetRouterId(), orNone(m.Vni), orDash(m.GetRouteTarget()), orDash(m.GetOppositeInterfaceId())}, m.GetDescription()
+	case *vbrv1.VRouter:
+		own, description = []any{m.GetName(), orDash(m.GetOwner()), orDash(m.GetHost()), strings.Join(m.GetCidrBlocks(), " "), switchesOf(m)}, m.GetDescription()
+	case *vbrv1.VbrHa:
+		own, description = []any{m.GetName(), orDash(m.GetOwner()), m.GetVbrId(), m.GetPeerVbrId(), orDash(m.GetMode())}, m.GetDescription()
 	}
 	m := r.GetMetadata()
 	return append(own, orDash(m.GetSource()), m.GetGeneration(), m.GetRevision(), p.clock(m.GetModifyTime()), description)
+}
+
+// orNone renders a number that may be absent.
+func orNone(n *uint32) any {
+	if n == nil {
+		return "-"
+	}
+	return *n
+}
+
+func switchesOf(m *vbrv1.VRouter) string {
+	var out []string
+	for _, s := range m.GetVswitches() {
+		out = append(out, s.GetName())
+	}
+	return orDash(strings.Join(out, " "))
 }
 
 // linesOf names a router's lines by port and VLAN: "pc-1.100 pc-2.100".

@@ -146,8 +146,14 @@ func (d decoder) single(n ast.Node, fd protoreflect.FieldDescriptor, path string
 		d.fail(place, path, "not a single value")
 		return nil
 	}
-	if fd.Kind() == protoreflect.StringKind {
+	switch fd.Kind() {
+	case protoreflect.StringKind:
 		return text
+	case protoreflect.BoolKind:
+		if text != "true" && text != "false" {
+			d.fail(place, path, fmt.Sprintf("%q is neither true nor false", text))
+		}
+		return text == "true"
 	}
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {

@@ -21,6 +21,8 @@ var kinds = []kind{
 	{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, "PhysicalConnection", "pc", (*vbrv1.PhysicalConnection)(nil)},
 	{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, "VirtualBorderRouter", "vbr", (*vbrv1.VirtualBorderRouter)(nil)},
 	{vbrv1.Kind_KIND_ROUTER_INTERFACE, "RouterInterface", "ri", (*vbrv1.RouterInterface)(nil)},
+	{vbrv1.Kind_KIND_V_ROUTER, "VRouter", "vrouter", (*vbrv1.VRouter)(nil)},
+	{vbrv1.Kind_KIND_VBR_HA, "VbrHa", "ha", (*vbrv1.VbrHa)(nil)},
 }
 
 // ParseKind finds a kind by its name or short name, in any case, singular or plural, with dashes or without.
@@ -53,7 +55,7 @@ func KindName(number vbrv1.Kind) string {
 	return number.String()
 }
 
-// Short returns the short name of a kind: "pc", "vbr", "ri".
+// Short returns the short name of a kind: "pc", "vbr", "ri", "vrouter", "ha".
 func Short(number vbrv1.Kind) string {
 	if k := find(func(k kind) bool { return k.number == number }); k != nil {
 		return k.short

@@ -49,18 +49,31 @@ func writeMessage(b *bytes.Buffer, m protoreflect.Message, indent string) {
 		case !m.Has(fd):
 		case fd.IsList():
 			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
-			writeList(b, m.Get(fd).List(), indent)
-		case fd.Kind() == protoreflect.StringKind:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), quote(m.Get(fd).String()))
+			writeList(b, fd, m.Get(fd).List(), indent)
+		case fd.Kind() == protoreflect.MessageKind:
+			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
+			writeMessage(b, m.Get(fd).Message(), indent+"  ")
 		default:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), m.Get(fd))
+			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), single(fd, m.Get(fd)))
 		}
 	}
 }
 
-// writeList writes messages as items; "- " takes the place of the first key's indentation.
-func writeList(b *bytes.Buffer, list protoreflect.List, indent string) {
+// single renders a value that is no message.
+func single(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
+	if fd.Kind() == protoreflect.StringKind {
+		return quote(v.String())
+	}
+	return v.String()
+}
+
+// writeList writes the items of a list; before a message's "- " takes the place of the first key's indentation.
+func writeList(b *bytes.Buffer, fd protoreflect.FieldDescriptor, list protoreflect.List, indent string) {
 	for i := range list.Len() {
+		if fd.Kind() != protoreflect.MessageKind {
+			fmt.Fprintf(b, "%s  - %s\n", indent, single(fd, list.Get(i)))
+			continue
+		}
 		var item bytes.Buffer
 		writeMessage(&item, list.Get(i).Message(), indent+"    ")
 		if item.Len() == 0 {
