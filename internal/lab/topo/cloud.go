@@ -64,9 +64,8 @@ func NewCloud(l *lab.Lab) *Cloud {
 	t.vpc("vpc-acme-b", "acme", t.GW1, "tap-b", 2, "a2")
 	t.vpc("vpc-acme-c", "acme", t.GW2, "tap-c", 3, "a3")
 	t.vpc("vpc-beta", "beta", t.GW1, "tap-beta", 4, "b1")
-	t.FRRGateway = &Customer{Name: "frr", VNI: 5009, VTEP: Region1Net + "3"}
-	layGateway(l, t.Regions[0], t.FRRGateway, subnets{FRRPrefix4, FRRPrefix6, "10.9.0.1", "2001:db8:a9::1", FRRHost4, FRRHost6}, ReflectorAddress(0), ReflectorAddress(1))
-	t.toOtherRegion(t.FRRGateway.Gateway, 0)
+	t.FRRGateway = &Customer{Name: "frr", VNI: 5009, VTEP: frrVTEP}
+	layGateway(l, t.Regions[0], t.FRRGateway, subnets{FRRPrefix4, FRRPrefix6, "10.9.0.1", "2001:db8:a9::1", FRRHost4, FRRHost6}, ReflectorAddress(0))
 	return t
 }
 
@@ -74,6 +73,7 @@ func NewCloud(l *lab.Lab) *Cloud {
 const (
 	FRRPrefix4, FRRHost4 = "10.9.0.0/16", "10.9.0.10"
 	FRRPrefix6, FRRHost6 = "2001:db8:a9::/48", "2001:db8:a9::10"
+	frrVTEP              = Region1Net + "3"
 )
 
 func regionNet(region int) string { return [2]string{Region1Net, Region2Net}[region] }
@@ -139,13 +139,14 @@ func (t *Cloud) vpc(router, owner string, at *Host, tap string, net4 int, net6 s
 // reflector is FRR's, for all who speak EVPN in both regions; the two know each other.
 //
 // FRR before 10.6 drops EVPN routes with the session they came by, graceful restart or not (FRRouting/frr#9749). Two reflectors
-// make up for the loss of either, not for a restart of vbrd, whose sessions with both drop.
+// make up for the loss of either, not for a restart of vbrd, whose sessions with both drop. FRR's gateway speaks with its region's only:
+// told a route by both, 8.4 removes the remote router's MAC, neighbour and FDB entry with the first session that drops, though the
+// route stays by the other.
 func (t *Cloud) reflector(i int) *lab.FRR {
 	n := t.attach(fmt.Sprintf("rr-%d", i+1), i, 250)
-	return n.FRR(reflectorConf(i, cloudClients()), "bgpd")
-}
-
-// cloudClients are the tunnel end points of the hosts and of FRR's gateway.
-func cloudClients() []string {
-	return []string{Region1Net + "1", Region1Net + "2", Region1Net + "3", Region2Net + "1", Region2Net + "2"}
+	clients := vteps(t.Hosts())
+	if i == 0 {
+		clients = append(clients, frrVTEP)
+	}
+	return n.FRR(reflectorConf(i, clients), "bgpd")
 }

@@ -31,11 +31,14 @@ func reflectorConf(i int, clients []string) string {
 // host among them, those with the customer.
 func (t *Cloud) Sessions(hosts ...*Host) error {
 	for i, rr := range t.Reflectors {
-		for _, peer := range append(vteps(hosts), ReflectorAddress(1-i), t.FRRGateway.VTEP) {
+		for _, peer := range append(vteps(hosts), ReflectorAddress(1-i)) {
 			if err := rr.Established("l2vpn evpn", peer); err != nil {
 				return err
 			}
 		}
+	}
+	if err := t.FRRGateway.FRR.Established("l2vpn evpn", ReflectorAddress(0)); err != nil {
+		return err
 	}
 	for i, edge := range []*Host{t.Edge1, t.Edge2} {
 		for _, h := range hosts {

@@ -103,7 +103,7 @@ func (h *Host) CtlAs(account string, args ...string) (string, error) {
 	return h.NS.Run(append(as, args...)...)
 }
 
-// Check runs `vbrd --check` on the host's resources, and others, and returns its output.
+// Check runs `vbrd --check` on the host's resources and returns its output.
 func (h *Host) Check(vbrd string) (string, error) {
 	return h.NS.Run(vbrd, "--config", h.Config, "--resources", h.Resources, "--check")
 }

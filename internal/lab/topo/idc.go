@@ -17,12 +17,12 @@ type Router struct {
 	asn  uint32
 }
 
-func (t *Topology) startRouter(c *Customer, ns *lab.NS, ln *Line, i int) *Router {
+func startRouter(c *Customer, ns *lab.NS, ln *Line, i int, o Options) *Router {
 	r := &Router{NS: ns, line: ln, asn: c.ASN}
-	if t.options.BIRD {
-		r.BIRD = ns.BIRD(birdConf(c, ln, i, t.options))
+	if o.BIRD {
+		r.BIRD = ns.BIRD(birdConf(c, ln, i, o))
 	} else {
-		r.FRR = ns.FRR(frrConf(c, ln, i, t.options), "bgpd")
+		r.FRR = ns.FRR(frrConf(c, ln, i, o), "bgpd")
 	}
 	return r
 }
