@@ -1,0 +1,129 @@
+package main
+
+import (
+	"strings"
+	"time"
+
+	"github.com/openvbr/openvbr/internal/lab"
+	"github.com/openvbr/openvbr/internal/lab/topo"
+)
+
+// The names that steps speak of most.
+const (
+	vpcA, vpcB, vpcC, vpcBeta = "vpc-acme-a", "vpc-acme-b", "vpc-acme-c", "vpc-beta"
+	vbr1                      = "vbr-acme-1"
+)
+
+func (d *cloudDemo) idcToVPC() {
+	d.step("acme's data centre and its VPC, over two lines at two edge hosts in two regions")
+	d.pings(d.IDCWith(d.VPCs[vpcA]))
+	for _, p := range []string{topo.IDCPrefix4, topo.IDCPrefix6} {
+		d.must(10*time.Second, "both ways to "+p, func() error { return d.hops(d.GW1, vpcA, p, 2) })
+	}
+	d.ctl(d.GW1, "show", "router", vpcA)
+	d.ctl(d.GW1, "explain", topo.IDCPrefix4, "-r", vpcA)
+	for _, ri := range []string{"ri-a-vbr1", "ri-a-vbr2"} {
+		if err := d.status(d.GW1, vpcA, ri, "Active"); err != nil {
+			d.lab.Fatalf("%v", err)
+		}
+	}
+	d.done("%s has the data centre's prefixes of both families by both VBRs, in the kernel; both pairs are Active", vpcA)
+}
+
+func (d *cloudDemo) frrGateway() {
+	d.step("The same data centre and a VPC behind an FRR gateway, at one VBR")
+	d.pings(d.IDCWithFRR())
+}
+
+func (d *cloudDemo) vpcToVPC() {
+	d.step("VPC to VPC on one host")
+	d.pings(topo.Between(d.VPCs[vpcA], d.VPCs[vpcB]))
+	if err := d.status(d.GW1, vpcB, "ri-b-a", "Active"); err != nil {
+		d.lab.Fatalf("%v", err)
+	}
+	d.done("the pair is a veth pair: no tunnel, no VNI")
+}
+
+func (d *cloudDemo) acrossRegions() {
+	d.step("VPC to VPC across regions")
+	d.pings(topo.Between(d.VPCs[vpcA], d.VPCs[vpcC]))
+	d.must(5*time.Second, "the pair", func() error { return d.status(d.GW2, vpcC, "ri-c-a", "Active") })
+	d.ctl(d.GW2, "show", "router", vpcC)
+	d.done("the pair is Active at both ends: each learned of the other through the reflectors")
+}
+
+// accept: nothing flows before beta says yes, nobody else can say it, all flows then.
+func (d *cloudDemo) accept() {
+	d.step("beta is asked by acme, and accepts")
+	pair := topo.Between(d.VPCs[vpcA], d.VPCs[vpcBeta])
+	d.must(5*time.Second, "the state before", func() error { return d.status(d.GW1, vpcA, "ri-a-beta", "Connecting") })
+	d.ctlAs("acme", d.GW1, "show", "router", vpcA)
+	d.silent(pair, "ri-a-beta is Connecting")
+	accept := d.lab.File("resources/gw-1-accept.yaml", topo.CloudResources("gw-1-accept"))
+	d.refusedAs("acme", d.GW1, []string{"beta"}, "apply", "-f", accept)
+	d.done("acme cannot accept for beta")
+	d.ctlAs("beta", d.GW1, "apply", "-f", accept, "-m", "we know them")
+	for router, ri := range map[string]string{vpcA: "ri-a-beta", vpcBeta: "ri-beta-a"} {
+		d.must(5*time.Second, ri, func() error { return d.status(d.GW1, router, ri, "Active") })
+	}
+	d.pings(pair)
+}
+
+// transit: what vpc-acme-a learns by one router interface leaves by no other.
+func (d *cloudDemo) transit() {
+	d.step("No transit: %s does not carry others' traffic", vpcA)
+	d.silent(d.IDCWith(d.VPCs[vpcB]), "the data centre's routes are not told to "+vpcB)
+	d.silent(topo.Between(d.VPCs[vpcB], d.VPCs[vpcC]), "both are joined with "+vpcA+" only")
+	out := d.ctl(d.GW1, "explain", topo.IDCPrefix4, "-r", vpcA)
+	if !strings.Contains(out, "transit") || !strings.Contains(out, "ri-a-b") {
+		d.lab.Fatalf("explain does not say why ri-a-b is not told of %s:\n%s", topo.IDCPrefix4, out)
+	}
+	d.done("explain tells whom it is not told, and why")
+}
+
+// bandwidth offers twice what Small.2 lets through.
+func (d *cloudDemo) bandwidth() {
+	const spec, tolerance = 20e6, 0.05
+	d.step("A router interface of Small.2 carries 20 Mbit/s, each way")
+	a, c := d.VPCs[vpcA], d.VPCs[vpcC]
+	for _, way := range []struct {
+		from, to *topo.VPC
+	}{{a, c}, {c, a}} {
+		rate, err := way.from.Host.Rate(way.to.Host, way.to.Host4, lab.RateOptions{Offer: 2 * spec})
+		if err != nil || rate < (1-tolerance)*spec || rate > (1+tolerance)*spec {
+			d.lab.Fatalf("%s to %s: %.2f Mbit/s, %v", way.from.Host.Name, way.to.Host.Name, rate/1e6, err)
+		}
+		d.done("%s -> %s: 40 Mbit/s offered, %.2f arrive", way.from.Host.Name, way.to.Host.Name, rate/1e6)
+	}
+}
+
+// lineCut cuts the first line under traffic and mends it.
+func (d *cloudDemo) lineCut() {
+	d.step("acme's first line is cut under traffic: what each direction loses, and what the return loses")
+	const objective = time.Second
+	way := d.IDCWith(d.VPCs[vpcA])
+	streams := way.Duplex(lab.StreamOptions{})
+	time.Sleep(time.Second)
+	d.Cut(0, topo.BothEnds, true)
+	d.must(10*time.Second, "the other line alone", func() error { return d.hops(d.GW1, vpcA, topo.IDCPrefix4, 1) })
+	time.Sleep(2 * time.Second)
+	for _, s := range streams {
+		loss := s.Stop()
+		for _, l := range []lab.Loss{loss.There, loss.Back} {
+			if l.Outage >= objective {
+				d.lab.Fatalf("the line cut: %v", l)
+			}
+			d.done("%v", l)
+		}
+	}
+	streams = way.Duplex(lab.StreamOptions{})
+	d.Cut(0, topo.BothEnds, false)
+	took := d.must(30*time.Second, "both lines again", func() error { return d.hops(d.GW1, vpcA, topo.IDCPrefix4, 2) })
+	time.Sleep(2 * time.Second)
+	for _, s := range streams {
+		if loss := s.Stop(); loss.Lost() > 0 {
+			d.lab.Fatalf("the return of the line: %v", loss)
+		}
+	}
+	d.done("mended: both lines carry again after %.1f s, and nothing was lost over that", took.Seconds())
+}
