@@ -17,6 +17,7 @@ type Advertisement struct {
 	// an IPv4 prefix (RFC 8950).
 	NextHop     netip.Addr
 	ASPath      []uint32 // an AS_SEQUENCE, before our own AS is put in front of it
+	Prepend     uint8    // how many more times than once Config.ASN is put in front; iBGP peers take it for a loop
 	Origin      uint8    // 0 IGP, 1 EGP, 2 incomplete
 	MED         uint32   // sent when HasMED
 	HasMED      bool
@@ -41,7 +42,7 @@ func (s *Speaker) Advertise(ads []Advertisement) error {
 			return fmt.Errorf("bgp: advertise %v: %w", ad.Prefix, err)
 		}
 		if last == nil || !last.sameAttrs(ad) {
-			last, shared = ad, ad.attrs()
+			last, shared = ad, ad.attrs(s.asn)
 		}
 		paths = append(paths, &apiutil.Path{Family: family(ad.Prefix), Nlri: nlri, Attrs: shared, Age: now})
 	}
@@ -82,23 +83,23 @@ func (ad *Advertisement) check() (*packet.IPAddrPrefix, error) {
 		return nil, fmt.Errorf("next hop %v: must be IPv6", ad.NextHop)
 	case ad.Origin > 2:
 		return nil, fmt.Errorf("origin %d: must be 0..2", ad.Origin)
-	case len(ad.ASPath) > 254: // one segment, with room for our own AS
-		return nil, fmt.Errorf("AS path of %d: 254 at most", len(ad.ASPath))
+	case len(ad.ASPath)+int(ad.Prepend) > 254: // one segment, with room for our own AS
+		return nil, fmt.Errorf("AS path of %d: 254 at most", len(ad.ASPath)+int(ad.Prepend))
 	}
 	return nlri, nil
 }
 
 func (ad *Advertisement) sameAttrs(b *Advertisement) bool {
-	return ad.NextHop == b.NextHop && ad.Origin == b.Origin && ad.MED == b.MED && ad.HasMED == b.HasMED &&
+	return ad.NextHop == b.NextHop && ad.Prepend == b.Prepend && ad.Origin == b.Origin && ad.MED == b.MED && ad.HasMED == b.HasMED &&
 		ad.Prefix.Addr().Is4() == b.Prefix.Addr().Is4() && slices.Equal(ad.ASPath, b.ASPath) &&
 		slices.Equal(ad.Communities, b.Communities) && slices.Equal(ad.LargeComms, b.LargeComms)
 }
 
-func (ad *Advertisement) attrs() []packet.PathAttributeInterface {
+func (ad *Advertisement) attrs(own uint32) []packet.PathAttributeInterface {
 	l := []packet.PathAttributeInterface{packet.NewPathAttributeOrigin(ad.Origin)}
-	if len(ad.ASPath) > 0 {
+	if path := slices.Concat(slices.Repeat([]uint32{own}, int(ad.Prepend)), ad.ASPath); len(path) > 0 {
 		l = append(l, packet.NewPathAttributeAsPath([]packet.AsPathParamInterface{
-			packet.NewAs4PathParam(packet.BGP_ASPATH_ATTR_TYPE_SEQ, slices.Clone(ad.ASPath)),
+			packet.NewAs4PathParam(packet.BGP_ASPATH_ATTR_TYPE_SEQ, path),
 		}))
 	}
 	l = append(l, nextHop(ad.NextHop, ad.Prefix))

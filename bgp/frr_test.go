@@ -40,7 +40,7 @@ route-map OUT permit 10
 
 	must(t, n.Advertise([]Advertisement{{
 		Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1"),
-		ASPath: []uint32{64600}, Communities: []uint32{65001<<16 | 9},
+		ASPath: []uint32{64600}, Prepend: 2, Communities: []uint32{65001<<16 | 9},
 	}}))
 	must(t, n.SetPeers([]Peer{{
 		Address: a, LocalAddress: n.addr, ASN: 4200000002, Password: "frr-key", IPv4: true, Passive: true,
@@ -49,7 +49,7 @@ route-map OUT permit 10
 	n.rec.Wait(t, 0, "up=true", "asn=4200000002", "gr=ipv4")
 	n.rec.Wait(t, 0, "172.16.1.0/24")
 	m := n.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v v6=false", a))
-	frr.Wait("", "show bgp ipv4 unicast 10.100.0.0/16", "65001 64600", "198.51.100.1", "Community: 65001:9")
+	frr.Wait("", "show bgp ipv4 unicast 10.100.0.0/16", "65001 65001 65001 64600", "198.51.100.1", "Community: 65001:9")
 
 	frr.Configure("router bgp 4200000002", "address-family ipv4 unicast", "no network 172.16.2.0/24")
 	n.rec.Wait(t, m, "-[172.16.2.0/24]")

@@ -103,6 +103,7 @@ var ErrNotUp = gobgp.ErrNotUp
 // Speaker is a running BGP speaker. Its methods may be called from any goroutine.
 type Speaker struct {
 	server *gobgp.Server
+	asn    uint32
 }
 
 // Start opens the listeners. Before SetPeers no session begins, and after a restart who dials gets no answer. ctx bounds the start only, which
@@ -121,7 +122,7 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 	if err != nil {
 		return nil, fmt.Errorf("bgp: %w", err)
 	}
-	return &Speaker{s}, nil
+	return &Speaker{s, cfg.ASN}, nil
 }
 
 // SetPeers makes the neighbours be exactly these. It may be called again at any time: a

@@ -37,7 +37,7 @@ func (f *FIB) Fail(nh NextHop) error {
 // meanwhile come back by Apply or Audit. For a next hop that will never come back, Restore makes the FIB forget it.
 func (f *FIB) Restore(nh NextHop) error {
 	nh.Gateway = nh.Gateway.WithZone("")
-	err := f.bringBack(nh)
+	err := f.bringBack(nh.bare())
 	if errors.Is(err, errRegroup) { // another member is gone unnoticed
 		_, err = f.reconcile(context.Background())
 	}
@@ -119,7 +119,7 @@ func (f *FIB) realign(groups []*group) (n int, err error) {
 		if !g.alive || g.set == nil {
 			continue
 		}
-		if want, _ := f.desired(g.set); len(want) > 0 && !sameMembers(want, g.members) {
+		if want, _ := f.desired(g.set, g.buckets); len(want) > 0 && !sameMembers(want, g.members) {
 			moves = append(moves, regroup{g, want})
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -36,10 +37,21 @@ func newBench(t *testing.T, w world) *bench {
 // restart is what a new process sees: another FIB on the same kernel.
 func (b *bench) restart() *bench { b.t.Helper(); return newBench(b.t, b.w) }
 
-// hop reads "10.0.0.2 east" or "::ffff:192.0.2.7 vx5001 onlink".
+// hop reads "10.0.0.2 east", "10.0.0.2 east *3" with a weight, or "::ffff:192.0.2.7 vx5001 onlink".
 func (b *bench) hop(s string) fib.NextHop {
 	words := strings.Fields(s)
-	return fib.NextHop{Gateway: netip.MustParseAddr(words[0]), Device: b.w.index(words[1]), OnLink: len(words) > 2}
+	nh := fib.NextHop{Gateway: netip.MustParseAddr(words[0]), Device: b.w.index(words[1])}
+	for _, w := range words[2:] {
+		if weight, ok := strings.CutPrefix(w, "*"); ok {
+			n, err := strconv.Atoi(weight)
+			if err != nil {
+				b.t.Fatal(err)
+			}
+			nh.Weight = uint16(n)
+		}
+		nh.OnLink = nh.OnLink || w == "onlink"
+	}
+	return nh
 }
 
 // set reads "A | B else C".
@@ -401,6 +413,7 @@ func TestSetErrors(t *testing.T) {
 		"bad: no gateway":    {{{Device: 2}}, nil},
 		"bad: multicast":     {{{Gateway: netip.MustParseAddr("ff02::1"), Device: 2}}, nil},
 		"bad: a bad backup":  {many[:1], []fib.NextHop{{}}},
+		"bad: weight":        {{{Gateway: netip.MustParseAddr("10.0.0.1"), Device: 2, Weight: 257}}, nil},
 		"bad: unspecified":   {{{Gateway: netip.IPv4Unspecified(), Device: 2}}, nil},
 		"bad: mapped, and 0": {{{Gateway: netip.MustParseAddr("::ffff:1.2.3.4")}}, nil},
 	} {

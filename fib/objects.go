@@ -104,6 +104,7 @@ func (o *objects) freeIndex() uint32 {
 }
 
 func (o *objects) gateway(nh NextHop) *gateway {
+	nh = nh.bare()
 	g := o.gateways[nh]
 	if g == nil {
 		g = &gateway{nh: nh, groups: map[*group]struct{}{}}
@@ -252,12 +253,12 @@ func (f *FIB) ensure(s *Set, held entry) (*group, error) {
 	if s.group != nil {
 		return s.group, nil
 	}
-	members, why := f.desired(s)
+	members, why := f.desired(s, s.buckets())
 	if len(members) == 0 {
 		f.dropGateways(s)
 		return nil, why
 	}
-	if g := f.unclaimed(s, members, held); g != nil {
+	if g := f.unclaimed(s, slices.Clone(members), held); g != nil {
 		g.set, g.shape, s.group = s, nil, g
 		f.obj.link(g)
 		return g, nil
@@ -276,10 +277,13 @@ func (f *FIB) ensure(s *Set, held entry) (*group, error) {
 	return g, nil
 }
 
-// unclaimed returns an adopted group with exactly these members that no Set has yet: the held route's own, else the largest.
+// unclaimed returns an adopted group with exactly these members, which it weighs anew, that no Set has yet: the held route's own, else the largest.
 func (f *FIB) unclaimed(s *Set, members []member, held entry) (best *group) {
 	for g := range members[0].gw.groups {
-		if !g.alive || g.odd || g.set != nil || !s.fits(g.buckets) || !sameMembers(members, g.members) {
+		if !g.alive || g.odd || g.set != nil || !s.fits(g.buckets) {
+			continue
+		}
+		if s.weigh(members, g.buckets); !sameMembers(members, g.members) {
 			continue
 		}
 		if g.index == held.index() {
@@ -359,7 +363,7 @@ func (f *FIB) dissolve(g *group) {
 
 func (f *FIB) dropGateways(s *Set) {
 	for _, nh := range slices.Concat(s.primary, s.backup) {
-		if gw := f.obj.gateways[nh]; gw != nil {
+		if gw := f.obj.gateways[nh.bare()]; gw != nil {
 			f.dropGateway(gw)
 		}
 	}

@@ -39,7 +39,8 @@ func changes(n int, set *fib.Set) []fib.Change {
 var (
 	somePrefixes = []string{"10.1.0.0/16", "10.1.0.0/24", "10.2.0.0/16", "0.0.0.0/1", "10.3.3.3/32", "2001:db8::/32", "2001:db8::/64", "8000::/1"}
 	someSets     = []string{"fd00::2 east", "fd00:1::2 west", "fd00::2 east | fd00:1::2 west", "fd00::2 east else fd00:1::2 west",
-		"fd00:1::2 west else fd00::2 east", "fd00::3 east", "fd00::3 east | fd00::2 east else ::ffff:192.0.2.7 vx5001 onlink"}
+		"fd00:1::2 west else fd00::2 east", "fd00::3 east", "fd00::2 east *3 | fd00:1::2 west", "fd00::2 east | fd00:1::2 west *3 | fd00::3 east *200",
+		"fd00::2 east *2 | fd00:1::2 west *5 else fd00::3 east", "fd00::3 east | fd00::2 east else ::ffff:192.0.2.7 vx5001 onlink"}
 	someHops = []string{"fd00::2 east", "fd00:1::2 west", "fd00::3 east"}
 )
 

@@ -108,7 +108,7 @@ func FuzzDecoders(f *testing.F) {
 	e.route(unix.RTM_NEWROUTE, 0, &Config{Protocol: 86, Metric: 179}, 10001, netip.MustParsePrefix("10.1.0.0/16"), 7)
 	hop := &gateway{nh: NextHop{Gateway: netip.MustParseAddr("::ffff:10.0.0.2"), Device: 3, OnLink: true}}
 	e.gateway(86, 9, hop.nh)
-	e.group(86, 10, 64, []member{{hop, false}, {hop, true}}, true)
+	e.group(86, 10, 64, []member{{hop, false, 254}, {hop, true, 0}}, true)
 	e.dumpRoutes(unix.AF_INET6, 0, 10001)
 	f.Add(e.finish())
 	f.Add([]byte{20, 0, 0, 0, 2, 0, 0, 2, 1, 0, 0, 0, 1, 0, 0, 0, 0xef, 0xff, 0xff, 0xff})

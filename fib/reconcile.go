@@ -80,14 +80,17 @@ func (f *FIB) registerGroup(index uint32, n kernelNexthop) {
 	f.obj.link(g)
 }
 
-// hops returns the next hops of the members that are on standby, or those that are not.
+// hops returns the next hops of the members that are on standby, or those that are not, with their weights.
 func hops(members []member, standby bool) (nhs []NextHop) {
 	for _, m := range members {
 		if m.standby == standby {
-			nhs = append(nhs, m.gw.nh)
+			nh := m.gw.nh
+			nh.Weight = uint16(m.weight) + 1
+			nhs = append(nhs, nh)
 		}
 	}
 	slices.SortFunc(nhs, compareNextHops)
+	reduce(nhs)
 	return nhs
 }
 
@@ -95,8 +98,8 @@ func hops(members []member, standby bool) (nhs []NextHop) {
 func (f *FIB) view(g *group, n kernelNexthop) {
 	g.members, g.odd, g.buckets = nil, n.odd, n.buckets
 	for i, id := range n.members {
-		m := member{gw: f.obj.indexes[id-baseID], standby: n.buckets > 0 && n.weights[i] == standbyWeight}
-		if m.gw == nil || id <= baseID || m.weight(n.buckets) != n.weights[i] {
+		m := member{gw: f.obj.indexes[id-baseID], standby: n.buckets > 0 && n.weights[i] == standbyWeight, weight: n.weights[i]}
+		if m.gw == nil || id <= baseID {
 			g.odd = true
 			continue
 		}

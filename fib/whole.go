@@ -122,7 +122,7 @@ func (f *FIB) give(g *group, to *Set) {
 	if to.group != nil || !to.fits(g.buckets) {
 		return
 	}
-	want, _ := f.desired(to)
+	want, _ := f.desired(to, g.buckets)
 	if len(want) == 0 {
 		f.dropGateways(to)
 		return

@@ -140,7 +140,7 @@ func (e *encoder) group(protocol byte, id uint32, buckets uint16, members []memb
 	e.u16(unix.NHA_GROUP)
 	for _, m := range members {
 		e.u32(m.gw.id())
-		e.buf = append(e.buf, m.weight(buckets), 0, 0, 0)
+		e.buf = append(e.buf, m.weight, 0, 0, 0)
 	}
 	if buckets > 0 {
 		e.u16(6)

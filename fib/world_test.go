@@ -181,8 +181,11 @@ type ipNexthop struct {
 	ID           uint32
 	Gateway, Dev string
 	Flags        []string
-	Group        []struct{ ID, Weight uint32 }
+	Type         string
+	Group        []ipMember
 }
+
+type ipMember struct{ ID, Weight uint32 }
 
 type ipRoute struct {
 	Dst, Gateway, Dev, Protocol string
@@ -237,10 +240,13 @@ func (w *real) routes(table uint32) string {
 				if n.Group != nil {
 					hops = nil
 				}
-				for _, m := range n.Group {
-					if w.active(n, m.Weight) {
-						hops = append(hops, hop(nexthops[m.ID]))
+				active := w.active(n)
+				for _, m := range active {
+					h := hop(nexthops[m.ID])
+					if slices.ContainsFunc(active, func(o ipMember) bool { return o.Weight != m.Weight }) {
+						h += fmt.Sprintf(" weight %d", max(m.Weight, 1))
 					}
+					hops = append(hops, h)
 				}
 			}
 			slices.Sort(hops)
@@ -254,14 +260,13 @@ func (w *real) routes(table uint32) string {
 	return b.String()
 }
 
-// active says whether a group's member of a weight gets traffic: TestBuckets shows that it is so.
-func (w *real) active(n ipNexthop, weight uint32) bool {
-	for _, m := range n.Group {
-		if m.Weight > weight {
-			return false
-		}
+// active are the members of a group that get traffic: TestBuckets shows that it is so.
+func (w *real) active(n ipNexthop) []ipMember {
+	heavy := slices.DeleteFunc(slices.Clone(n.Group), func(m ipMember) bool { return m.Weight <= 1 }) // ip leaves 1 out
+	if n.Type != "resilient" || len(heavy) == 0 {
+		return n.Group
 	}
-	return true
+	return heavy
 }
 
 func (w *real) dump(family string, table uint32) (list []ipRoute) {

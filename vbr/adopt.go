@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -21,9 +21,9 @@ func (r *router) begin(ctx context.Context, state link.State) error {
 	defer r.mu.Unlock()
 	r.rib.SetNow(time.Now())
 	r.forgetSources()
-	held := r.adoptRoutes(deviceKinds(state))
+	held := r.adoptRoutes(state)
 	r.arrange(r.spec, state)
-	r.vpcDone = len(r.spec.ris) == 0
+	r.vpcDone = !r.spec.onBackbone()
 	r.swept = false
 	r.sweepAt = time.Now().Add(r.host.opts.Timers.Stale)
 	if held > 0 {
@@ -44,10 +44,10 @@ func (r *router) forgetSources() {
 	for _, v := range r.vpc {
 		r.rib.RemoveSource(v.source)
 	}
-	for _, id := range r.lines {
+	for _, id := range slices.Concat(r.lines, r.system) {
 		r.rib.RemoveSource(id)
 	}
-	r.vpc, r.lines, r.owed = nil, nil, false
+	r.vpc, r.lines, r.system, r.owed = nil, nil, nil, false
 	r.adopted, r.sessions = make(map[int]rib.SourceID), make(map[netip.Addr]*session, len(r.spec.peers))
 }
 
@@ -57,7 +57,10 @@ func deviceKinds(state link.State) map[int]rib.Kind {
 	for _, l := range state.Lines {
 		kinds[l.Index] = rib.BGP
 	}
-	for _, t := range state.Tunnels {
+	for _, s := range state.Switches {
+		kinds[s.Index] = rib.Static
+	}
+	for _, t := range slices.Concat(state.Tunnels, state.Pairs) {
 		kinds[t.Index] = rib.RouterInterface
 	}
 	delete(kinds, 0)
@@ -66,8 +69,8 @@ func deviceKinds(state link.State) map[int]rib.Kind {
 
 // adoptRoutes puts the kernel's routes into the rib, one source a device, and returns how many prefixes. Routes over devices that
 // are not the router's stay out: they are swept.
-func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
-	n := 0
+func (r *router) adoptRoutes(state link.State) int {
+	n, kinds := 0, deviceKinds(state)
 	for route := range r.fib.All() {
 		if route.Set == nil {
 			continue
@@ -80,11 +83,11 @@ func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
 			}
 			id, ok := r.adopted[nh.Device]
 			if !ok {
-				id = r.rib.AddSource(adoptedSource(kind, nh.Device))
+				id = r.rib.AddSource(adoptedSource(kind, nh.Device, r.spec.interfaceOn(state, nh.Device)))
 				r.adopted[nh.Device] = id
 				r.owed = r.owed || kind == rib.BGP
 			}
-			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway}, route.Prefix)
+			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway, Weight: nh.Weight}, route.Prefix)
 			known = true
 		}
 		if known {
@@ -94,13 +97,27 @@ func (r *router) adoptRoutes(kinds map[int]rib.Kind) int {
 	return n
 }
 
-// adoptedSource is what a predecessor left on a device.
-func adoptedSource(kind rib.Kind, device int) rib.Source {
-	return rib.Source{Kind: kind, Name: fmt.Sprintf("adopted-%d", device), Adopted: true, Device: device, OnLink: kind == rib.RouterInterface}
+// adoptedSource is what a predecessor left on a device: a line's, or with ri a router interface's.
+func adoptedSource(kind rib.Kind, device int, ri *riSpec) rib.Source {
+	s := rib.Source{Kind: kind, Name: fmt.Sprintf("adopted-%d", device), Adopted: true, Device: device, OnLink: kind == rib.RouterInterface}
+	if ri != nil {
+		s.Interface, s.Transit = ri.name, ri.transit
+	}
+	return s
+}
+
+// interfaceOn is the router interface on a device, nil if there is none.
+func (s *spec) interfaceOn(state link.State, device int) *riSpec {
+	for i := range s.ris {
+		if s.riDevice(i, state).Index == device {
+			return &s.ris[i]
+		}
+	}
+	return nil
 }
 
 // sweepIfDue removes what was adopted and not announced again, once all neighbours have said End-of-RIB or the stale timer has run out.
-func (r *router) sweepIfDue(ctx context.Context, speaker *bgp.Speaker) {
+func (r *router) sweepIfDue(ctx context.Context, speaker speaker) {
 	r.mu.Lock()
 	due, late := r.allSynced(), time.Now().After(r.sweepAt)
 	if r.swept || !due && !late {
@@ -130,7 +147,9 @@ func (r *router) sweepIfDue(ctx context.Context, speaker *bgp.Speaker) {
 }
 
 // allSynced says whether every neighbour has said all it has; r.mu is held.
-func (r *router) allSynced() bool { return r.vpcDone && r.customerSynced() }
+func (r *router) allSynced() bool {
+	return r.vpcDone && !r.unsettled && r.customerSynced() && !slices.ContainsFunc(r.vpc, func(v *vpcSide) bool { return v.ri.local() && !v.shut && !v.synced })
+}
 
 // customerSynced says whether every peer of the customer has said all it has; r.mu is held.
 func (r *router) customerSynced() bool {

@@ -14,6 +14,7 @@ func (r *router) arrange(s *spec, state link.State) {
 	r.rib.SetRules(s.rules)
 	r.arrangeLines(s, state)
 	r.arrangeSessions(s, state)
+	r.arrangeVPC(s, state)
 	r.arrangeInterfaces(s, state)
 	r.devices = map[int]bool{state.VRF.Index: true}
 	for index := range deviceKinds(state) {
@@ -38,7 +39,7 @@ func (r *router) arrangeLines(s *spec, state link.State) {
 			continue
 		}
 		r.lines[i], had[j] = had[j], 0
-		r.moveAdopted(r.state.Lines[j].Index, to.Device, rib.BGP)
+		r.moveAdopted(r.state.Lines[j].Index, adoptedSource(rib.BGP, to.Device, nil))
 		r.rib.ChangeSource(r.lines[i], to)
 		for _, p := range was.lines[j].subnets {
 			if !slices.Contains(l.subnets, p) {
@@ -94,14 +95,16 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	had := r.vpc
 	r.vpc = make([]*vpcSide, len(s.ris))
 	for i, ri := range s.ris {
-		to := rib.Source{Kind: rib.RouterInterface, Name: ri.name, Device: state.Tunnels[i].Index, OnLink: true}
+		to := ri.source(s.riDevice(i, state).Index)
 		j := slices.IndexFunc(had, func(v *vpcSide) bool { return v != nil && v.ri.same(&ri) })
 		if j < 0 {
 			r.vpc[i] = newVPCSide(ri, r.rib.AddSource(to), to.Device)
+			r.vpc[i].shut = true
 			continue
 		}
 		r.vpc[i], had[j] = had[j], nil
-		r.moveAdopted(r.vpc[i].device, to.Device, rib.RouterInterface)
+		r.vpc[i].ri = ri
+		r.moveAdopted(r.vpc[i].device, adoptedSource(rib.RouterInterface, to.Device, &ri))
 		r.rib.ChangeSource(r.vpc[i].source, to)
 		r.vpc[i].moveTo(to.Device)
 	}
@@ -111,22 +114,23 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 			r.dropAdopted(v.device)
 		}
 	}
-	r.vpcDone = r.vpcDone || len(s.ris) == 0
+	r.vpcDone = r.vpcDone || !s.onBackbone()
+	r.unsettled = true
 }
 
-// moveAdopted makes what a predecessor left on a device lead over the one that took its place.
-func (r *router) moveAdopted(from, to int, kind rib.Kind) {
+// moveAdopted makes what a predecessor left on a device be as what would be left now, over the device that took its place.
+func (r *router) moveAdopted(from int, to rib.Source) {
 	id, ok := r.adopted[from]
-	if !ok || from == to {
+	if !ok {
 		return
 	}
 	delete(r.adopted, from)
-	if to == 0 {
+	if to.Device == 0 {
 		r.rib.RemoveSource(id)
 		return
 	}
-	r.adopted[to] = id
-	r.rib.ChangeSource(id, adoptedSource(kind, to))
+	r.adopted[to.Device] = id
+	r.rib.ChangeSource(id, to)
 }
 
 func (r *router) dropAdopted(device int) {
@@ -145,6 +149,7 @@ func (r *router) setLinksUp(state link.State) {
 		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up)
 	}
 	for i, v := range r.vpc {
-		r.rib.SetLinkUp(v.source, state.Tunnels[i].Up)
+		v.up = r.spec.riDevice(i, state).Up
+		r.rib.SetLinkUp(v.source, v.up)
 	}
 }

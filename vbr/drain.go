@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/openvbr/openvbr/bgp"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -162,18 +161,16 @@ func (h *Host) SetDrained(router string, drained bool) (changed bool, err error)
 	return true, nil
 }
 
-// tellAgain tells both sides all again if that has to be, since what is told with it has changed.
-func (r *router) tellAgain(ctx context.Context, speaker *bgp.Speaker) {
+// tellAgain tells all neighbours all again if that has to be, since what is told with it has changed.
+func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 	if !r.records.retell.Swap(false) {
 		return
 	}
-	for _, vpc := range []bool{true, false} {
-		for from := uint32(1); from != 0 && ctx.Err() == nil; {
-			var said []rib.Announcement
-			r.mu.Lock()
-			from = r.rib.ToldSlice(vpc, from, batch, func(a rib.Announcement) { said = append(said, a) })
-			r.mu.Unlock()
-			r.announce(speaker, said)
-		}
+	for from := uint32(1); from != 0 && ctx.Err() == nil; {
+		var said []rib.Announcement
+		r.mu.Lock()
+		from = r.rib.ToldSlice(from, batch, func(a rib.Announcement) { said = append(said, a) })
+		r.mu.Unlock()
+		r.announce(speaker, said)
 	}
 }

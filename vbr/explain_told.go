@@ -88,8 +88,8 @@ func (s *story) hops(hops []rib.NextHop) []*vbrv1.KernelNextHop {
 // told is who was told of the prefix: the router interfaces and the established sessions.
 func (s *story) told() []*vbrv1.Told {
 	var out []*vbrv1.Told
-	for _, ri := range s.spec.ris {
-		out = append(out, s.toldVPC(ri.name))
+	for i := range s.spec.ris {
+		out = append(out, s.toldVPC(&s.spec.ris[i]))
 	}
 	for i := range s.spec.peers {
 		if _, up := s.up[s.spec.peers[i].Address]; up {
@@ -99,13 +99,13 @@ func (s *story) told() []*vbrv1.Told {
 	return out
 }
 
-func (s *story) toldVPC(name string) *vbrv1.Told {
-	t := &vbrv1.Told{Neighbour: name, Since: stamp(s.known.ToldAt)}
+func (s *story) toldVPC(ri *riSpec) *vbrv1.Told {
+	t := &vbrv1.Told{Neighbour: ri.name, Since: stamp(s.known.ToldAt)}
 	switch {
 	case s.known.Told == nil:
 		s.notTold(t)
-	case !s.known.TellsVPC:
-		t.Why = "it came from the VPC side, and what comes by a router interface is not told to one"
+	case !heard(s.known.ToldOf, ri):
+		t.Why = unheard(s.known.ToldOf, ri)
 	case !s.backboneUp:
 		t.Why = "no session of the backbone is established"
 	default:
@@ -123,8 +123,8 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 	switch {
 	case s.known.Told == nil:
 		s.notTold(t)
-	case s.known.TellsVPC:
-		t.Why = "it came from the customer's side, whose routers tell each other"
+	case !heard(s.known.ToldOf, nil):
+		t.Why = notForCustomer(s.known.ToldOf)
 	case !p.carries(six):
 		t.Why = "the session does not carry " + familyName(six)
 	default:

@@ -2,13 +2,9 @@ package vbr
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"net/netip"
 	"time"
 
-	"github.com/openvbr/openvbr/bgp"
-	"github.com/openvbr/openvbr/bgp/evpn"
 	"github.com/openvbr/openvbr/fib"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -36,7 +32,7 @@ func newInstaller() installer {
 }
 
 // flush takes the rib's changes to the kernel, batch by batch, and tells the neighbours what the kernel took. It ends when the rib has no more.
-func (r *router) flush(ctx context.Context, speaker *bgp.Speaker) {
+func (r *router) flush(ctx context.Context, speaker speaker) {
 	r.pace()
 	r.tellAgain(ctx, speaker)
 	if r.refused.due(time.Now()) {
@@ -46,13 +42,14 @@ func (r *router) flush(ctx context.Context, speaker *bgp.Speaker) {
 		r.changes = r.changes[:0]
 		r.mu.Lock()
 		r.rib.SetNow(time.Now())
-		lessons := r.lessons()
+		lessons, meetings := r.lessons(), r.meetings()
 		r.rib.Changes(batch, func(c rib.Change) { r.changes = append(r.changes, c) })
 		r.mu.Unlock()
-		if len(r.changes) == 0 && len(lessons) == 0 {
+		if len(r.changes) == 0 && len(lessons)+len(meetings) == 0 {
 			break
 		}
 		r.teach(lessons)
+		r.meet(meetings)
 		held := r.install(ctx)
 		r.announce(speaker, r.confirm(held))
 	}
@@ -167,85 +164,9 @@ func (r *router) confirm(held []bool) []rib.Announcement {
 	defer r.mu.Unlock()
 	r.rib.SetNow(time.Now())
 	for i, c := range r.changes {
-		if a := r.rib.Confirm(c, held[i]); a.Announce != nil || a.Withdraw != 0 {
+		if a := r.rib.Confirm(c, held[i]); a.Any() {
 			said = append(said, a)
 		}
 	}
 	return said
-}
-
-// announce tells each side what the kernel holds of the other's: the VPC the customer's routes, the customer the VPC's.
-func (r *router) announce(speaker *bgp.Speaker, said []rib.Announcement) {
-	var toCustomer []bgp.Advertisement
-	var fromCustomer []netip.Prefix
-	var toVPC []evpn.Route
-	var fromVPC []evpn.Key
-	for _, a := range said {
-		switch a.Withdraw {
-		case 0:
-		case rib.RouterInterface:
-			fromCustomer = append(fromCustomer, a.Prefix)
-		default:
-			fromVPC = appendKeys(fromVPC, r.spec.ris, a.Prefix)
-		}
-		switch {
-		case a.Announce == nil:
-		case a.Source.Kind == rib.RouterInterface:
-			toCustomer = append(toCustomer, r.advertisement(a))
-		default:
-			toVPC = r.appendRoutes(toVPC, r.spec.ris, a)
-		}
-	}
-	err := errors.Join(
-		unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise),
-		r.host.backbone.export(toVPC, fromVPC))
-	r.degrade("announce", err)
-}
-
-// retell gives a new speaker what the customer had been told by the one of an earlier life.
-func (r *router) retell(speaker *bgp.Speaker) {
-	var ads []bgp.Advertisement
-	r.mu.Lock()
-	r.rib.Told(true, func(a rib.Announcement) { ads = append(ads, r.advertisement(a)) })
-	r.mu.Unlock()
-	r.degrade("announce", unlessEmpty(ads, speaker.Advertise))
-}
-
-// export tells the VPC sides of router interfaces that have just come all that others have been told.
-func (r *router) export(ris []riSpec) {
-	if len(ris) == 0 {
-		return
-	}
-	var routes []evpn.Route
-	r.mu.Lock()
-	r.rib.Told(false, func(a rib.Announcement) { routes = r.appendRoutes(routes, ris, a) })
-	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(routes, nil))
-}
-
-// unexport takes back all that the VPC sides of some router interfaces were told.
-func (r *router) unexport(ris []riSpec) {
-	if len(ris) == 0 {
-		return
-	}
-	var keys []evpn.Key
-	r.mu.Lock()
-	r.rib.Told(false, func(a rib.Announcement) { keys = appendKeys(keys, ris, a.Prefix) })
-	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(nil, keys))
-}
-
-func unlessEmpty[T any](list []T, do func([]T) error) error {
-	if len(list) == 0 {
-		return nil
-	}
-	return do(list)
-}
-
-// advertisement is a VPC prefix as the customer hears it: from us, with the VPC side's AS path behind ours.
-func (r *router) advertisement(a rib.Announcement) bgp.Advertisement {
-	return bgp.Advertisement{
-		Prefix: a.Prefix, ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin,
-		Communities: shutdown(a.Announce.Communities, r.records.drained.Load()),
-	}
 }

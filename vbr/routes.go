@@ -52,6 +52,7 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 	backboneUp := h.backbone.anyUp()
 	r.mu.Lock()
 	err = r.setPeer(&f, req.GetPeer())
+	r.setHeard(&f, req.GetPeer())
 	families := r.toldFamilies(&f, req.GetPeer(), backboneUp)
 	r.mu.Unlock()
 	if err != nil {
@@ -161,6 +162,20 @@ func (r *router) setPeer(f *rib.Filter, name string) error {
 		f.Source = name
 	}
 	return nil
+}
+
+// setHeard makes the filter's stages of telling be about the customer's peers, a router interface, or with an empty name all of those; r.mu is held.
+func (r *router) setHeard(f *rib.Filter, name string) {
+	ris := r.spec.ris
+	if ri := r.spec.routerInterface(name); ri != nil {
+		ris = []riSpec{*ri}
+	}
+	f.Heard = func(s *rib.Source) bool {
+		if f.Stage == rib.StageAdvertised {
+			return heard(s, nil)
+		}
+		return anyHears(s, ris)
+	}
 }
 
 // toldFamilies says which families, IPv4 and IPv6, those neighbours hear that a filter for a stage of telling is about; r.mu is held.

@@ -158,8 +158,9 @@ func TestDrainedRoutesToVPC(t *testing.T) {
 	o := newObserved(t)
 	told := func() string {
 		var b strings.Builder
-		o.rib.Told(false, func(a rib.Announcement) {
-			for _, m := range o.appendRoutes(nil, o.spec.ris, a) {
+		o.rib.Told(func(a rib.Announcement) {
+			for i := range o.spec.ris {
+				m := o.route(&o.spec.ris[i], a)
 				fmt.Fprintf(&b, "%s %v %v %d\n", m.Prefix, m.Communities, m.HasLocalPref, m.LocalPref)
 			}
 		})

@@ -3,6 +3,7 @@ package vbr
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
 	"net"
 	"net/netip"
@@ -20,15 +21,22 @@ const mainTable = 254
 
 // spec is all that one router's actor has to know.
 type spec struct {
+	kind     intent.Kind
 	name     string
 	owner    string
-	asn      uint32
-	routerID netip.Addr
+	asn      uint32     // of a VBR, as the next
+	routerID netip.Addr // of the BGP speaker
 	link     link.Router
-	lines    []line
+	lines    []line // of a VBR
 	peers    []peerSpec
 	ris      []riSpec
 	rules    rib.Rules
+	switches []vswitch      // of a VRouter
+	cidrs    []netip.Prefix // of a VRouter: what is told through its router interfaces
+	// resting: a VBR that is not to exist on the network, and its status; such a router has no actor.
+	resting string
+	// left is what was left out of the spec, and why; nil for nothing.
+	left error
 }
 
 // line is one leased line: which device and which subnets.
@@ -47,11 +55,23 @@ type peerSpec struct {
 
 // riSpec is one router interface.
 type riSpec struct {
-	name   string
+	name  string
+	owner string
+	// Of one whose other end is not on this host: zero otherwise.
 	vni    uint32
 	rd     evpn.RD
 	target evpn.RouteTarget
-	mac    net.HardwareAddr
+	mac    net.HardwareAddr // of a local pair's end too
+	// transit: what comes by it leaves by others of the router that are for transit too, and the other way round.
+	transit bool
+	// preference is 1 to 100, higher is better; 0 means 50. See prefer.
+	preference uint32
+
+	accepting, deactivated                        bool
+	opposite, oppositeOwner, oppositeRegion, size string       // of a pair, but for size, which is its specification
+	link                                          netip.Prefix // of a pair: our link address
+	far                                           netip.Addr   // of a pair: the opposite's
+	cable                                         *cable       // of a pair whose ends are both on this host
 }
 
 // newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.
@@ -67,7 +87,7 @@ func newSpecs(in *intent.Intent, opts Options, ids *ids) (specs []*spec, refused
 	return slices.DeleteFunc(specs, func(s *spec) bool { // what could not be recorded would be another router's after a restart
 		recorded := known.Tables[s.name] == s.link.Table
 		for _, ri := range s.ris {
-			recorded = recorded && known.RDs[ri.name] != 0
+			recorded = recorded && (known.RDs[ri.name] != 0 || ri.vni == 0)
 		}
 		if !recorded {
 			refused[s.name] = err
@@ -83,7 +103,10 @@ func translate(in *intent.Intent, opts Options, ids *ids, refused map[string]err
 			if (r.TableID != 0) != asking {
 				continue
 			}
-			s, err := newSpec(r, in.InterfacesOf(r.Name), opts, ids)
+			if !r.Runs() {
+				continue
+			}
+			s, err := newSpec(in, r, opts, ids)
 			if err != nil {
 				refused[r.Name] = err
 				continue
@@ -95,11 +118,15 @@ func translate(in *intent.Intent, opts Options, ids *ids, refused map[string]err
 }
 
 // newSpec translates a router of the intent. Keys are read from their files here, so that a changed key is a changed spec.
-func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *ids) (*spec, error) {
-	s := &spec{name: r.Name, owner: r.Owner, asn: r.LocalASN, rules: rib.Rules{LocalASNs: []uint32{r.LocalASN}}}
+func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec, error) {
+	s := &spec{kind: r.Kind, name: r.Name, owner: r.Owner, asn: r.LocalASN}
+	if r.Kind == intent.VBR {
+		s.rules.LocalASNs = []uint32{r.LocalASN}
+	}
 	if opts.Backbone != nil {
 		s.rules.Backbone = opts.Backbone.Reserved
 	}
+	s.rules.Trail = opts.trail(r.Name)
 	asked := r.TableID
 	if r.DefaultVRF {
 		asked = mainTable
@@ -110,15 +137,16 @@ func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *
 	}
 	s.link = link.Router{Name: r.Name, VRF: r.DeviceName(), Table: table}
 	for _, l := range r.Links {
-		s.addLine(l)
+		s.addLine(l, r.Bandwidth)
 	}
 	for _, p := range r.Peers {
 		if err := s.addPeer(r, p); err != nil {
 			return nil, err
 		}
 	}
-	for i := range ris {
-		if err := s.addInterface(&ris[i], opts.Backbone, ids); err != nil {
+	s.addVPC(r)
+	for _, ri := range in.InterfacesOf(r.Name) {
+		if err := s.addInterface(in, &ri, opts.Backbone, ids); err != nil {
 			return nil, err
 		}
 	}
@@ -126,10 +154,10 @@ func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *
 	return s, nil
 }
 
-func (s *spec) addLine(l intent.Link) {
+func (s *spec) addLine(l intent.Link, bandwidth uint64) {
 	dev := l.DeviceName()
 	ln := line{device: dev, port: l.PhysicalConnection}
-	ll := link.Line{Port: l.Device, VLAN: l.VLAN, Device: dev}
+	ll := link.Line{Port: l.Device, VLAN: l.VLAN, OuterVLAN: l.OuterVLAN, Outer: l.OuterDeviceName(), Device: dev, Rate: link.Rate{Out: bandwidth, In: bandwidth}}
 	for _, a := range []intent.Addresses{l.IPv4, l.IPv6} {
 		if !a.IsValid() {
 			continue
@@ -160,7 +188,33 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
 	return nil
 }
 
-func (s *spec) addInterface(ri *intent.RouterInterface, b *Backbone, ids *ids) error {
+func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Backbone, ids *ids) error {
+	x := riSpec{
+		name: ri.Name, owner: ri.Owner, transit: ri.Transit, accepting: ri.Accepting, deactivated: ri.Deactivated, size: ri.Spec,
+		opposite: ri.Opposite, oppositeOwner: ri.OppositeOwner, oppositeRegion: ri.OppositeRegion, preference: ri.Preference,
+	}
+	if x.opposite != "" {
+		x.link, x.far = linkAddresses(&x)
+		if o := s.withLink(x.link); o != nil {
+			s.left = errors.Join(s.left, fmt.Errorf("router interface %s is left out: its link address %s is that of %s; rename one of the two", ri.Name, x.link, o.name))
+			return nil
+		}
+	}
+	rate := link.Rate{Out: ri.Rate(), In: ri.Rate()}
+	switch {
+	case s.addCable(in, &x, rate):
+	case ri.VNI == 0: // the opposite is not there yet
+	default:
+		if err := s.addTunnel(ri, &x, rate, b, ids); err != nil {
+			return err
+		}
+	}
+	s.ris = append(s.ris, x)
+	return nil
+}
+
+// addTunnel gives the router interface what one needs whose other end is not on this host.
+func (s *spec) addTunnel(ri *intent.RouterInterface, x *riSpec, rate link.Rate, b *Backbone, ids *ids) error {
 	if b == nil {
 		return fmt.Errorf("router interface %s: the host has no backbone; set backbone in the daemon's settings", ri.Name)
 	}
@@ -172,9 +226,12 @@ func (s *spec) addInterface(ri *intent.RouterInterface, b *Backbone, ids *ids) e
 	if err != nil {
 		return err
 	}
-	mac := routerMAC(b.VTEP, ri.VNI)
-	s.ris = append(s.ris, riSpec{name: ri.Name, vni: ri.VNI, target: target, rd: routeDistinguisher(b.RouterID, number), mac: mac})
-	s.link.Tunnels = append(s.link.Tunnels, link.Tunnel{Device: ri.DeviceName(), VNI: ri.VNI, VTEP: b.VTEP, MAC: mac})
+	x.vni, x.target, x.rd, x.mac = ri.VNI, target, routeDistinguisher(b.RouterID, number), routerMAC(b.VTEP, ri.VNI)
+	t := link.Tunnel{Device: ri.DeviceName(), VNI: ri.VNI, VTEP: b.VTEP, MAC: x.mac, Rate: rate}
+	if x.link.IsValid() {
+		t.Addrs = []netip.Prefix{x.link}
+	}
+	s.link.Tunnels = append(s.link.Tunnels, t)
 	return nil
 }
 

@@ -87,7 +87,7 @@ func TestVTEPReferencesProperty(t *testing.T) {
 }
 
 // A customer's prefix goes out once for each router interface, with that interface's RD, route target, VNI and MAC.
-func TestAppendRoutes(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	s := newScene(t)
 	r := s.router("acme", 5001, 5003)
 	for i := range r.spec.ris {
@@ -95,11 +95,16 @@ func TestAppendRoutes(t *testing.T) {
 		ri.rd, ri.mac = routeDistinguisher(ourVTEP, uint16(i+1)), routerMAC(ourVTEP, ri.vni)
 	}
 	p := netip.MustParsePrefix("172.16.1.0/24")
-	a := rib.Announcement{Prefix: p, Announce: &rib.Attrs{
+	a := rib.Announcement{Prefix: p, Source: &rib.Source{Kind: rib.BGP}, Announce: &rib.Attrs{
 		ASPath: []rib.Segment{{Type: rib.ASSequence, ASNs: []uint32{65001, 65009}}, {Type: rib.ASConfedSequence, ASNs: []uint32{1}}, {Type: rib.ASSet, ASNs: []uint32{7, 8}}},
 		MED:    7, HasMED: true, Communities: []uint32{1 << 16},
 	}}
-	routes, keys := r.appendRoutes(nil, r.spec.ris, a), appendKeys(nil, r.spec.ris, p)
+	var out outbox
+	for i := range r.spec.ris {
+		out.tell(&r.spec.ris[i], r.route(&r.spec.ris[i], a))
+		out.takeBack(&r.spec.ris[i], p)
+	}
+	routes, keys := out.backbone.gained, out.backbone.lost
 	if len(routes) != 2 || len(keys) != 2 {
 		t.Fatalf("%d routes, %d keys", len(routes), len(keys))
 	}

@@ -44,6 +44,10 @@ func decodeAttributes(l []packet.PathAttributeInterface) (a attributes) {
 			r.LocalPref, r.HasLocalPref = x.Value, true
 		case *packet.PathAttributeCommunities:
 			r.Communities = x.Value
+		case *packet.PathAttributeLargeCommunities:
+			for _, c := range x.Values {
+				r.LargeCommunities = append(r.LargeCommunities, [3]uint32{c.ASN, c.LocalData1, c.LocalData2})
+			}
 		case *packet.PathAttributeExtendedCommunities:
 			a.extended(x.Value)
 		}
@@ -161,7 +165,8 @@ func (e *encoder) encode(r *Route) (*apiutil.Path, error) {
 func (r *Route) sameAttributes(o *Route) bool {
 	return r.NextHop == o.NextHop && r.RouterMAC == o.RouterMAC && r.Origin == o.Origin &&
 		r.MED == o.MED && r.HasMED == o.HasMED && r.LocalPref == o.LocalPref && r.HasLocalPref == o.HasLocalPref &&
-		slices.Equal(r.Targets, o.Targets) && slices.Equal(r.ASPath, o.ASPath) && slices.Equal(r.Communities, o.Communities)
+		slices.Equal(r.Targets, o.Targets) && slices.Equal(r.ASPath, o.ASPath) && slices.Equal(r.Communities, o.Communities) &&
+		slices.Equal(r.LargeCommunities, o.LargeCommunities)
 }
 
 func (r *Route) attributes() ([]packet.PathAttributeInterface, error) {
@@ -189,7 +194,15 @@ func (r *Route) attributes() ([]packet.PathAttributeInterface, error) {
 	if len(r.Communities) > 0 {
 		l = append(l, packet.NewPathAttributeCommunities(slices.Clone(r.Communities)))
 	}
-	return append(l, packet.NewPathAttributeExtendedCommunities(communities)), nil
+	l = append(l, packet.NewPathAttributeExtendedCommunities(communities))
+	if len(r.LargeCommunities) > 0 {
+		large := make([]*packet.LargeCommunity, len(r.LargeCommunities))
+		for i, c := range r.LargeCommunities {
+			large[i] = packet.NewLargeCommunity(c[0], c[1], c[2])
+		}
+		l = append(l, packet.NewPathAttributeLargeCommunities(large))
+	}
+	return l, nil
 }
 
 func (r *Route) extended() (l []packet.ExtendedCommunityInterface, err error) {

@@ -85,6 +85,9 @@ func drawRoute(t *rapid.T) Route {
 		HasLocalPref: rapid.Bool().Draw(t, "haslocalpref"),
 		Communities:  rapid.SliceOfN(rapid.Uint32(), 0, 5).Draw(t, "communities"),
 	}
+	for range rapid.IntRange(0, 9).Draw(t, "large") {
+		r.LargeCommunities = append(r.LargeCommunities, [3]uint32{rapid.Uint32().Draw(t, "admin"), rapid.Uint32().Draw(t, "one"), rapid.Uint32().Draw(t, "two")})
+	}
 	r.RD = drawRD(t)
 	r.RouterMAC[0] = r.RouterMAC[0]&^1 | 2
 	if rapid.Bool().Draw(t, "v6vtep") {
@@ -375,7 +378,7 @@ func FuzzType5(f *testing.F) {
 			if err != nil {
 				t.Fatalf("%+v: %v", r, err)
 			}
-			if len(r.ASPath) > 200 || len(r.Targets)+len(r.Communities) > 200 {
+			if len(r.ASPath) > 200 || len(r.Targets)+len(r.Communities)+2*len(r.LargeCommunities) > 200 {
 				continue // does not fit one message
 			}
 			again, dropped := decodeAll(wire(t, p))

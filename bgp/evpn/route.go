@@ -30,6 +30,8 @@ type Route struct {
 	HasMED       bool
 	HasLocalPref bool
 	Communities  []uint32
+	// LargeCommunities are RFC 8092's: global administrator, then two words of local data.
+	LargeCommunities [][3]uint32
 }
 
 // check tells what keeps a route from being sent or taken.

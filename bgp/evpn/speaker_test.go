@@ -24,8 +24,8 @@ func (r *recorder) Update(u Update) {
 		r.Add("- %v peer=%v", k, u.Peer)
 	}
 	for _, x := range u.Announced {
-		r.Add("+ %v peer=%v nh=%v vni=%d rmac=%v rt=%v path=%v lp=%d med=%d comm=%v",
-			x.Key, u.Peer, x.NextHop, x.VNI, x.RouterMAC, x.Targets, x.ASPath, x.LocalPref, x.MED, x.Communities)
+		r.Add("+ %v peer=%v nh=%v vni=%d rmac=%v rt=%v path=%v lp=%d med=%d comm=%v large=%v",
+			x.Key, u.Peer, x.NextHop, x.VNI, x.RouterMAC, x.Targets, x.ASPath, x.LocalPref, x.MED, x.Communities, x.LargeCommunities)
 	}
 }
 
@@ -87,14 +87,14 @@ func tenant(n int, prefix string) Route {
 func exportAndWithdraw(t *testing.T, a, b *node, via netip.Addr, attrs string) {
 	t.Helper()
 	r1, r2, r6 := tenant(1, "10.100.0.0/16"), tenant(2, "10.100.0.0/16"), tenant(1, "2001:db8:100::/48")
-	r2.MED, r2.HasMED, r2.Communities = 7, true, []uint32{65001}
+	r2.MED, r2.HasMED, r2.Communities, r2.LargeCommunities = 7, true, []uint32{65001}, [][3]uint32{{64600, 1, 4294967295}, {64600, 1, 2}}
 	must(t, a.Export([]Route{r1, r2, r6}))
 	line := func(rd, p string, vni int) []string {
 		return []string{"+ [" + rd + "]" + p, fmt.Sprintf("peer=%v nh=192.0.2.1 vni=%d rmac=02:00:5e:00:53:01 rt=[64600:%d]", via, vni, vni), attrs}
 	}
 	b.rec.Wait(t, 0, line("192.0.2.1:1", "10.100.0.0/16", 5001)...)
 	b.rec.Wait(t, 0, line("192.0.2.1:2", "10.100.0.0/16", 5002)...)
-	b.rec.Wait(t, 0, "[192.0.2.1:2]", "med=7 comm=[65001]")
+	b.rec.Wait(t, 0, "[192.0.2.1:2]", "med=7 comm=[65001] large=[[64600 1 ")
 	m := b.rec.Wait(t, 0, line("192.0.2.1:1", "2001:db8:100::/48", 5001)...)
 	r1.VNI, r1.MED, r1.HasMED = 5999, 5, true // the same key. FRR 8.4 reflects no change of the VNI alone.
 	must(t, a.Export([]Route{r1}))

@@ -46,7 +46,7 @@ func (a *app) getCmd() *cobra.Command {
 		Use:   "get KIND [NAME...]",
 		Short: "Resources, as they should be",
 		Long: `Get shows resources as they were applied; what runs is in vbrctl show. The kinds: pc (PhysicalConnection), vbr
-(VirtualBorderRouter), vrouter (VRouter), ri (RouterInterface), ha (VbrHa), all. -o yaml gives what vbrctl apply takes.`,
+(VirtualBorderRouter), vr (VRouter), ri (RouterInterface), ha (VbrHa), all. -o yaml gives what vbrctl apply takes.`,
 		Example: `  vbrctl get all
   vbrctl get vbr vbr-acme -o yaml
   vbrctl get ri --owner acme -o wide`,

@@ -6,7 +6,8 @@ import (
 	"strings"
 )
 
-// Routes returns the routes of a table as "ip route show table" prints them, IPv4 before IPv6, by address, without ids.
+// Routes returns the routes of a table as "ip route show table" prints them, IPv4 before IPv6, by address, without ids, and with weights
+// where they differ.
 func (k *Kernel) Routes(table uint32) string {
 	k.mu.Lock()
 	defer k.mu.Unlock()
@@ -30,17 +31,13 @@ func (k *Kernel) Routes(table uint32) string {
 	return b.String()
 }
 
-// active returns the members that get traffic: of a resilient group the buckets of which go by weight, those with the greatest.
-func (n *nexthop) active() (out []groupMember) {
-	for _, m := range n.members {
-		switch {
-		case len(out) == 0 || m.weight == out[0].weight:
-			out = append(out, m)
-		case m.weight > out[0].weight:
-			out = []groupMember{m}
-		}
+// active returns the members that get traffic: of a resilient group, the buckets of which go by weight, those that are not of the least.
+func (n *nexthop) active() []groupMember {
+	heavy := slices.DeleteFunc(slices.Clone(n.members), func(m groupMember) bool { return m.weight == 0 })
+	if n.buckets == 0 || len(heavy) == 0 {
+		return n.members
 	}
-	return out
+	return heavy
 }
 
 // hops returns where a route leads now, sorted.
@@ -53,8 +50,13 @@ func (k *Kernel) hops(r *route) []string {
 		return []string{k.hop(n)}
 	}
 	var out []string
-	for _, m := range n.active() {
-		out = append(out, k.hop(k.nexthops[m.id]))
+	active := n.active()
+	for _, m := range active {
+		hop := k.hop(k.nexthops[m.id])
+		if slices.ContainsFunc(active, func(o groupMember) bool { return o.weight != m.weight }) {
+			hop += fmt.Sprintf(" weight %d", int(m.weight)+1)
+		}
+		out = append(out, hop)
 	}
 	slices.Sort(out)
 	return out

@@ -56,13 +56,13 @@ func (m *Manager) removeAddrs(index int) error {
 	return errors.Join(errs...)
 }
 
-// releasePort takes our addresses off the port of an untagged line and the port out of a VRF of ours.
+// releasePort takes our addresses and rates off the port of an untagged line and the port out of a VRF of ours.
 func (m *Manager) releasePort(name string) error {
 	l, err := m.find(name)
 	if err != nil || l == nil || ours(l.Attrs()) {
 		return err
 	}
-	errs := []error{m.removeAddrs(l.Attrs().Index)}
+	errs := []error{m.removeAddrs(l.Attrs().Index), m.removeRate(l.Attrs())}
 	if master := l.Attrs().MasterIndex; master != 0 {
 		vrf, err := m.nl.LinkByIndex(master)
 		switch {

@@ -4,11 +4,12 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"net/netip"
 
 	"github.com/vishvananda/netlink"
 )
 
-// ensureLine makes the line's sub-interface, puts it into the VRF and gives it its addresses. The order matters:
+// ensureLine makes the line's sub-interface, around it that of the service tag, puts it into the VRF and gives it its addresses. The order matters:
 // enslaving drops IPv6 addresses.
 func (m *Manager) ensureLine(r Router, line Line, vrf int) (Device, error) {
 	none := Device{Name: line.Device}
@@ -23,18 +24,28 @@ func (m *Manager) ensureLine(r Router, line Line, vrf int) (Device, error) {
 		return none, fmt.Errorf("port %s: %w", line.Port, err)
 	}
 	l := port
-	if line.VLAN == 0 {
-		err = m.takePort(r, port, vrf)
-	} else {
+	switch {
+	case line.OuterVLAN != 0:
+		l, err = m.ensureQinQ(r, line, port, vrf)
+	case line.VLAN != 0:
 		l, err = m.ensureVLAN(r, line, port, vrf)
+	default:
+		err = m.takePort(r, port, vrf)
 	}
 	if err != nil {
 		return none, err
 	}
-	if err := errors.Join(m.hygiene(r, line.Device), m.up(l), m.ensureAddrs(l.Attrs().Index, line.Addrs)); err != nil {
-		return none, err
+	return m.finish(r, l, line.Addrs, line.Rate, len(r.Lines) > 1)
+}
+
+// finish gives a device that is in its VRF sysctls, addresses and rate, sets it up, and reads back what is there.
+func (m *Manager) finish(r Router, l netlink.Link, addrs []netip.Prefix, rate Rate, alternatives bool) (Device, error) {
+	a := l.Attrs()
+	if err := errors.Join(m.hygiene(r, a.Name, alternatives), m.up(l), m.ensureAddrs(a.Index, addrs)); err != nil {
+		return Device{Name: a.Name}, err
 	}
-	return m.device(line.Device)
+	d, err := m.device(a.Name)
+	return d, errors.Join(err, m.ensureRate(r, l, rate))
 }
 
 // takePort puts an untagged line's port into the VRF, unless it belongs to something else.
@@ -58,7 +69,7 @@ func (m *Manager) ensureVLAN(r Router, line Line, port netlink.Link, vrf int) (n
 		if err := ownedBy(r, l.Attrs()); err != nil {
 			return nil, err
 		}
-		if v, ok := l.(*netlink.Vlan); !ok || v.VlanId != int(line.VLAN) || v.ParentIndex != port.Attrs().Index {
+		if v, ok := l.(*netlink.Vlan); !ok || v.VlanId != int(line.VLAN) || v.VlanProtocol != netlink.VLAN_PROTOCOL_8021Q || v.ParentIndex != port.Attrs().Index {
 			if err := m.nl.LinkDel(l); err != nil {
 				return nil, fmt.Errorf("replace: %w", err)
 			}
@@ -68,9 +79,9 @@ func (m *Manager) ensureVLAN(r Router, line Line, port netlink.Link, vrf int) (n
 	if l == nil {
 		v := &netlink.Vlan{LinkAttrs: attrs(line.Device, port.Attrs().Index), VlanId: int(line.VLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
 		if err := m.nl.LinkAdd(v); err != nil {
-			return nil, explain("vlan", fmt.Errorf("VLAN %d on %s: %w", line.VLAN, line.Port, err))
+			return nil, explain("vlan", fmt.Errorf("VLAN %d on %s: %w", line.VLAN, port.Attrs().Name, err))
 		}
-		m.log.Info("line created", "router", r.Name, "device", line.Device, "port", line.Port, "vlan", line.VLAN)
+		m.log.Info("line created", "router", r.Name, "device", line.Device, "port", line.Port, "vlan", line.VLAN, "outer_vlan", line.OuterVLAN)
 		if l, err = m.nl.LinkByName(line.Device); err != nil {
 			return nil, err
 		}
@@ -101,10 +112,10 @@ func (m *Manager) ensureTunnel(r Router, t Tunnel, vrf int) (Device, error) {
 			return none, err
 		}
 	}
-	if err := errors.Join(m.claim(r, l, vrf), m.hygiene(r, t.Device), m.up(l)); err != nil {
+	if err := m.claim(r, l, vrf); err != nil {
 		return none, err
 	}
-	return m.device(t.Device)
+	return m.finish(r, l, t.Addrs, t.Rate, r.manyInterfaces())
 }
 
 // matches says whether the device is the tunnel's; other parameters can't be changed in place.

@@ -7,6 +7,7 @@ import (
 	"net"
 	"net/netip"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/vishvananda/netlink"
@@ -40,9 +41,11 @@ type Router struct {
 	// VRF is the VRF device's name; empty means the namespace's main table, without a VRF.
 	VRF string
 	// Table is the VRF's routing table.
-	Table   uint32
-	Lines   []Line
-	Tunnels []Tunnel
+	Table    uint32
+	Lines    []Line
+	Tunnels  []Tunnel
+	Switches []Switch
+	Pairs    []Pair
 }
 
 // Line is one leased line of a router.
@@ -51,10 +54,16 @@ type Line struct {
 	Port string
 	// VLAN is the 802.1Q id, 1-4094; 0 means untagged: the port itself.
 	VLAN uint16
+	// OuterVLAN is the 802.1ad service tag (QinQ) around VLAN, 1-4094; 0 means none.
+	OuterVLAN uint16
+	// Outer is the name of the service tag's sub-interface of the port. All lines with this OuterVLAN on this port share it
+	// and name it alike. It is no router's: see [OuterAlias].
+	Outer string
 	// Device is the sub-interface's name; the port's when untagged.
 	Device string
 	// Addrs are our addresses on the line with the subnet's length.
 	Addrs []netip.Prefix
+	Rate  Rate
 }
 
 // Tunnel is the VXLAN device of one router interface (RFC 9136 4.4.1, interface-less).
@@ -63,6 +72,9 @@ type Tunnel struct {
 	VNI    uint32
 	VTEP   netip.Addr
 	MAC    net.HardwareAddr
+	// Addrs are our link addresses on the device, such as a /31; usually none.
+	Addrs []netip.Prefix
+	Rate  Rate
 }
 
 // Device is a device as the kernel has it.
@@ -74,10 +86,13 @@ type Device struct {
 }
 
 // State is what Ensure found or made, in the order of the Router's lists. A device with Index 0 is missing.
+// A device that was made anew has another Index than before.
 type State struct {
-	VRF     Device
-	Lines   []Device
-	Tunnels []Device
+	VRF      Device
+	Lines    []Device
+	Tunnels  []Device
+	Switches []Device
+	Pairs    []Device
 }
 
 // Manager makes and removes devices in one network namespace. Its methods may be called from several goroutines, not for one router at a time.
@@ -85,6 +100,7 @@ type Manager struct {
 	nl      *netlink.Handle
 	sockets map[int]*nl.SocketHandle // for the messages that the library does not have
 	log     *slog.Logger
+	shared  sync.Mutex // held while what concerns two routers is made or removed: outer VLANs, pairs
 }
 
 // New opens a manager in the calling thread's network namespace.
@@ -133,19 +149,29 @@ func (m *Manager) Ensure(r Router) (State, error) {
 	}
 	for _, l := range r.Lines {
 		d, err := m.ensureLine(r, l, s.VRF.Index)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("link: line %s: %w", l.Device, err))
-		}
-		s.Lines = append(s.Lines, d)
+		s.Lines, errs = append(s.Lines, d), append(errs, about("line", l.Device, err))
 	}
 	for _, t := range r.Tunnels {
 		d, err := m.ensureTunnel(r, t, s.VRF.Index)
-		if err != nil {
-			errs = append(errs, fmt.Errorf("link: tunnel %s: %w", t.Device, err))
-		}
-		s.Tunnels = append(s.Tunnels, d)
+		s.Tunnels, errs = append(s.Tunnels, d), append(errs, about("tunnel", t.Device, err))
+	}
+	for _, w := range r.Switches {
+		d, err := m.ensureSwitch(r, w, s.VRF.Index)
+		s.Switches, errs = append(s.Switches, d), append(errs, about("switch", w.Device, err))
+	}
+	for _, p := range r.Pairs {
+		d, err := m.ensurePair(r, p, s.VRF.Index)
+		s.Pairs, errs = append(s.Pairs, d), append(errs, about("pair", p.Device, err))
 	}
 	return s, errors.Join(errs...)
+}
+
+// about names the device that an error concerns.
+func about(kind, device string, err error) error {
+	if err == nil {
+		return nil
+	}
+	return fmt.Errorf("link: %s %s: %w", kind, device, err)
 }
 
 // Remove deletes the router's devices, takes its addresses off untagged ports and the last-resort routes out of its
@@ -186,16 +212,28 @@ func (m *Manager) prune(rs []Router, gone []Line) error {
 // devices are the names of those the router needs.
 func (r *Router) devices() map[string]bool {
 	names := map[string]bool{r.VRF: true}
+	add := func(device string, rate Rate) {
+		names[device] = true
+		if rate.In > 0 {
+			names[inlet(device)] = true
+		}
+	}
 	for _, l := range r.Lines {
-		names[l.Device] = true
+		add(l.Device, l.Rate)
 	}
 	for _, t := range r.Tunnels {
-		names[t.Device] = true
+		add(t.Device, t.Rate)
+	}
+	for _, w := range r.Switches {
+		add(w.Device, Rate{})
+	}
+	for _, p := range r.Pairs {
+		add(p.Device, p.Rate)
 	}
 	return names
 }
 
-// Cleanup deletes every device and address of ours in the namespace, and nothing else, and returns how many devices.
+// Cleanup deletes every device, address and rate of ours in the namespace, and nothing else, and returns how many devices.
 func (m *Manager) Cleanup() (int, error) {
 	links, err := m.nl.LinkList()
 	if err != nil {
@@ -207,10 +245,11 @@ func (m *Manager) Cleanup() (int, error) {
 			n++
 		}
 	}
-	return n, errors.Join(m.removeIf(ours, nil), m.removeAddrs(0))
+	return n, errors.Join(m.removeRates(), m.removeIf(ours, nil), m.removeAddrs(0))
 }
 
-// removeIf deletes the devices that match, VRFs last, so that what they enslave goes first.
+// removeIf deletes the devices that match, VRFs last, so that what they enslave goes first, and gives back the untagged lines'
+// ports. Outer VLANs go with their last inner one.
 func (m *Manager) removeIf(match func(*netlink.LinkAttrs) bool, lines []Line) error {
 	links, err := m.nl.LinkList()
 	if err != nil {
@@ -232,7 +271,7 @@ func (m *Manager) removeIf(match func(*netlink.LinkAttrs) bool, lines []Line) er
 			}
 		}
 	}
-	return errors.Join(errs...)
+	return errors.Join(errors.Join(errs...), m.sweepOuter())
 }
 
 // find returns the device of this name, nil if there is none.
@@ -319,6 +358,6 @@ func (m *Manager) device(name string) (Device, error) {
 		return Device{Name: name}, err
 	}
 	a := l.Attrs()
-	const running = unix.IFF_UP | unix.IFF_RUNNING
+	const running = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP // without LOWER_UP, a device that was just set up seems to run for a moment
 	return Device{Name: name, Index: a.Index, Up: a.RawFlags&running == running}, nil
 }

@@ -18,11 +18,7 @@ func (m *Manager) SetVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) err
 		LinkIndex: device, Family: unix.AF_BRIDGE, State: netlink.NUD_PERMANENT | netlink.NUD_NOARP, Flags: netlink.NTF_SELF,
 		IP: vtep.AsSlice(), HardwareAddr: mac,
 	}
-	err := m.nl.NeighSet(fdb)
-	for _, a := range gateways(vtep) {
-		err = errors.Join(err, m.neighbor(unix.RTM_NEWNEIGH, device, a, mac))
-	}
-	if err != nil {
+	if err := errors.Join(m.nl.NeighSet(fdb), m.SetNeighbour(device, vtep, mac)); err != nil {
 		return fmt.Errorf("link: way to VTEP %s (%s) on device %d: %w", vtep, mac, device, err)
 	}
 	return nil
@@ -35,23 +31,45 @@ func (m *Manager) RemoveVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) 
 	if err != nil && gone(err) {
 		err = nil
 	}
-	for _, a := range gateways(vtep) {
-		if e := m.neighbor(unix.RTM_DELNEIGH, device, a, nil); e != nil && !gone(e) {
-			err = errors.Join(err, e)
-		}
-	}
-	if err != nil {
+	if err := errors.Join(err, m.RemoveNeighbour(device, vtep)); err != nil {
 		return fmt.Errorf("link: remove the way to VTEP %s on device %d: %w", vtep, device, err)
 	}
 	return nil
 }
 
-// gateways are the addresses under which routes name a VTEP.
-func gateways(vtep netip.Addr) []netip.Addr {
-	if vtep.Is4() {
-		return []netip.Addr{vtep, netip.AddrFrom16(vtep.As16())}
+// SetNeighbour gives the device a permanent neighbour: the router at the other end of a pair, or a link address across a tunnel. An
+// IPv4 neighbour is there under its IPv4-mapped address too, so that IPv6 routes can name it.
+func (m *Manager) SetNeighbour(device int, addr netip.Addr, mac net.HardwareAddr) error {
+	var err error
+	for _, a := range gateways(addr) {
+		err = errors.Join(err, m.neighbor(unix.RTM_NEWNEIGH, device, a, mac))
 	}
-	return []netip.Addr{vtep}
+	if err != nil {
+		return fmt.Errorf("link: neighbour %s (%s) on device %d: %w", addr, mac, device, err)
+	}
+	return nil
+}
+
+// RemoveNeighbour undoes SetNeighbour. What is not there is no error.
+func (m *Manager) RemoveNeighbour(device int, addr netip.Addr) error {
+	var err error
+	for _, a := range gateways(addr) {
+		if e := m.neighbor(unix.RTM_DELNEIGH, device, a, nil); e != nil && !gone(e) {
+			err = errors.Join(err, e)
+		}
+	}
+	if err != nil {
+		return fmt.Errorf("link: remove neighbour %s from device %d: %w", addr, device, err)
+	}
+	return nil
+}
+
+// gateways are the addresses under which routes name a VTEP or a neighbour.
+func gateways(a netip.Addr) []netip.Addr {
+	if a.Is4() {
+		return []netip.Addr{a, netip.AddrFrom16(a.As16())}
+	}
+	return []netip.Addr{a}
 }
 
 // neighbor adds or deletes a permanent neighbour. The message is ours because the library turns IPv4-mapped addresses into IPv4 ones.

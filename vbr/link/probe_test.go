@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/google/go-cmp/cmp"
 	"golang.org/x/sys/unix"
 )
 
@@ -19,6 +20,8 @@ func TestExplain(t *testing.T) {
 		{"vrf", unix.EOPNOTSUPP, []string{"CONFIG_NET_VRF", "modprobe vrf"}},
 		{"vlan", fmt.Errorf("VLAN 100 on eth1: %w", unix.EOPNOTSUPP), []string{"CONFIG_VLAN_8021Q", "modprobe 8021q", "VLAN 100 on eth1"}},
 		{"vxlan", unix.EOPNOTSUPP, []string{"CONFIG_VXLAN"}},
+		{"802.1ad", unix.EOPNOTSUPP, []string{"CONFIG_VLAN_8021Q"}},
+		{"mirred", unix.ENOENT, []string{"cannot make mirred actions", "CONFIG_NET_ACT_MIRRED"}},
 		{"vrf", unix.EPERM, []string{"CAP_NET_ADMIN"}},
 		{"vrf", unix.EBUSY, []string{"device or resource busy"}},
 	} {
@@ -40,7 +43,13 @@ func TestSupports(t *testing.T) {
 	if err := m.Supports("nosuchkind"); !errors.Is(err, unix.EOPNOTSUPP) {
 		t.Errorf("unknown kind: %v", err)
 	}
-	if err := m.Supports("vrf"); err != nil {
-		t.Error(err)
+	before := picture(t)
+	for _, kind := range []string{"vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "ifb", "tbf", "mirred"} {
+		if err := m.Supports(kind); err != nil {
+			t.Error(err)
+		}
+	}
+	if diff := cmp.Diff(before, picture(t)); diff != "" {
+		t.Errorf("the probes made something (-before +after):\n%s", diff)
 	}
 }

@@ -10,11 +10,12 @@ import (
 
 // hygiene sets a device up as a router's towards strangers: it forwards, believes no router advertisement or
 // redirect, answers ARP only for its own address, drops packets with impossible sources, and sends IPv6 with
-// the hop limit that GTSM expects (RFC 5082).
-func (m *Manager) hygiene(r Router, device string) error {
+// the hop limit that GTSM expects (RFC 5082). On one of several alternative ways a packet may come back over
+// another than the one it left by (RFC 3704 2.4).
+func (m *Manager) hygiene(r Router, device string, alternatives bool) error {
 	reverse := "1"
-	if len(r.Lines) > 1 {
-		reverse = "2" // with equal-cost lines a packet may come back over the other one (RFC 3704 2.4)
+	if alternatives {
+		reverse = "2"
 	}
 	return setAll(r.Name, m, [][2]string{
 		{"ipv4/conf/" + device + "/forwarding", "1"},
@@ -29,6 +30,14 @@ func (m *Manager) hygiene(r Router, device string) error {
 		{"ipv6/conf/" + device + "/hop_limit", "255"},
 		{"ipv6/conf/" + device + "/keep_addr_on_down", "1"},
 	})
+}
+
+// manyInterfaces says whether the router has several router interfaces, and so perhaps two ways to a place.
+func (r *Router) manyInterfaces() bool { return len(r.Tunnels)+len(r.Pairs) > 1 }
+
+// noLinkLocal keeps the device without an IPv6 link-local address (IN6_ADDR_GEN_MODE_NONE). It comes before the device is up.
+func (m *Manager) noLinkLocal(r Router, device string) error {
+	return setAll(r.Name, m, [][2]string{{"ipv6/conf/" + device + "/addr_gen_mode", "1"}})
 }
 
 // EnsureHost sets what only the whole namespace can have: IPv6 forwarding, no redirects, and listeners that stay in their VRF.

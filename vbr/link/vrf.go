@@ -39,7 +39,7 @@ func (m *Manager) ensureVRF(r Router) (Device, error) {
 			return fail(err)
 		}
 	}
-	if err := errors.Join(m.claim(r, l, 0), m.hygiene(r, r.VRF), m.up(l), m.unreachable(r.Table)); err != nil {
+	if err := errors.Join(m.claim(r, l, 0), m.hygiene(r, r.VRF, len(r.Lines) > 1 || r.manyInterfaces()), m.up(l), m.unreachable(r.Table)); err != nil {
 		return fail(err)
 	}
 	d, err := m.device(r.VRF)

@@ -40,8 +40,12 @@ type Attrs struct {
 	Communities      []uint32
 	LargeCommunities [][3]uint32
 
-	MED          uint32 // 0 when absent (RFC 4271 9.1.2.2 c)
-	LocalPref    uint32
+	MED       uint32 // 0 when absent (RFC 4271 9.1.2.2 c)
+	LocalPref uint32
+	// Priority is a static route's among others: lower wins. It is ours alone, never on the wire, as is the weight.
+	Priority uint16
+	// Weight is the path's share of the traffic in an equal-cost set: 1 to 256, 0 means 1.
+	Weight       uint16
 	HasMED       bool
 	HasLocalPref bool
 	Origin       uint8

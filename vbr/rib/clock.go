@@ -82,13 +82,3 @@ func (t *Table) Gone(prefix netip.Prefix) (Gone, bool) {
 	}
 	return Gone{}, false
 }
-
-// countTold books that neighbours hold sh for e (by = 1), or no longer do (-1).
-func (t *Table) countTold(e *entry, sh *shared, by int) {
-	if sh != nil {
-		t.told[boolByte(side(sh))][boolByte(e.six)] += by
-	}
-}
-
-// CountTold is how many prefixes of a family the neighbours of one side were told and still hold; vpc as with Told.
-func (t *Table) CountTold(vpc, six bool) int { return t.told[boolByte(vpc)][boolByte(six)] }

@@ -14,13 +14,24 @@ type NextHop struct {
 	Device int
 	// OnLink makes the kernel take the gateway as a neighbour though no subnet covers it (RTNH_F_ONLINK).
 	OnLink bool
+	// Weight is the share of the traffic beside the others of [Hops.Primary], 0 where all have the same or there are no others.
+	Weight uint16
 }
 
 func (nh NextHop) compare(o NextHop) int {
 	if c := nh.Gateway.Compare(o.Gateway); c != 0 {
 		return c
 	}
-	return nh.Device - o.Device
+	if c := nh.Device - o.Device; c != 0 {
+		return c
+	}
+	return int(o.Weight) - int(nh.Weight)
+}
+
+// same says whether two lead the same way, with whatever weights.
+func (nh NextHop) same(o NextHop) bool {
+	nh.Weight, o.Weight = 0, 0
+	return nh == o
 }
 
 // Hops is what the kernel should do with packets to a prefix: spread them
@@ -60,12 +71,15 @@ func (t *Table) choose(primary, backup []candidate) *Hops {
 	t.nextHops = appendHops(t.nextHops[:0], primary)
 	n := len(t.nextHops)
 	t.nextHops = appendHops(t.nextHops, backup)
+	level(t.nextHops[:n], false)
+	level(t.nextHops[n:], true)
 	t.scratch = binary.BigEndian.AppendUint32(t.scratch[:0], uint32(n))
 	for _, nh := range t.nextHops {
 		gw := nh.Gateway.As16()
 		t.scratch = append(t.scratch, byte(nh.Gateway.BitLen()), boolByte(nh.OnLink))
 		t.scratch = append(t.scratch, gw[:]...)
 		t.scratch = binary.BigEndian.AppendUint32(t.scratch, uint32(nh.Device))
+		t.scratch = binary.BigEndian.AppendUint16(t.scratch, nh.Weight)
 	}
 	if h, ok := t.choices[string(t.scratch)]; ok {
 		h.refs++
@@ -79,14 +93,25 @@ func (t *Table) choose(primary, backup []candidate) *Hops {
 	return h
 }
 
-// appendHops appends the distinct next hops of paths, sorted.
+// level clears weights that say nothing: all are the same, or it is about backups.
+func level(nhs []NextHop, always bool) {
+	differ := func(nh NextHop) bool { return max(nh.Weight, 1) != max(nhs[0].Weight, 1) }
+	if !always && slices.ContainsFunc(nhs, differ) {
+		return
+	}
+	for i := range nhs {
+		nhs[i].Weight = 0
+	}
+}
+
+// appendHops appends the distinct next hops of paths, sorted. Where several lead the same way, the greatest weight counts.
 func appendHops(nhs []NextHop, paths []candidate) []NextHop {
 	start := len(nhs)
 	for _, p := range paths {
 		nhs = append(nhs, p.attrs.hop())
 	}
 	slices.SortFunc(nhs[start:], NextHop.compare)
-	return append(nhs[:start], slices.Compact(nhs[start:])...)
+	return append(nhs[:start], slices.CompactFunc(nhs[start:], NextHop.same)...)
 }
 
 func (t *Table) releaseHops(h *Hops) {

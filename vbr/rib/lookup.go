@@ -78,11 +78,11 @@ type Known struct {
 	HopsAt time.Time
 	// Held: the kernel has acknowledged that, or holds a connected route.
 	Held bool
-	// Told is what the neighbours of the other side hold, nil for nothing; TellsVPC says that they are the VPC's. ToldAt is when that came
+	// Told is what neighbours hold, nil for nothing, and ToldOf the source that decides who. ToldAt is when that came
 	// about, zero if they were never told of the prefix.
-	Told     *Attrs
-	TellsVPC bool
-	ToldAt   time.Time
+	Told   *Attrs
+	ToldOf *Source
+	ToldAt time.Time
 	// Queued: it will be decided anew, and Deferred: not before the next window. Unconfirmed: the kernel has been asked and has not answered yet.
 	Queued, Deferred, Unconfirmed bool
 }
@@ -102,7 +102,7 @@ func (t *Table) Explain(prefix netip.Prefix) (Known, bool) {
 	}
 	k.Deferred = k.Queued && e.window == t.window
 	if told != nil {
-		k.Told, k.TellsVPC = &told.Attrs, !side(told)
+		k.Told, k.ToldOf = &told.Attrs, &told.source.Source
 	}
 	return k, len(k.Paths) > 0 || k.Held
 }

@@ -20,18 +20,24 @@ type op struct {
 }
 
 func genOp(t *rapid.T) op {
-	o := op{source: rapid.IntRange(0, 3).Draw(t, "source"), withdraw: rapid.IntRange(0, 4).Draw(t, "kind") == 0}
+	o := op{source: rapid.IntRange(0, 4).Draw(t, "source"), withdraw: rapid.IntRange(0, 4).Draw(t, "kind") == 0}
 	third := rapid.IntRange(0, 3).Draw(t, "third")
 	bits := rapid.SampledFrom([]int{16, 22, 24}).Draw(t, "bits")
 	o.prefix = netip.PrefixFrom(addr(fmt.Sprintf("10.100.%d.0", third)), bits).Masked()
 	o.id = uint32(rapid.IntRange(0, 1).Draw(t, "id"))
 	path := []uint32{65001, 65009, 65010}[:rapid.IntRange(1, 3).Draw(t, "length")]
 	o.attrs = via(fmt.Sprintf("10.0.%d.2", o.source%2), path...)
-	if o.source == 3 {
+	if o.source >= 3 {
 		o.attrs.NextHop = addr("192.0.2.2")
 	}
 	o.attrs.MED = uint32(rapid.IntRange(0, 2).Draw(t, "med"))
+	o.attrs.Weight = uint16(rapid.IntRange(0, 2).Draw(t, "weight"))
+	o.attrs.Priority = uint16(rapid.IntRange(0, 1).Draw(t, "priority"))
 	return o
+}
+
+func otherVPCSide() Source {
+	return Source{Kind: RouterInterface, Name: "ri-other", Device: 10, OnLink: true}
 }
 
 func newWorld() (*Table, []SourceID) {
@@ -41,6 +47,7 @@ func newWorld() (*Table, []SourceID) {
 		tab.AddSource(customer("10.0.1.2", 2, "10.0.1.0/30")),
 		tab.AddSource(Source{Kind: BGP, Adopted: true, Name: "adopted", Device: 1}),
 		tab.AddSource(vpcSide()),
+		tab.AddSource(otherVPCSide()),
 	}
 	return tab, ids
 }
@@ -116,8 +123,8 @@ func tell(told map[netip.Prefix]string, said []Announcement) {
 		delete(told, a.Prefix)
 		if a.Announce != nil {
 			heard := *a.Announce
-			heard.NextHop = netip.Addr{} // neighbours hear ours
-			told[a.Prefix] = fmt.Sprint(a.Source.Kind, heard)
+			heard.NextHop, heard.Weight, heard.Priority = netip.Addr{}, 0, 0 // neighbours hear ours, and nothing of these
+			told[a.Prefix] = fmt.Sprint(a.Source.Through(), heard)
 		}
 	}
 }

@@ -63,8 +63,14 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 			return fmt.Sprintf("inside %s, which the VPC announces", p)
 		}
 		return "inside a prefix that the VPC announced"
+	case RejectedOwnCIDR:
+		return covered(prefix, t.rules.CIDRs, "a CIDR block of this VPC")
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
+	case RejectedTransitLoop:
+		return "it has passed this router before: its mark is in the trail (large communities)"
+	case RejectedTransitTooLong:
+		return fmt.Sprintf("it has passed %d routers, and may pass %d", sh.hops(), MaxTrail)
 	}
 	return v.String()
 }

@@ -4,21 +4,21 @@ import "slices"
 
 // SetRules makes the table judge by other rules from now on, what it holds too.
 func (t *Table) SetRules(rules Rules) {
-	if slices.Equal(t.rules.LocalASNs, rules.LocalASNs) && slices.Equal(t.rules.Links, rules.Links) && slices.Equal(t.rules.Backbone, rules.Backbone) {
+	if t.rules.Equal(rules) {
 		return
 	}
 	t.rules = rules
 	t.revise(func(*source) bool { return true })
 }
 
-// ChangeSource replaces what is known of a source: its paths stay and are judged again, and lead over its new device. The kind stays;
-// a zero RouterID keeps the one known. An unknown source is ignored.
+// ChangeSource replaces what is known of a source: its paths stay and are judged again, and lead over its new device. The kind stays, and
+// the router interface that they lead through; a zero RouterID keeps the one known. An unknown source is ignored.
 func (t *Table) ChangeSource(id SourceID, to Source) {
 	s := t.sources[id]
 	if s == nil {
 		return
 	}
-	to.Kind = s.Kind
+	to.Kind, to.Interface = s.Kind, s.Through()
 	if !to.RouterID.IsValid() {
 		to.RouterID = s.RouterID
 	}
@@ -32,6 +32,7 @@ func (t *Table) ChangeSource(id SourceID, to Source) {
 func (s Source) equal(o Source) bool {
 	return s.Kind == o.Kind && s.Name == o.Name && s.Address == o.Address && s.RouterID == o.RouterID && s.ASN == o.ASN &&
 		s.Internal == o.Internal && s.Device == o.Device && s.OnLink == o.OnLink && s.Adopted == o.Adopted &&
+		s.Through() == o.Through() && s.Transit == o.Transit &&
 		slices.Equal(s.Subnets, o.Subnets) && slices.Equal(s.Own, o.Own)
 }
 
@@ -83,7 +84,7 @@ func (t *Table) Carried(id SourceID) int {
 
 func (t *Table) carries(e *entry, h *Hops, s *source) bool {
 	for p := range t.pathsOf(e) {
-		if p.verdict == Accepted && t.sourceOf(p) == s && slices.Contains(h.Primary, t.sets.get(p.attrs).hop()) {
+		if p.verdict == Accepted && t.sourceOf(p) == s && slices.ContainsFunc(h.Primary, t.sets.get(p.attrs).hop().same) {
 			return true
 		}
 	}

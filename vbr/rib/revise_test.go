@@ -20,6 +20,7 @@ func TestRevised(t *testing.T) {
 			customer("10.0.1.2", 2, "10.0.1.0/30"),
 			{Kind: BGP, Adopted: true, Name: "adopted", Device: 1},
 			vpcSide(),
+			otherVPCSide(),
 		}
 		sources[1].ASN = rapid.SampledFrom([]uint32{65001, 65002}).Draw(t, "peer AS")
 		sources[3].Device = rapid.IntRange(8, 9).Draw(t, "tunnel")
@@ -30,6 +31,7 @@ func TestRevised(t *testing.T) {
 		for _, s := range sources {
 			otherIDs = append(otherIDs, other.AddSource(s))
 		}
+		other.Demote(otherIDs[3], true)
 		kernel := map[netip.Prefix]*Hops{}
 		at := rapid.IntRange(0, len(ops)).Draw(t, "when")
 		for i, o := range ops {
@@ -63,6 +65,7 @@ func revise(t *Table, ids []SourceID, rules Rules, sources []Source) {
 	for i, s := range sources {
 		t.ChangeSource(ids[i], s)
 	}
+	t.Demote(ids[3], true)
 }
 
 // Carried counts the prefixes that lead over a source: those of an equal-cost set too, backups and rejected ones not.

@@ -47,7 +47,7 @@ func drain(t *Table, kernel map[netip.Prefix]*Hops) []Announcement {
 			} else {
 				kernel[c.Prefix] = c.Hops
 			}
-			if a := t.Confirm(c, true); a.Announce != nil || a.Withdraw != 0 {
+			if a := t.Confirm(c, true); a.Any() {
 				said = append(said, a)
 			}
 		}
@@ -240,7 +240,7 @@ func TestAnnouncementsFollowTheKernel(t *testing.T) {
 		return a
 	}
 	tab.Announce(id, 0, via("10.0.0.2", 65001), p)
-	if a := one(false); a.Announce != nil || a.Withdraw != 0 {
+	if a := one(false); a.Any() {
 		t.Errorf("the kernel refused, yet told: %+v", a)
 	}
 	tab.Retry(p)
@@ -248,12 +248,12 @@ func TestAnnouncementsFollowTheKernel(t *testing.T) {
 		t.Errorf("the kernel took it, yet not told: %+v", a)
 	}
 	tab.Announce(ri, 0, via("192.0.2.2"), p)
-	if a := one(true); a.Announce == nil || a.Source.Kind != RouterInterface || a.Withdraw != BGP {
+	if a := one(true); a.Announce == nil || a.Source.Kind != RouterInterface || a.Was == nil || a.Was.Kind != BGP {
 		t.Errorf("side change: %+v", a)
 	}
 	tab.Drop(ri)
 	tab.Drop(id)
-	if a := one(true); a.Announce != nil || a.Withdraw != RouterInterface {
+	if a := one(true); a.Announce != nil || a.Was == nil || a.Was.Kind != RouterInterface {
 		t.Errorf("gone: %+v", a)
 	}
 	one(true) // an entry stays for the window it was last said in
@@ -351,7 +351,7 @@ func TestNothingIsToldTwice(t *testing.T) {
 		t.Errorf("the adopted path was told: %+v", said)
 	}
 	var told []Announcement
-	tab.Told(false, func(a Announcement) { told = append(told, a) })
+	tab.Told(func(a Announcement) { told = append(told, a) })
 	if len(told) != 1 || told[0].Announce.Length() != 1 {
 		t.Errorf("told: %+v", told)
 	}
@@ -371,7 +371,7 @@ func TestConnected(t *testing.T) {
 		t.Errorf("kernel %v, told %+v", kernel, said)
 	}
 	tab.SetLinkUp(line, false)
-	if said := drain(tab, kernel); len(said) != 1 || said[0].Withdraw != Connected {
+	if said := drain(tab, kernel); len(said) != 1 || said[0].Source != nil || said[0].Was.Kind != Connected {
 		t.Errorf("line down: told %+v", said)
 	}
 }

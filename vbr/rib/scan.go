@@ -16,8 +16,8 @@ const (
 	StageRejected                    // of these
 	StageBest                        // the equal-cost sets of all sources
 	StageKernel                      // of these, what the kernel has acknowledged; not connected routes, which are its own
-	StageAdvertised                  // told to the customer
-	StageExported                    // told to the VPC
+	StageAdvertised                  // told to the customer: what leads through router interfaces, see Filter.Heard
+	StageExported                    // told to the VPC: what does not
 )
 
 // Filter chooses rows. What is zero matches all but for Stage.
@@ -29,6 +29,16 @@ type Filter struct {
 	Source string // name
 	// Reason is a verdict; with Rejected it is asked for, Accepted means any.
 	Reason Verdict
+	// Heard says of the stages advertised and exported whether those asked about are told of a source's paths; nil is as the stages say.
+	Heard func(*Source) bool
+}
+
+// heard says whether what was told of a path from s is at the stage.
+func (f *Filter) heard(s *Source) bool {
+	if f.Heard != nil {
+		return f.Heard(s)
+	}
+	return (s.Through() != "") == (f.Stage == StageAdvertised)
 }
 
 // Row is one path at a stage. What it points to is read-only.
@@ -84,7 +94,7 @@ func (t *Table) rowsOf(e *entry, f *Filter, rows []Row) []Row {
 	switch f.Stage {
 	case StageAdvertised, StageExported:
 		told := t.sets.get(e.told)
-		if told == nil || side(told) != (f.Stage == StageAdvertised) || f.Source != "" && told.source.Name != f.Source {
+		if told == nil || !f.heard(&told.source.Source) || f.Source != "" && told.source.Name != f.Source {
 			return rows
 		}
 		row := newRow(e, told)
@@ -132,20 +142,4 @@ func (f *Filter) takes(p *path, s *source, best bool) bool {
 func newRow(e *entry, sh *shared) Row {
 	s := sh.source
 	return Row{Prefix: e.prefix(), Kind: s.Kind, Source: s.Name, ASN: s.ASN, Adopted: s.Adopted, Attrs: &sh.Attrs}
-}
-
-// ToldSlice is Told for the next limit prefixes, to let others at the table in between. Begin with 1; it returns where to go on, 0
-// when it is through.
-func (t *Table) ToldSlice(vpc bool, from uint32, limit int, yield func(Announcement)) uint32 {
-	for ; from <= t.slots.used; from++ {
-		if limit == 0 {
-			return from
-		}
-		limit--
-		e := t.slots.at(from)
-		if told := t.sets.get(e.told); told != nil && side(told) == vpc {
-			yield(Announcement{Prefix: e.prefix(), Announce: &told.Attrs, Source: &told.source.Source})
-		}
-	}
-	return 0
 }

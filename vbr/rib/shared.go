@@ -68,7 +68,7 @@ func (sh *shared) number() uint32 {
 
 // hop is the kernel next hop of an accepted path.
 func (sh *shared) hop() NextHop {
-	return NextHop{Gateway: sh.NextHop, Device: sh.source.Device, OnLink: sh.source.OnLink}
+	return NextHop{Gateway: sh.NextHop, Device: sh.source.Device, OnLink: sh.source.OnLink, Weight: sh.Weight}
 }
 
 // soundsLike says whether neighbours hear the same of two paths: all but the next hop, which is ours towards them. Not repeating it
@@ -84,15 +84,14 @@ func (sh *shared) soundsLike(o *shared) bool {
 
 func (s Segment) equal(o Segment) bool { return s.Type == o.Type && slices.Equal(s.ASNs, o.ASNs) }
 
-// side says whether a path comes from the VPC side.
-func side(sh *shared) bool { return sh.source.Kind == RouterInterface }
-
 // encode appends an encoding in which different Attrs differ.
 func (a *Attrs) encode(b []byte) []byte {
 	nh := a.NextHop.As16()
 	b = append(b, byte(a.NextHop.BitLen()))
 	b = append(b, nh[:]...)
 	b = append(b, a.Origin, boolByte(a.HasMED), boolByte(a.HasLocalPref))
+	b = binary.BigEndian.AppendUint16(b, a.Weight)
+	b = binary.BigEndian.AppendUint16(b, a.Priority)
 	b = binary.BigEndian.AppendUint32(b, a.MED)
 	b = binary.BigEndian.AppendUint32(b, a.LocalPref)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(a.ASPath)))

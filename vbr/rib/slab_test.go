@@ -80,7 +80,7 @@ func TestLateConfirm(t *testing.T) {
 		announce, withdraw bool
 	}{{came, true, false}, {went, false, true}, {other, true, false}} {
 		a := tab.Confirm(tt.change, true)
-		if a.Prefix != tt.change.Prefix || (a.Announce != nil) != tt.announce || (a.Withdraw != 0) != tt.withdraw {
+		if a.Prefix != tt.change.Prefix || (a.Announce != nil) != tt.announce || (a.Was != nil) != tt.withdraw {
 			t.Errorf("%v: told %+v", tt.change.Prefix, a)
 		}
 	}

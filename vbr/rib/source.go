@@ -34,6 +34,24 @@ func (k Kind) String() string {
 	return "unknown"
 }
 
+// The types of routes as Express Connect's users know them.
+const (
+	TypeSystem = "System" // connected subnets
+	TypeCustom = "Custom" // static routes
+	TypeBGP    = "BGP"    // learned, from the customer or through a router interface
+)
+
+// Type is the type of the source's routes.
+func (s *Source) Type() string {
+	switch s.Kind {
+	case Connected:
+		return TypeSystem
+	case Static:
+		return TypeCustom
+	}
+	return TypeBGP
+}
+
 // Source describes who offers paths.
 type Source struct {
 	Kind Kind
@@ -51,12 +69,25 @@ type Source struct {
 	Device int
 	OnLink bool
 	// Subnets are the link's prefixes: a BGP next hop must be in one of them. Own are our addresses there, which
-	// are no next hop for anybody.
+	// are no next hop for anybody. A static route's next hop is held against them too, if there are any and it is not OnLink.
 	Subnets []netip.Prefix
 	Own     []netip.Addr
 
+	// Interface names the router interface that a static route or an adopted one leaves by; empty: by none. See [Source.Through].
+	Interface string
+	// Transit says that the router interface which the paths leave by shares them with others. It means nothing to the table.
+	Transit bool
+
 	// Adopted marks what a predecessor left in the kernel: it loses to every path of a living source.
 	Adopted bool
+}
+
+// Through is the router interface that packets leave by, empty if by none: it decides who is told of the source's paths.
+func (s *Source) Through() string {
+	if s.Kind == RouterInterface && s.Interface == "" {
+		return s.Name
+	}
+	return s.Interface
 }
 
 // SourceID names a source within its table.
@@ -67,8 +98,11 @@ type source struct {
 	id     SourceID
 	attrs  map[digest]uint32 // numbers in Table.sets
 	counts [verdicts]int
+	told   *toldCount
 	stale  int
 	down   bool
+	// demoted: see Demote
+	demoted bool
 }
 
 // Counts are the numbers of a source's paths.
@@ -96,7 +130,7 @@ func (c Counts) RejectedText() string {
 // AddSource registers a source.
 func (t *Table) AddSource(s Source) SourceID {
 	t.nextSource++
-	src := &source{Source: s, id: t.nextSource, attrs: make(map[digest]uint32)}
+	src := &source{Source: s, id: t.nextSource, attrs: make(map[digest]uint32), told: t.toldThrough(s.Through())}
 	t.sources[src.id] = src
 	return src.id
 }
@@ -124,6 +158,22 @@ func (t *Table) SetLinkUp(id SourceID, up bool) {
 		return
 	}
 	s.down = !up
+	t.touchAll(s)
+}
+
+// Demote makes a source's paths step back behind all others of the same kind, or no longer: they are accepted as before, and serve where there is no
+// other. It lasts until it is taken back or the source is removed. An unknown source is ignored.
+func (t *Table) Demote(id SourceID, demoted bool) {
+	s := t.sources[id]
+	if s == nil || s.demoted == demoted {
+		return
+	}
+	s.demoted = demoted
+	t.touchAll(s)
+}
+
+// touchAll has all prefixes that a source offers decided again.
+func (t *Table) touchAll(s *source) {
 	for i, e := range t.all() {
 		for p := range t.pathsOf(e) {
 			if t.sourceOf(p) == s {

@@ -12,7 +12,9 @@ type Step uint8
 // The steps. Those up to StepExternal leave the equal-cost set; the others order it, and cut it at MaxPaths.
 const (
 	StepKind      Step = iota + 1 // of the source: see Kind
+	StepDemoted                   // see Demote
 	StepAdopted                   // neighbours' paths before what was found in the kernel at start
+	StepPriority                  // of static routes: lower
 	StepLocalPref                 // higher LOCAL_PREF
 	StepASPath                    // shorter AS_PATH
 	StepOrigin                    // lower ORIGIN
@@ -44,6 +46,8 @@ func (l Loss) String() string {
 var stepTexts = [...]struct{ what, rule string }{
 	StepKind:      {"source", "connected, then static, then router interfaces, then BGP"},
 	StepAdopted:   {"source", "what was found in the kernel at start loses to all neighbours"},
+	StepDemoted:   {"source", "one that steps back, because its health check fails, loses to all others of its kind"},
+	StepPriority:  {"priority", "lower, of static routes"},
 	StepLocalPref: {"LOCAL_PREF", "higher, RFC 4271 9.1.1"},
 	StepASPath:    {"AS path of", "shorter, RFC 4271 9.1.2.2 a"},
 	StepOrigin:    {"origin", "igp, then egp, then incomplete, RFC 4271 9.1.2.2 b"},
@@ -64,6 +68,10 @@ func (s Step) value(c candidate) string {
 		return src.Kind.String()
 	case StepAdopted:
 		return named(src.Adopted, "found in the kernel", "neighbour")
+	case StepDemoted:
+		return named(src.demoted, "stepped back", "in good standing")
+	case StepPriority:
+		return fmt.Sprint(a.Priority)
 	case StepLocalPref:
 		return fmt.Sprint(a.localPref())
 	case StepASPath:

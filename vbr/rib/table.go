@@ -33,8 +33,8 @@ type Table struct {
 	// base and now are the time, see SetNow.
 	base time.Time
 	now  uint32
-	// told counts the prefixes that neighbours were told, by side they came from (1: the VPC's) and family (1: IPv6).
-	told [2][2]int
+	// told counts the prefixes that neighbours were told, by the router interface that they lead through.
+	told map[string]*toldCount
 	gone gone
 
 	// vpc counts the accepted router-interface paths of a prefix; vpcSet is its keys for longest match.
@@ -58,6 +58,7 @@ func New(rules Rules) *Table {
 		choices:  make(map[string]*Hops),
 		entries:  make(map[key4]uint32),
 		entries6: make(map[key6]uint32),
+		told:     make(map[string]*toldCount),
 		vpc:      make(map[netip.Prefix]int),
 		vpcSet:   new(bart.Lite),
 		vpcMoved: new(bart.Lite),

@@ -10,34 +10,40 @@ type Verdict uint8
 
 // The verdicts.
 const (
-	Accepted           Verdict = iota
-	RejectedASLoop             // our AS is in the AS_PATH (RFC 4271 9.1.2)
-	RejectedFirstAS            // the first AS is not the peer's (RFC 4271 6.3)
-	RejectedNextHop            // the next hop is off the link, or of the wrong family
-	RejectedOwnNextHop         // the next hop is our own address
-	RejectedDefault            // 0.0.0.0/0 or ::/0
-	RejectedMartian            // loopback, link-local, multicast, reserved (RFC 6890)
-	RejectedLinkSubnet         // inside one of the router's link subnets
-	RejectedBackbone           // inside the provider's backbone
-	RejectedVPC                // inside a prefix that the VPC side announces
-	RejectedLinkDown           // the device towards the next hop carries nothing
-	verdicts                   // how many there are
+	Accepted               Verdict = iota
+	RejectedASLoop                 // our AS is in the AS_PATH (RFC 4271 9.1.2)
+	RejectedFirstAS                // the first AS is not the peer's (RFC 4271 6.3)
+	RejectedNextHop                // the next hop is off the link, or of the wrong family
+	RejectedOwnNextHop             // the next hop is our own address
+	RejectedDefault                // 0.0.0.0/0 or ::/0
+	RejectedMartian                // loopback, link-local, multicast, reserved (RFC 6890)
+	RejectedLinkSubnet             // inside one of the router's link subnets
+	RejectedBackbone               // inside the provider's backbone
+	RejectedVPC                    // inside a prefix that the VPC side announces
+	RejectedOwnCIDR                // inside one of the VPC's own CIDR blocks
+	RejectedLinkDown               // the device towards the next hop carries nothing
+	RejectedTransitLoop            // the route has passed this router, see Trail
+	RejectedTransitTooLong         // the route has passed more than MaxTrail routers
+	verdicts                       // how many there are
 )
 
 // String is the reason as operators see it in logs, counters and explain.
 func (v Verdict) String() string {
 	return [...]string{
-		Accepted:           "accepted",
-		RejectedASLoop:     "as-loop",
-		RejectedFirstAS:    "first-as",
-		RejectedNextHop:    "next-hop-off-link",
-		RejectedOwnNextHop: "next-hop-own",
-		RejectedDefault:    "default-route",
-		RejectedMartian:    "martian",
-		RejectedLinkSubnet: "link-subnet",
-		RejectedBackbone:   "backbone",
-		RejectedVPC:        "vpc-prefix",
-		RejectedLinkDown:   "link-down",
+		Accepted:               "accepted",
+		RejectedASLoop:         "as-loop",
+		RejectedFirstAS:        "first-as",
+		RejectedNextHop:        "next-hop-off-link",
+		RejectedOwnNextHop:     "next-hop-own",
+		RejectedDefault:        "default-route",
+		RejectedMartian:        "martian",
+		RejectedLinkSubnet:     "link-subnet",
+		RejectedBackbone:       "backbone",
+		RejectedVPC:            "vpc-prefix",
+		RejectedOwnCIDR:        "own-cidr",
+		RejectedLinkDown:       "link-down",
+		RejectedTransitLoop:    "transit-loop",
+		RejectedTransitTooLong: "transit-too-long",
 	}[v]
 }
 
@@ -49,6 +55,16 @@ type Rules struct {
 	Links []netip.Prefix
 	// Backbone are the provider's own prefixes; a customer may not announce them or a part of them.
 	Backbone []netip.Prefix
+	// Trail is this router's mark: a path through a router interface that carries it has looped. Zero: none.
+	Trail [3]uint32
+	// CIDRs are the VPC's own blocks, of a VPC's router; nobody else has them or a part of them.
+	CIDRs []netip.Prefix
+}
+
+// Equal says whether two sets of rules judge alike.
+func (r Rules) Equal(o Rules) bool {
+	return slices.Equal(r.LocalASNs, o.LocalASNs) && slices.Equal(r.Links, o.Links) && slices.Equal(r.Backbone, o.Backbone) &&
+		slices.Equal(r.CIDRs, o.CIDRs) && r.Trail == o.Trail
 }
 
 // martians are never routes (RFC 6890, RFC 4291). Shorter prefixes that merely cover one are let through; 224.0.0.0/3 covers multicast and reserved.
@@ -65,7 +81,14 @@ var martians = []netip.Prefix{
 
 // judgeAttrs judges what can be judged without the prefix.
 func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
-	if s.Kind != BGP || s.Adopted {
+	switch {
+	case s.Adopted:
+		return Accepted
+	case s.Kind == RouterInterface:
+		return t.judgeTrail(a)
+	case s.Kind == Static && !s.OnLink && len(s.Subnets) > 0:
+		return judgeNextHop(s, a)
+	case s.Kind != BGP:
 		return Accepted
 	}
 	if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {
@@ -74,6 +97,23 @@ func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
 	if !s.Internal && a.NeighborAS() != s.ASN {
 		return RejectedFirstAS
 	}
+	return judgeNextHop(s, a)
+}
+
+func (t *Table) judgeTrail(a *Attrs) Verdict {
+	switch {
+	case len(a.LargeCommunities) == 0:
+		return Accepted
+	case t.rules.Trail != [3]uint32{} && a.passed(t.rules.Trail):
+		return RejectedTransitLoop
+	case a.hops() > MaxTrail:
+		return RejectedTransitTooLong
+	}
+	return Accepted
+}
+
+// judgeNextHop judges a gateway on the source's link.
+func judgeNextHop(s *source, a *Attrs) Verdict {
 	if slices.Contains(s.Own, a.NextHop) {
 		return RejectedOwnNextHop
 	}
@@ -90,17 +130,20 @@ func (t *Table) judge(prefix netip.Prefix, sh *shared) Verdict {
 		return sh.verdict
 	}
 	s := sh.source
+	if s.Kind != RouterInterface && prefix.Addr().Is6() && sh.NextHop.Is4() {
+		return RejectedNextHop
+	}
 	if s.Kind == Connected || s.Kind == Static {
 		return Accepted
-	}
-	if s.Kind == BGP && prefix.Addr().Is6() && sh.NextHop.Is4() {
-		return RejectedNextHop
 	}
 	if s.Kind == BGP && prefix.Bits() == 0 {
 		return RejectedDefault
 	}
 	if prefix.Bits() > 0 && inside(martians, prefix) {
 		return RejectedMartian
+	}
+	if inside(t.rules.CIDRs, prefix) {
+		return RejectedOwnCIDR
 	}
 	if inside(t.rules.Links, prefix) {
 		return RejectedLinkSubnet

@@ -1,0 +1,120 @@
+package vbr
+
+// riState is the state of a router interface, as Express Connect names them (Status of RouterInterface). Routes flow in Active only.
+type riState uint8
+
+const (
+	riIdle riState = iota
+	riConnecting
+	riAcceptingConnecting
+	riActivating
+	riActive
+	riDeactivating
+	riInactive
+	riDeleting
+	riStates // how many there are
+)
+
+func (s riState) String() string {
+	return [...]string{
+		"Idle", "Connecting", "AcceptingConnecting", "Activating", "Active", "Deactivating", "Inactive", "Deleting",
+	}[s]
+}
+
+// riEvent is what the facts come down to. The first that applies counts.
+type riEvent uint8
+
+const (
+	evDeleted  riEvent = iota // the router interface goes
+	evOff                     // it is deactivated, here or at the opposite end
+	evOffClean                // the same, and no route leads through it any more
+	evAlone                   // it is the accepting side and names no opposite yet
+	evApart                   // the opposite does not show up, or shows that it is not the one meant
+	evDown                    // nothing is in the way but that its device carries no packets
+	evReady                   // nothing is in the way
+	riEvents
+)
+
+func (e riEvent) String() string {
+	return [...]string{"deleted", "off", "off and clean", "alone", "apart", "down", "ready"}[e]
+}
+
+// transitions is the whole machine; docs/states.md shows it. On the accepting side riAcceptingConnecting stands for riConnecting.
+var transitions = [riStates][riEvents]riState{
+	//                      deleted     off             off, clean  alone   apart         down          ready
+	riIdle:                {riDeleting, riInactive, riInactive, riIdle, riConnecting, riActivating, riActivating},
+	riConnecting:          {riDeleting, riInactive, riInactive, riIdle, riConnecting, riActivating, riActivating},
+	riAcceptingConnecting: {riDeleting, riInactive, riInactive, riIdle, riConnecting, riActivating, riActivating},
+	riActivating:          {riDeleting, riDeactivating, riInactive, riIdle, riConnecting, riActivating, riActive},
+	riActive:              {riDeleting, riDeactivating, riDeactivating, riIdle, riConnecting, riActivating, riActive},
+	riDeactivating:        {riDeleting, riDeactivating, riInactive, riIdle, riConnecting, riActivating, riActivating},
+	riInactive:            {riDeleting, riInactive, riInactive, riIdle, riConnecting, riActivating, riActivating},
+	riDeleting:            {riDeleting, riDeleting, riDeleting, riDeleting, riDeleting, riDeleting, riDeleting},
+}
+
+// riOpposite is what is known of the other end of a pair.
+type riOpposite uint8
+
+const (
+	oppositeAbsent      riOpposite = iota // nothing
+	oppositeRefused                       // somebody is there, and not the one meant
+	oppositeDeactivated                   // its owner has taken it out of service
+	oppositePresent
+)
+
+// riFacts are what the state of a router interface follows from.
+type riFacts struct {
+	paired      bool // it names an opposite; otherwise it joins a gateway that is not ours
+	accepting   bool
+	deactivated bool
+	deleting    bool
+	up          bool // its device carries packets
+	clean       bool // no route in the kernel leads through it
+	opposite    riOpposite
+	why         string // of an opposite that is absent or refused
+}
+
+// event is what the facts come down to, and why the router interface is not Active then.
+func (f *riFacts) event() (riEvent, string) {
+	off := evOff
+	if f.clean {
+		off = evOffClean
+	}
+	switch {
+	case f.deleting:
+		return evDeleted, "it is being deleted"
+	case f.deactivated:
+		return off, "it is deactivated"
+	case !f.paired && f.accepting:
+		return evAlone, "it is the accepting side and names no opposite interface yet"
+	case f.paired && f.opposite == oppositeDeactivated:
+		return off, "the opposite interface is deactivated"
+	case f.paired && f.opposite != oppositePresent:
+		return evApart, f.why
+	case !f.up:
+		return evDown, "its device carries no packets"
+	}
+	return evReady, ""
+}
+
+// next is the state that follows, one step on, and why it is not Active.
+func (s riState) next(f *riFacts) (riState, string) {
+	e, why := f.event()
+	to := transitions[s][e]
+	if to == riConnecting && f.accepting {
+		to = riAcceptingConnecting
+	}
+	return to, why
+}
+
+// settle goes on to where the state stays as long as the facts do; passed are the states on the way, the last one included.
+func (s riState) settle(f *riFacts) (passed []riState, why string) {
+	for {
+		to, reason := s.next(f)
+		if why = reason; to == s {
+			return passed, why
+		}
+		s = to
+		passed = append(passed, s)
+	}
+}

@@ -1,0 +1,42 @@
+package vbr
+
+import (
+	"context"
+	"net/netip"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/vbr/intent"
+	"github.com/openvbr/openvbr/vbr/link"
+)
+
+// speaker is what a router needs of its BGP speaker (*bgp.Speaker).
+type speaker interface {
+	Advertise([]bgp.Advertisement) error
+	Withdraw([]netip.Prefix) error
+	SetPeers([]bgp.Peer) error
+	Status(within time.Duration) []bgp.PeerStatus
+	Reset(context.Context, netip.Addr) error
+	Refresh(context.Context, netip.Addr) error
+	Close(goodbye bool) error
+}
+
+// mute is a VRouter's: it has no BGP peers, and a server for none would cost a megabyte.
+type mute struct{}
+
+func (mute) Advertise([]bgp.Advertisement) error       { return nil }
+func (mute) Withdraw([]netip.Prefix) error             { return nil }
+func (mute) SetPeers([]bgp.Peer) error                 { return nil }
+func (mute) Status(time.Duration) []bgp.PeerStatus     { return nil }
+func (mute) Reset(context.Context, netip.Addr) error   { return bgp.ErrNotUp }
+func (mute) Refresh(context.Context, netip.Addr) error { return bgp.ErrNotUp }
+func (mute) Close(bool) error                          { return nil }
+
+// startSpeaker starts what speaks with the router's customer.
+func (r *router) startSpeaker(ctx context.Context, state link.State) (speaker, error) {
+	if r.spec.kind == intent.VRouter {
+		r.listening = nil
+		return mute{}, nil
+	}
+	return bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
+}
