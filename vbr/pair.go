@@ -141,3 +141,8 @@ func (s *spec) riDeviceName(i int) string {
 func (s *spec) onBackbone() bool {
 	return slices.ContainsFunc(s.ris, func(ri riSpec) bool { return !ri.local() && ri.hasDevice() })
 }
+
+// hasNeighbour says whether any of the router's pairs has both ends on this host.
+func (s *spec) hasNeighbour() bool {
+	return slices.ContainsFunc(s.ris, func(ri riSpec) bool { return ri.local() })
+}

@@ -33,6 +33,10 @@ type spec struct {
 	rules    rib.Rules
 	switches []vswitch      // of a VRouter
 	cidrs    []netip.Prefix // of a VRouter: what is told through its router interfaces
+	routes   []intent.Route // custom ones
+	networks []netip.Prefix // what the customer is told; none: what there is
+	// group is the failover group that the router is in, and what it is there; both empty for none.
+	group, groupRole string
 	// resting: a VBR that is not to exist on the network, and its status; such a router has no actor.
 	resting string
 	// left is what was left out of the spec, and why; nil for nothing.
@@ -145,6 +149,8 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 		}
 	}
 	s.addVPC(r)
+	s.routes, s.networks = r.Routes, r.Networks
+	s.addGroup(in)
 	for _, ri := range in.InterfacesOf(r.Name) {
 		if err := s.addInterface(in, &ri, opts.Backbone, ids); err != nil {
 			return nil, err
@@ -193,6 +199,9 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 		name: ri.Name, owner: ri.Owner, transit: ri.Transit, accepting: ri.Accepting, deactivated: ri.Deactivated, size: ri.Spec,
 		opposite: ri.Opposite, oppositeOwner: ri.OppositeOwner, oppositeRegion: ri.OppositeRegion, preference: ri.Preference,
 	}
+	if s.groupRole == groupStandby {
+		x.preference = max(1, x.preference/5)
+	}
 	if x.opposite != "" {
 		x.link, x.far = linkAddresses(&x)
 		if o := s.withLink(x.link); o != nil {
@@ -203,7 +212,7 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 	rate := link.Rate{Out: ri.Rate(), In: ri.Rate()}
 	switch {
 	case s.addCable(in, &x, rate):
-	case ri.VNI == 0: // the opposite is not there yet
+	case ri.VNI == 0, b == nil && in.Interface(ri.Opposite) != nil: // the opposite is not there yet, or does not run
 	default:
 		if err := s.addTunnel(ri, &x, rate, b, ids); err != nil {
 			return err

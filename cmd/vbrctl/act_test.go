@@ -72,7 +72,7 @@ func TestCompletion(t *testing.T) {
 		"explain 10.0.0.0/8 -r vbr-a":      "vbr-acme",
 		"reset -r vbr-acme ":               "10.0.0.2 2001:db8::2",
 		"reset ":                           "vbr-acme/10.0.0.2 vbr-acme/2001:db8::2",
-		"get ":                             "pc vbr ri all",
+		"get ":                             "pc vbr vr ri ha all",
 		"get vbr vbr":                      "vbr-acme",
 		"delete pc ":                       "pc-1 vbr-acme", // the fake does not filter
 		"rollback ":                        "8\tuid:0(root) why 7",

@@ -78,8 +78,8 @@ func concerned(p *vbrv1.Plan, sent []*vbrv1.Resource) []string {
 func hosts(sent []*vbrv1.Resource) map[string]string {
 	out := map[string]string{}
 	for _, r := range sent {
-		if vbr := r.GetVirtualBorderRouter(); vbr.GetHost() != "" {
-			out[resource.Name(r)] = vbr.GetHost()
+		if host := r.GetVirtualBorderRouter().GetHost() + r.GetVRouter().GetHost(); host != "" {
+			out[resource.Name(r)] = host
 		}
 	}
 	return out

@@ -63,6 +63,7 @@ func (n *NS) listens(p *Proc, port int) error {
 // received is the receiver's figure in iperf3's JSON.
 func received(report string) (float64, error) {
 	var r struct {
+		Error string `json:"error"`
 		End struct {
 			Received *struct {
 				Rate float64 `json:"bits_per_second"`
@@ -72,8 +73,8 @@ func received(report string) (float64, error) {
 	if err := json.Unmarshal([]byte(report), &r); err != nil {
 		return 0, fmt.Errorf("iperf3: %w: %s", err, report)
 	}
-	if r.End.Received == nil {
-		return 0, fmt.Errorf("iperf3: no sum_received in %s", report)
+	if r.Error != "" || r.End.Received == nil {
+		return 0, fmt.Errorf("iperf3: no result: %s", r.Error)
 	}
 	return r.End.Received.Rate, nil
 }

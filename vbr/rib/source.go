@@ -101,8 +101,8 @@ type source struct {
 	told   *toldCount
 	stale  int
 	down   bool
-	// demoted: see Demote
-	demoted bool
+	// demoted: see Demote; unusable: see SetUsable
+	demoted, unusable bool
 }
 
 // Counts are the numbers of a source's paths.
@@ -158,6 +158,16 @@ func (t *Table) SetLinkUp(id SourceID, up bool) {
 		return
 	}
 	s.down = !up
+	t.touchAll(s)
+}
+
+// SetUsable says whether the router interface that a source's paths leave by may be used. While it may not, they are kept and rejected.
+func (t *Table) SetUsable(id SourceID, usable bool) {
+	s := t.sources[id]
+	if s == nil || s.unusable == !usable {
+		return
+	}
+	s.unusable = !usable
 	t.touchAll(s)
 }
 

@@ -81,10 +81,10 @@ func (d *cloudDemo) transit() {
 	d.done("explain tells whom it is not told, and why")
 }
 
-// bandwidth offers twice what Small.2 lets through.
+// bandwidth offers twice what Mini.5 lets through.
 func (d *cloudDemo) bandwidth() {
-	const spec, tolerance = 20e6, 0.05
-	d.step("A router interface of Small.2 carries 20 Mbit/s, each way")
+	const spec, tolerance = 5e6, 0.05
+	d.step("A router interface of Mini.5 carries 5 Mbit/s, each way")
 	a, c := d.VPCs[vpcA], d.VPCs[vpcC]
 	for _, way := range []struct {
 		from, to *topo.VPC
@@ -93,7 +93,7 @@ func (d *cloudDemo) bandwidth() {
 		if err != nil || rate < (1-tolerance)*spec || rate > (1+tolerance)*spec {
 			d.lab.Fatalf("%s to %s: %.2f Mbit/s, %v", way.from.Host.Name, way.to.Host.Name, rate/1e6, err)
 		}
-		d.done("%s -> %s: 40 Mbit/s offered, %.2f arrive", way.from.Host.Name, way.to.Host.Name, rate/1e6)
+		d.done("%s -> %s: 10 Mbit/s offered, %.2f arrive", way.from.Host.Name, way.to.Host.Name, rate/1e6)
 	}
 }
 

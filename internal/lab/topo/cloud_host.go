@@ -53,7 +53,7 @@ func (h *Host) settings(dir string) string {
 	}
 	return fmt.Sprintf(`host: %s
 state_dir: %s
-log: {level: debug, format: text}
+log: {level: info, format: text}
 api:
   socket: %s
   socket_group: root

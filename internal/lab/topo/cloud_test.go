@@ -79,7 +79,7 @@ func TestCloudPairsFit(t *testing.T) {
 		"vbr-acme-1 edge-1 (acme) -> vpc-acme-a gw-1 (acme) ",
 		"vbr-acme-2 edge-2 (acme) -> vpc-acme-a gw-1 (acme) ",
 		"vpc-acme-a gw-1 (acme) -> vpc-acme-b gw-1 (acme) ",
-		"vpc-acme-a gw-1 (acme) -> vpc-acme-c gw-2 (acme) Small.2",
+		"vpc-acme-a gw-1 (acme) -> vpc-acme-c gw-2 (acme) Mini.5",
 		"vpc-acme-a gw-1 (acme) -> vpc-beta gw-1 (beta) ",
 	}
 	if diff := cmp.Diff(want, got); diff != "" {

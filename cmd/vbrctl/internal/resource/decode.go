@@ -146,12 +146,13 @@ func (d decoder) single(n ast.Node, fd protoreflect.FieldDescriptor, path string
 		d.fail(place, path, "not a single value")
 		return nil
 	}
-	switch fd.Kind() {
-	case protoreflect.StringKind:
+	if fd.Kind() == protoreflect.StringKind {
 		return text
-	case protoreflect.BoolKind:
+	}
+	if fd.Kind() == protoreflect.BoolKind {
 		if text != "true" && text != "false" {
 			d.fail(place, path, fmt.Sprintf("%q is neither true nor false", text))
+			return nil
 		}
 		return text == "true"
 	}

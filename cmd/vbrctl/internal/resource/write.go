@@ -49,29 +49,29 @@ func writeMessage(b *bytes.Buffer, m protoreflect.Message, indent string) {
 		case !m.Has(fd):
 		case fd.IsList():
 			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
-			writeList(b, fd, m.Get(fd).List(), indent)
-		case fd.Kind() == protoreflect.MessageKind:
+			writeList(b, m.Get(fd).List(), indent)
+		case fd.Message() != nil:
 			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
 			writeMessage(b, m.Get(fd).Message(), indent+"  ")
 		default:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), single(fd, m.Get(fd)))
+			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), scalarText(m.Get(fd)))
 		}
 	}
 }
 
-// single renders a value that is no message.
-func single(fd protoreflect.FieldDescriptor, v protoreflect.Value) string {
-	if fd.Kind() == protoreflect.StringKind {
-		return quote(v.String())
+// scalarText renders a single value.
+func scalarText(v protoreflect.Value) string {
+	if s, ok := v.Interface().(string); ok {
+		return quote(s)
 	}
 	return v.String()
 }
 
-// writeList writes the items of a list; before a message's "- " takes the place of the first key's indentation.
-func writeList(b *bytes.Buffer, fd protoreflect.FieldDescriptor, list protoreflect.List, indent string) {
+// writeList writes single values or messages as items; "- " takes the place of the first key's indentation.
+func writeList(b *bytes.Buffer, list protoreflect.List, indent string) {
 	for i := range list.Len() {
-		if fd.Kind() != protoreflect.MessageKind {
-			fmt.Fprintf(b, "%s  - %s\n", indent, single(fd, list.Get(i)))
+		if _, message := list.Get(i).Interface().(protoreflect.Message); !message {
+			fmt.Fprintf(b, "%s  - %s\n", indent, scalarText(list.Get(i)))
 			continue
 		}
 		var item bytes.Buffer
