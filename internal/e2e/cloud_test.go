@@ -9,16 +9,16 @@ import (
 	"github.com/openvbr/openvbr/internal/lab/topo"
 )
 
-// cloud is the cloud topology with vbrd running on some of its hosts.
-type cloud struct {
+// twoRegions is the cloud topology with vbrd running on some of its hosts.
+type twoRegions struct {
 	*topo.Cloud
 	t *testing.T
 }
 
-// newCloud starts vbrd on hosts, gives each its resources and waits for the sessions.
-func newCloud(t *testing.T, hosts func(*topo.Cloud) []*topo.Host) *cloud {
+// newTwoRegions starts vbrd on hosts, gives each its resources and waits for the sessions.
+func newTwoRegions(t *testing.T, hosts func(*topo.Cloud) []*topo.Host) *twoRegions {
 	t.Helper()
-	c := &cloud{topo.NewCloud(lab.New(t)), t}
+	c := &twoRegions{topo.NewCloud(lab.New(t)), t}
 	running := hosts(c.Cloud)
 	for _, h := range c.Hosts() {
 		out, err := h.Check(binary(t))
@@ -40,7 +40,7 @@ func edges(c *topo.Cloud) []*topo.Host { return []*topo.Host{c.Edge1, c.Edge2} }
 
 // TestCloudEdges is the cloud topology without its gateway hosts: FRR as reflectors and as gateway, FRR and BIRD as customers.
 func TestCloudEdges(t *testing.T) {
-	c := newCloud(t, edges)
+	c := newTwoRegions(t, edges)
 	way := c.IDCWithFRR()
 	lab.Eventually(t, 20*time.Second, "pings between the data centre and the VPC behind FRR's gateway", way.Ping)
 	t.Run("customers learn the VPC", func(t *testing.T) {
@@ -53,7 +53,7 @@ func TestCloudEdges(t *testing.T) {
 }
 
 // testReflectorGoes: what one reflector told, the other tells too. (Not the one of FRR's gateway, which has one only.)
-func (c *cloud) testReflectorGoes(t *testing.T) {
+func (c *twoRegions) testReflectorGoes(t *testing.T) {
 	streams := c.IDCWithFRR().Duplex(lab.StreamOptions{})
 	time.Sleep(500 * time.Millisecond)
 	c.Reflectors[1].Kill()

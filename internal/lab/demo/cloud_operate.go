@@ -86,14 +86,13 @@ func (d *cloudDemo) quality() {
 func (d *cloudDemo) terminate() {
 	d.step("carrier, the port's owner, terminates %s and recovers it; the other line carries acme meanwhile", vbr1)
 	way := d.IDCWith(d.VPCs[vpcA])
-	file := d.terminated(time.Now())
-	d.ctlAs("carrier", d.Edge1, "apply", "-f", file, "-m", "unpaid")
+	d.ctlAs("carrier", d.Edge1, "apply", "-f", d.firstVBR("terminated", "termination_time: "+time.Now().UTC().Format(time.RFC3339)+"\n"), "-m", "unpaid")
 	d.must(10*time.Second, "the VBR's end", func() error { return d.vbrStatus(vbr1, "terminated") })
 	d.must(10*time.Second, "one line", func() error { return d.hops(d.GW1, vpcA, topo.IDCPrefix4, 1) })
 	d.must(5*time.Second, "the end at the customer", func() error { return absent(d.Acme.Lines[0].Router.Established()) })
 	d.pings(way)
 	d.ctl(d.Edge1, "show", "routers")
-	d.ctlAs("carrier", d.Edge1, "apply", "-f", d.Edge1.Resources, "-m", "paid")
+	d.ctlAs("carrier", d.Edge1, "apply", "-f", d.firstVBR("recovered", ""), "-m", "paid")
 	took := d.must(30*time.Second, "the VBR's return", func() error {
 		if err := d.vbrStatus(vbr1, "active"); err != nil {
 			return err
@@ -104,10 +103,15 @@ func (d *cloudDemo) terminate() {
 	d.pings(way)
 }
 
-// terminated is edge-1's resources with the VBR's termination.
-func (d *cloudDemo) terminated(at time.Time) string {
-	text := strings.Replace(topo.CloudResources("edge-1"), "confirmed: true\n", "confirmed: true\ntermination_time: "+at.UTC().Format(time.RFC3339)+"\n", 1)
-	return d.lab.File("resources/edge-1-terminated.yaml", text)
+// firstVBR is a file with acme's first VBR alone, and more about it.
+func (d *cloudDemo) firstVBR(name, more string) string {
+	for _, document := range strings.Split(topo.CloudResources("edge-1"), "---\n") {
+		if strings.Contains(document, "name: "+vbr1+"\n") {
+			return d.lab.File("resources/"+vbr1+"-"+name+".yaml", document+more)
+		}
+	}
+	d.lab.Fatalf("edge-1's resources have no %s", vbr1)
+	return ""
 }
 
 // vbrStatus is nil when a VBR of edge-1 has a status.
