@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"strings"
 	"testing"
 	"time"
@@ -38,6 +39,79 @@ func newTwoRegions(t *testing.T, hosts func(*topo.Cloud) []*topo.Host) *twoRegio
 
 func edges(c *topo.Cloud) []*topo.Host { return []*topo.Host{c.Edge1, c.Edge2} }
 
+func all(c *topo.Cloud) []*topo.Host { return c.Hosts() }
+
+// TestTwoRegions is the cloud topology whole.
+func TestTwoRegions(t *testing.T) {
+	c := newTwoRegions(t, all)
+	a, b, far := c.VPCs["vpc-acme-a"], c.VPCs["vpc-acme-b"], c.VPCs["vpc-acme-c"]
+	for name, pair := range map[string]topo.Pair{"IDC to VPC": c.IDCWith(a), "IDC to FRR's VPC": c.IDCWithFRR(), "VPC to VPC": topo.Between(a, b), "VPC to VPC across regions": topo.Between(a, far)} {
+		lab.Eventually(t, 20*time.Second, name, pair.Ping)
+	}
+	for _, prefix := range []string{topo.IDCPrefix4, topo.IDCPrefix6, topo.IDCPrefix4B, topo.IDCPrefix6B} {
+		lab.Eventually(t, 10*time.Second, "both lines", func() error { return c.GW1.Hops(a.Router, prefix, 2) })
+	}
+	t.Run("no transit", func(t *testing.T) {
+		for name, pair := range map[string]topo.Pair{"IDC to a VPC behind a VPC": c.IDCWith(b), "VPC to VPC through a VPC": topo.Between(b, far)} {
+			if err := pair.Silent(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+		}
+		if err := c.FRRGateway.GatewayHas("10.1.0.0/16"); err == nil {
+			t.Error("a VPC behind the same VBR was told of another")
+		}
+	})
+	t.Run("accept", c.testAccept)
+	t.Run("a reflector goes", func(t *testing.T) {
+		c.survives(t, func() { c.Reflectors[0].Kill() }, c.IDCWith(a), topo.Between(a, far))
+	})
+}
+
+// testAccept: nothing flows before the other account accepts, which nobody does for it, and nothing after it has gone back on it.
+func (c *twoRegions) testAccept(t *testing.T) {
+	a, beta := c.VPCs["vpc-acme-a"], c.VPCs["vpc-beta"]
+	pair, file := topo.Between(a, beta), c.Lab.File("accept.yaml", topo.CloudResources("gw-1-accept"))
+	before := c.GW1.InterfaceIs(a.Router, "ri-a-beta", "Connecting")
+	if err := errors.Join(before, pair.Silent()); err != nil {
+		t.Error(err)
+	}
+	for _, account := range []string{"acme", "carrier"} {
+		if out, err := c.GW1.CtlAs(account, "apply", "-f", file); err == nil {
+			t.Errorf("%s accepts for beta: %s", account, out)
+		}
+	}
+	if out, err := c.GW1.CtlAs("beta", "apply", "-f", file); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	lab.Eventually(t, 10*time.Second, "pings", pair.Ping)
+	for router, ri := range map[string]string{a.Router: "ri-a-beta", beta.Router: "ri-beta-a"} {
+		lab.Eventually(t, 5*time.Second, ri, func() error { return c.GW1.InterfaceIs(router, ri, "Active") })
+	}
+	if out, err := c.GW1.CtlAs("beta", "delete", "ri", "ri-beta-a"); err != nil {
+		t.Fatalf("%v %s", err, out)
+	}
+	lab.Eventually(t, 5*time.Second, "silence", pair.Silent)
+	lab.Eventually(t, 5*time.Second, "the state after", func() error { return c.GW1.InterfaceIs(a.Router, "ri-a-beta", "Connecting") })
+}
+
+// survives demands that nothing is lost while something happens, and for two seconds more.
+func (c *twoRegions) survives(t *testing.T, happens func(), pairs ...topo.Pair) {
+	t.Helper()
+	var streams []*lab.Duplex
+	for _, p := range pairs {
+		both := p.Duplex(lab.StreamOptions{})
+		streams = append(streams, both[:]...)
+	}
+	time.Sleep(500 * time.Millisecond)
+	happens()
+	time.Sleep(2 * time.Second)
+	for _, s := range streams {
+		if loss := s.Stop(); loss.Lost() > 0 {
+			t.Error(loss)
+		}
+	}
+}
+
 // TestCloudEdges is the cloud topology without its gateway hosts: FRR as reflectors and as gateway, FRR and BIRD as customers.
 func TestCloudEdges(t *testing.T) {
 	c := newTwoRegions(t, edges)
@@ -49,24 +123,7 @@ func TestCloudEdges(t *testing.T) {
 		}
 		lab.Eventually(t, 5*time.Second, "BIRD's route", func() error { return c.Acme.Lines[1].Router.Learned(topo.FRRPrefix6) })
 	})
-	t.Run("a reflector goes", c.testReflectorGoes)
-}
-
-// testReflectorGoes: what one reflector told, the other tells too. (Not the one of FRR's gateway, which has one only.)
-func (c *twoRegions) testReflectorGoes(t *testing.T) {
-	streams := c.IDCWithFRR().Duplex(lab.StreamOptions{})
-	time.Sleep(500 * time.Millisecond)
-	c.Reflectors[1].Kill()
-	lab.Eventually(t, 15*time.Second, "the session of the two reflectors down", func() error {
-		return absent(c.Reflectors[0].Established("l2vpn evpn", topo.ReflectorAddress(1)))
+	t.Run("a reflector goes", func(t *testing.T) { // not the one of FRR's gateway, which has one only
+		c.survives(t, func() { c.Reflectors[1].Kill() }, c.IDCWithFRR())
 	})
-	time.Sleep(time.Second)
-	for _, s := range streams {
-		if loss := s.Stop(); loss.Lost() > 0 {
-			t.Error(loss)
-		}
-	}
-	if err := c.IDCWithFRR().Ping(); err != nil {
-		t.Error(err)
-	}
 }

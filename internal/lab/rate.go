@@ -64,7 +64,7 @@ func (n *NS) listens(p *Proc, port int) error {
 func received(report string) (float64, error) {
 	var r struct {
 		Error string `json:"error"`
-		End struct {
+		End   struct {
 			Received *struct {
 				Rate float64 `json:"bits_per_second"`
 			} `json:"sum_received"`

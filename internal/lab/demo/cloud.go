@@ -6,12 +6,8 @@ import (
 	"strings"
 	"time"
 
-	"google.golang.org/protobuf/encoding/protojson"
-	"google.golang.org/protobuf/proto"
-
 	"github.com/openvbr/openvbr/internal/lab"
 	"github.com/openvbr/openvbr/internal/lab/topo"
-	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
 // cloudDemo is the cloud topology with its vbrds.
@@ -134,54 +130,6 @@ func afterStatus(text string) string {
 		}
 	}
 	return text
-}
-
-// router is a router's status.
-func (d *cloudDemo) router(h *topo.Host, name string) (*vbrv1.RouterStatus, error) {
-	r := new(vbrv1.RouterStatus)
-	return r, decode(h, r, "show", "router", name)
-}
-
-// decode runs vbrctl for one message as JSON.
-func decode(h *topo.Host, into proto.Message, args ...string) error {
-	out, err := h.Ctl(append(args, "-o", "json")...)
-	if err != nil {
-		return err
-	}
-	if err := (protojson.UnmarshalOptions{DiscardUnknown: true}).Unmarshal([]byte(out), into); err != nil {
-		return fmt.Errorf("vbrctl %s: %w: %s", strings.Join(args, " "), err, out)
-	}
-	return nil
-}
-
-// status is nil when a router interface is in a state; the error tells which it is in.
-func (d *cloudDemo) status(h *topo.Host, router, ri, want string) error {
-	r, err := d.router(h, router)
-	if err != nil {
-		return err
-	}
-	for _, i := range r.GetRouterInterfaces() {
-		if i.GetName() == ri {
-			if i.GetStatus() != want {
-				return fmt.Errorf("%s is %s (%s), not %s", ri, i.GetStatus(), i.GetReason(), want)
-			}
-			return nil
-		}
-	}
-	return fmt.Errorf("%s has no router interface %s", router, ri)
-}
-
-// hops is nil when a router's table on a host leads to prefix by so many next hops.
-func (d *cloudDemo) hops(h *topo.Host, router, prefix string, want int) error {
-	r, err := d.router(h, router)
-	if err != nil {
-		return err
-	}
-	hops, err := h.NS.NextHops(prefix, "vrf "+r.GetVrf())
-	if err == nil && len(hops) != want {
-		err = fmt.Errorf("%s of %s leads by %q, not by %d next hops", prefix, router, hops, want)
-	}
-	return err
 }
 
 // pings shows that two hosts reach each other, both ways, both families.

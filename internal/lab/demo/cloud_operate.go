@@ -15,7 +15,7 @@ func (d *cloudDemo) usage() {
 	d.step("What each router interface has carried, across regions and not")
 	d.ctl(d.GW1, "usage")
 	var list vbrv1.ListUsageResponse
-	if err := decode(d.GW1, &list, "usage"); err != nil {
+	if err := d.GW1.Decode(&list, "usage"); err != nil {
 		d.lab.Fatalf("%v", err)
 	}
 	seen := map[string]*vbrv1.Usage{}
@@ -39,7 +39,7 @@ func (d *cloudDemo) drill() {
 	var test *vbrv1.FailoverTest
 	d.must(90*time.Second, "the verdict", func() error {
 		var list vbrv1.ListFailoverTestsResponse
-		if err := decode(d.Edge1, &list, "drill", "list", "--router", vbr1); err != nil {
+		if err := d.Edge1.Decode(&list, "drill", "list", "--router", vbr1); err != nil {
 			return err
 		}
 		if len(list.GetTests()) != 1 || list.GetTests()[0].GetVerdict() == "" {
@@ -66,7 +66,7 @@ func (d *cloudDemo) quality() {
 	d.step("How good the way across regions has been, against the published figures")
 	out := d.ctl(d.GW1, "quality", "ri-a-c")
 	var q vbrv1.GetQualityResponse
-	if err := decode(d.GW1, &q, "quality", "ri-a-c"); err != nil {
+	if err := d.GW1.Decode(&q, "quality", "ri-a-c"); err != nil {
 		d.lab.Fatalf("%v", err)
 	}
 	for _, name := range []string{"loss", "jitter", "encapsulation_success", "availability"} {
@@ -88,7 +88,7 @@ func (d *cloudDemo) terminate() {
 	way := d.IDCWith(d.VPCs[vpcA])
 	d.ctlAs("carrier", d.Edge1, "apply", "-f", d.firstVBR("terminated", "termination_time: "+time.Now().UTC().Format(time.RFC3339)+"\n"), "-m", "unpaid")
 	d.must(10*time.Second, "the VBR's end", func() error { return d.vbrStatus(vbr1, "terminated") })
-	d.must(10*time.Second, "one line", func() error { return d.hops(d.GW1, vpcA, topo.IDCPrefix4, 1) })
+	d.must(10*time.Second, "one line", func() error { return d.GW1.Hops(vpcA, topo.IDCPrefix4, 1) })
 	d.must(5*time.Second, "the end at the customer", func() error { return absent(d.Acme.Lines[0].Router.Established()) })
 	d.pings(way)
 	d.ctl(d.Edge1, "show", "routers")
@@ -97,7 +97,7 @@ func (d *cloudDemo) terminate() {
 		if err := d.vbrStatus(vbr1, "active"); err != nil {
 			return err
 		}
-		return d.hops(d.GW1, vpcA, topo.IDCPrefix4, 2)
+		return d.GW1.Hops(vpcA, topo.IDCPrefix4, 2)
 	})
 	d.done("recovered: both lines carry again %.1f s later", took.Seconds())
 	d.pings(way)
@@ -116,7 +116,7 @@ func (d *cloudDemo) firstVBR(name, more string) string {
 
 // vbrStatus is nil when a VBR of edge-1 has a status.
 func (d *cloudDemo) vbrStatus(name, want string) error {
-	r, err := d.router(d.Edge1, name)
+	r, err := d.Edge1.Router(name)
 	if err == nil && r.GetVbrStatus() != want {
 		err = fmt.Errorf("%s is %s, not %s", name, r.GetVbrStatus(), want)
 	}

@@ -14,7 +14,7 @@ func reflectorConf(i int, clients []string) string {
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("hostname rr-%d", i+1)
 	p("router bgp %d", BackboneASN)
-	p(" bgp router-id %s\n bgp cluster-id %s", ReflectorAddress(i), ReflectorAddress(i))
+	p(" bgp router-id %s\n bgp cluster-id %s", ReflectorAddress(i), ReflectorAddress(0)) // one cluster: no hunting for withdrawn paths at each other
 	p(" no bgp ebgp-requires-policy\n no bgp default ipv4-unicast\n bgp graceful-restart")
 	for _, a := range append(clients, ReflectorAddress(1-i)) {
 		p(" neighbor %s remote-as %d\n neighbor %s timers 3 9\n neighbor %s timers connect 1\n neighbor %s advertisement-interval 0", a, BackboneASN, a, a, a)
@@ -69,13 +69,16 @@ const (
 	FarEnd              // the customer's side alone: at the edge host the carrier stays
 )
 
-// Cut cuts line i of acme's, or mends it.
+// Cut cuts line i of acme's, or mends it: the far end comes back first, so that nothing is asked of it too early.
 func (t *Cloud) Cut(i int, end End, cut bool) {
 	t.Lab.Helper()
+	ends := []string{t.Acme.Lines[i].switchDev}
 	if end == BothEnds {
-		t.Ports[i].Link("edge", !cut)
+		ends = append(ends, "edge")
 	}
-	t.Ports[i].Link(t.Acme.Lines[i].switchDev, !cut)
+	for _, dev := range ends {
+		t.Ports[i].Link(dev, !cut)
+	}
 }
 
 // Pair is two hosts with addresses of both families.

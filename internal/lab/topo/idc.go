@@ -87,6 +87,8 @@ func birdConf(c *Customer, ln *Line, i int, o Options) string {
 		nhs := ""
 		if asn == c.ASN {
 			nhs = "next hop self; "
+		} else {
+			p(" check link;") // as FRR does by itself (bgp fast-external-failover)
 		}
 		p(" %s { %simport all; export where source = RTS_STATIC || source = RTS_BGP || (source = RTS_DEVICE && ifname = \"lan0\"); };\n}", family, nhs)
 	}
