@@ -62,6 +62,7 @@ func TestTwoRegions(t *testing.T) {
 		}
 	})
 	t.Run("accept", c.testAccept)
+	t.Run("line cut", func(t *testing.T) { c.testCut(t, a) })
 	t.Run("a reflector goes", func(t *testing.T) {
 		c.survives(t, func() { c.Reflectors[0].Kill() }, c.IDCWith(a), topo.Between(a, far))
 	})
@@ -92,6 +93,32 @@ func (c *twoRegions) testAccept(t *testing.T) {
 	}
 	lab.Eventually(t, 5*time.Second, "silence", pair.Silent)
 	lab.Eventually(t, 5*time.Second, "the state after", func() error { return c.GW1.InterfaceIs(a.Router, "ri-a-beta", "Connecting") })
+}
+
+// testCut: carrier loss at both ends costs less than a second in either direction, and the return nothing.
+func (c *twoRegions) testCut(t *testing.T, a *topo.VPC) {
+	for line := range 2 {
+		streams := c.IDCWith(a).Duplex(lab.StreamOptions{})
+		time.Sleep(500 * time.Millisecond)
+		c.Cut(line, topo.BothEnds, true)
+		time.Sleep(3 * time.Second) // and no looking meanwhile: a process costs the VRF kernel's one processor more than a failover does
+		err := c.GW1.Hops(a.Router, topo.IDCPrefix4, 1)
+		for _, s := range streams {
+			loss := s.Stop()
+			if loss.Outage() >= time.Second {
+				t.Errorf("line %d: %v", line+1, loss)
+			}
+			t.Logf("line %d: %v", line+1, loss)
+		}
+		if err != nil {
+			t.Error(err)
+		}
+		c.survives(t, func() {
+			c.Cut(line, topo.BothEnds, false)
+			time.Sleep(5 * time.Second)
+		}, c.IDCWith(a))
+		lab.Eventually(t, 20*time.Second, "both lines", func() error { return c.GW1.Hops(a.Router, topo.IDCPrefix4, 2) })
+	}
 }
 
 // survives demands that nothing is lost while something happens, and for two seconds more.
