@@ -36,6 +36,11 @@ demo: deps build vmexec ## two customers, two VPCs, one edge: the whole way of a
 	@go build -o $(BIN)/demo ./internal/lab/demo
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd
 
+.PHONY: demo-cloud
+demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, drill, quality, in under 4 minutes
+	@go build -o $(BIN)/demo ./internal/lab/demo
+	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd -cloud
+
 .PHONY: lab
 lab: deps build vmexec ## a shell inside the running demo topology, with vtysh, ip and tcpdump
 	@go build -o $(BIN)/demo ./internal/lab/demo

@@ -14,13 +14,19 @@ import (
 
 func main() {
 	vbrd := flag.String("vbrd", "bin/vbrd", "the vbrd `binary` to show")
-	shell := flag.Bool("shell", false, "give a shell in the running topology instead of the steps")
+	shell := flag.Bool("shell", false, "give a shell in the running first-light topology instead of the steps")
+	cloud := flag.Bool("cloud", false, "play the cloud topology")
+	only := flag.String("steps", "", "of the cloud topology: only these `steps`, separated by commas")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	s := newStage(os.Stdout)
 	err := lab.Run(ctx, "demo", os.Stderr, func(l *lab.Lab) {
-		s.play(l, *vbrd, *shell)
+		if *cloud {
+			s.playCloud(l, *vbrd, *only)
+		} else {
+			s.play(l, *vbrd, *shell)
+		}
 	})
 	if err != nil {
 		fmt.Printf("\ndemo: FAILED in step %q: %v\n", s.now, err)

@@ -8,6 +8,16 @@
 //	          +- idc-acme2 --VLAN 101--- port -- edge -- underlay
 //	lan-beta --- idc-beta  --VLAN 200--/                        \-- vpc-beta -- host-beta   VNI 5002
 //
-// Every name in it is a network namespace. It starts no daemon of ours by
+// Cloud is two regions, each with an edge host, a host of VRouters and a reflector; of three accounts, acme has a data centre with a line
+// to each edge host, and beta a VPC; the ports are carrier's:
+//
+//	           +- idc-acme (FRR)   --VLAN 100-- port-1 -- edge-1 --+- net-r1 -+- gw-1: vpc-acme-a -- host-a
+//	lan-acme --+                                           rr-1 --+    |     |         vpc-acme-b -- host-b
+//	           |                                                      wan    |         vpc-beta   -- host-beta
+//	           |                                                       |     +- vpc-frr (FRR, EVPN) -- host-frr
+//	           |                                           rr-2 --+    |
+//	           +- idc-acme2 (BIRD) --VLAN 101-- port-2 -- edge-2 --+- net-r2 -+- gw-2: vpc-acme-c -- host-c
+//
+// Every name in a drawing, but those of VRouters, is a network namespace. It starts no daemon of ours by
 // itself; StartVbrd does, with a binary that the caller built.
 package topo

@@ -98,32 +98,43 @@ func FirstLight(l *lab.Lab, o Options) *Topology {
 
 // switches makes the edge, the customers' port and the underlay.
 func (t *Topology) switches() {
-	t.Port.IP("link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0", "link set br0 up")
 	t.Underlay.IP("link add br0 type bridge", "link set br0 up")
 	t.Lab.Veth(t.Edge, "eth0", t.Underlay, "edge")
-	t.Lab.Veth(t.Edge, "eth1", t.Port, "edge")
+	layPort(t.Lab, t.Port, t.Edge)
 	t.Edge.Forward()
 	t.Edge.IP("addr add "+EdgeVTEP+"/24 dev eth0", "addr add "+EdgeVTEP+"/32 dev lo")
 	t.Underlay.IP("link set edge master br0")
-	t.Port.IP("link set edge master br0")
+}
+
+// layPort makes the switch between an edge host's trunk, eth1, and the lines.
+func layPort(l *lab.Lab, port, edge *lab.NS) {
+	port.IP("link add br0 type bridge vlan_filtering 1 vlan_default_pvid 0", "link set br0 up")
+	l.Veth(edge, "eth1", port, "edge")
+	port.IP("link set edge master br0")
 }
 
 func (t *Topology) customer(name string, asn, vni uint32, vtep string, vlans ...int) *Customer {
-	c := &Customer{Name: name, ASN: asn, VNI: vni, VTEP: vtep, LAN: t.Lab.Namespace("lan-" + name)}
-	c.LAN.IP("link add br0 type bridge", "link set br0 up",
-		"addr add "+IDCHost4+"/24 dev br0", "addr add "+IDCHost6+"/64 dev br0",
-		"addr add 172.16.2.1/24 dev lo", "addr add 2001:db8:2::1/64 dev lo")
+	c := newCustomer(t.Lab, name, asn)
+	c.VNI, c.VTEP = vni, vtep
 	for i, vlan := range vlans {
-		c.Lines = append(c.Lines, t.line(c, i, vlan))
+		c.Lines = append(c.Lines, layLine(t.Lab, t.Port, c, i, vlan, t.options))
 	}
 	c.LAN.IP("route add default via 172.16.1.2", "route add ::/0 via 2001:db8:1::2")
 	t.vpc(c)
 	return c
 }
 
-// line lays line i of a customer: addresses 10.0.0.4i/30 and fd00::4i/126,
-// the same for every customer.
-func (t *Topology) line(c *Customer, i, vlan int) *Line {
+// newCustomer makes the data centre's LAN, without lines.
+func newCustomer(l *lab.Lab, name string, asn uint32) *Customer {
+	c := &Customer{Name: name, ASN: asn, LAN: l.Namespace("lan-" + name)}
+	c.LAN.IP("link add br0 type bridge", "link set br0 up",
+		"addr add "+IDCHost4+"/24 dev br0", "addr add "+IDCHost6+"/64 dev br0",
+		"addr add 172.16.2.1/24 dev lo", "addr add 2001:db8:2::1/64 dev lo")
+	return c
+}
+
+// layLine lays line i of a customer to a port: addresses 10.0.0.4i/30 and fd00::4i/126, the same for every customer.
+func layLine(l *lab.Lab, port *lab.NS, c *Customer, i, vlan int, o Options) *Line {
 	suffix := ""
 	if i > 0 {
 		suffix = fmt.Sprint(i + 1)
@@ -131,20 +142,20 @@ func (t *Topology) line(c *Customer, i, vlan int) *Line {
 	ln := &Line{VLAN: vlan, rName: "idc-" + c.Name + suffix, switchDev: c.Name + suffix,
 		Local4: addr("10.0.0.%d", 4*i+1), Peer4: addr("10.0.0.%d", 4*i+2),
 		Local6: addr("fd00::%d", 4*i+1), Peer6: addr("fd00::%d", 4*i+2)}
-	ns := t.Lab.Namespace(ln.rName)
-	t.Lab.Veth(ns, "eth0", t.Port, ln.switchDev)
-	t.Lab.Veth(ns, "lan0", c.LAN, ln.rName)
+	ns := l.Namespace(ln.rName)
+	l.Veth(ns, "eth0", port, ln.switchDev)
+	l.Veth(ns, "lan0", c.LAN, ln.rName)
 	ns.Forward()
 	ns.IP(fmt.Sprintf("addr add %s/30 dev eth0", ln.Peer4), fmt.Sprintf("addr add %s/126 dev eth0", ln.Peer6),
 		fmt.Sprintf("addr add %s/24 dev lan0", lanAddr4(i)), fmt.Sprintf("addr add %s/64 dev lan0", lanAddr6(i)))
-	if !t.options.BIRD { // BIRD has them as static routes
+	if !o.BIRD { // BIRD has them as static routes
 		ns.IP("route add "+IDCPrefix4B+" via "+IDCHost4, "route add "+IDCPrefix6B+" via "+IDCHost6)
 	}
 	c.LAN.IP("link set " + ln.rName + " master br0")
-	t.Port.IP("link set " + ln.switchDev + " master br0")
-	t.Port.MustRun("bridge", "vlan", "add", "dev", ln.switchDev, "vid", fmt.Sprint(vlan), "pvid", "untagged")
-	t.Port.MustRun("bridge", "vlan", "add", "dev", "edge", "vid", fmt.Sprint(vlan))
-	ln.Router = t.startRouter(c, ns, ln, i)
+	port.IP("link set " + ln.switchDev + " master br0")
+	port.MustRun("bridge", "vlan", "add", "dev", ln.switchDev, "vid", fmt.Sprint(vlan), "pvid", "untagged")
+	port.MustRun("bridge", "vlan", "add", "dev", "edge", "vid", fmt.Sprint(vlan))
+	ln.Router = startRouter(c, ns, ln, i, o)
 	return ln
 }
 

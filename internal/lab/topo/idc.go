@@ -17,12 +17,12 @@ type Router struct {
 	asn  uint32
 }
 
-func (t *Topology) startRouter(c *Customer, ns *lab.NS, ln *Line, i int) *Router {
+func startRouter(c *Customer, ns *lab.NS, ln *Line, i int, o Options) *Router {
 	r := &Router{NS: ns, line: ln, asn: c.ASN}
-	if t.options.BIRD {
-		r.BIRD = ns.BIRD(birdConf(c, ln, i, t.options))
+	if o.BIRD {
+		r.BIRD = ns.BIRD(birdConf(c, ln, i, o))
 	} else {
-		r.FRR = ns.FRR(frrConf(c, ln, i, t.options), "bgpd")
+		r.FRR = ns.FRR(frrConf(c, ln, i, o), "bgpd")
 	}
 	return r
 }
@@ -87,6 +87,8 @@ func birdConf(c *Customer, ln *Line, i int, o Options) string {
 		nhs := ""
 		if asn == c.ASN {
 			nhs = "next hop self; "
+		} else {
+			p(" check link;") // as FRR does by itself (bgp fast-external-failover)
 		}
 		p(" %s { %simport all; export where source = RTS_STATIC || source = RTS_BGP || (source = RTS_DEVICE && ifname = \"lan0\"); };\n}", family, nhs)
 	}

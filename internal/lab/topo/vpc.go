@@ -3,6 +3,8 @@ package topo
 import (
 	"fmt"
 	"strings"
+
+	"github.com/openvbr/openvbr/internal/lab"
 )
 
 // VRF is the name of the VPC's VRF at each gateway, and its table.
@@ -11,15 +13,28 @@ const (
 	VRFTable = "1000"
 )
 
+// subnets is what a VPC's addresses are.
+type subnets struct {
+	prefix4, prefix6   string
+	gateway4, gateway6 string
+	host4, host6       string
+}
+
 // vpc builds a customer's VPC: a gateway that speaks EVPN type-5 over the
 // underlay and a host behind it.
 func (t *Topology) vpc(c *Customer) {
-	c.Gateway, c.Host = t.Lab.Namespace("vpc-"+c.Name), t.Lab.Namespace("host-"+c.Name)
+	layGateway(t.Lab, t.Underlay, c, subnets{VPCPrefix4, VPCPrefix6, "10.100.0.1", "2001:db8:100::1", VPCHost4, VPCHost6}, t.gatewayPeer())
+}
+
+// layGateway makes an FRR gateway on an underlay, with sessions to peers, and a host in its one subnet.
+func layGateway(l *lab.Lab, underlay *lab.NS, c *Customer, s subnets, peers ...string) {
+	c.Gateway, c.Host = l.Namespace("vpc-"+c.Name), l.Namespace("host-"+c.Name)
 	gw := c.Gateway
-	t.Lab.Veth(gw, "eth0", t.Underlay, "vpc-"+c.Name)
-	t.Lab.Veth(gw, "vsw0", c.Host, "eth0")
-	t.Underlay.IP("link set vpc-" + c.Name + " master br0")
+	l.Veth(gw, "eth0", underlay, "vpc-"+c.Name)
+	l.Veth(gw, "vsw0", c.Host, "eth0")
+	underlay.IP("link set vpc-" + c.Name + " master br0")
 	gw.Forward()
+	bits4, bits6 := s.prefix4[strings.Index(s.prefix4, "/"):], s.prefix6[strings.Index(s.prefix6, "/"):]
 	// The bridge and its MAC are the EVPN router MAC; there is no address on
 	// it. Addresses come after enslaving, which drops IPv6 ones.
 	gw.IP("addr add "+c.VTEP+"/24 dev eth0",
@@ -34,18 +49,27 @@ func (t *Topology) vpc(c *Customer) {
 		fmt.Sprintf("link set vx%d up", c.VNI),
 		"link set brl3 up",
 		"link set vsw0 master "+VRF,
-		"addr add 10.100.0.1/16 dev vsw0",
-		"addr add 2001:db8:100::1/48 dev vsw0")
-	c.Host.IP("addr add "+VPCHost4+"/16 dev eth0", "addr add "+VPCHost6+"/48 dev eth0",
-		"route add default via 10.100.0.1", "route add ::/0 via 2001:db8:100::1")
-	c.FRR = gw.FRR(gatewayConf(c, t.gatewayPeer()), "bgpd")
+		"addr add "+s.gateway4+bits4+" dev vsw0",
+		"addr add "+s.gateway6+bits6+" dev vsw0")
+	c.Host.IP("addr add "+s.host4+bits4+" dev eth0", "addr add "+s.host6+bits6+" dev eth0",
+		"route add default via "+s.gateway4, "route add ::/0 via "+s.gateway6)
+	c.FRR = gw.FRR(gatewayConf(c, s, peers), "bgpd")
 }
 
 func routerMAC(c *Customer) string { return fmt.Sprintf("02:00:00:00:%02x:%02x", c.VNI>>8, c.VNI&0xff) }
 
-func gatewayConf(c *Customer, peer string) string {
-	return strings.NewReplacer("NAME", c.Gateway.Name, "VTEP", c.VTEP, "PEER", peer,
-		"ASN", fmt.Sprint(BackboneASN), "VNI", fmt.Sprint(c.VNI), "PREFIX4", VPCPrefix4, "PREFIX6", VPCPrefix6, "VRF", VRF).
+func gatewayConf(c *Customer, s subnets, peers []string) string {
+	var sessions, active strings.Builder
+	for _, peer := range peers {
+		fmt.Fprintf(&sessions, ` neighbor %s remote-as %d
+ neighbor %s timers 3 9
+ neighbor %s timers connect 1
+ neighbor %s advertisement-interval 0
+`, peer, BackboneASN, peer, peer, peer)
+		fmt.Fprintf(&active, "  neighbor %s activate\n  neighbor %s soft-reconfiguration inbound\n", peer, peer)
+	}
+	return strings.NewReplacer("NAME", c.Gateway.Name, "VTEP", c.VTEP, "SESSIONS\n", sessions.String(), "ACTIVE\n", active.String(),
+		"ASN", fmt.Sprint(BackboneASN), "VNI", fmt.Sprint(c.VNI), "PREFIX4", s.prefix4, "PREFIX6", s.prefix6, "VRF", VRF).
 		Replace(`hostname NAME
 vrf VRF
  vni VNI
@@ -55,13 +79,9 @@ router bgp ASN
  no bgp ebgp-requires-policy
  no bgp default ipv4-unicast
  bgp graceful-restart
- neighbor PEER remote-as ASN
- neighbor PEER timers 3 9
- neighbor PEER timers connect 1
- neighbor PEER advertisement-interval 0
+SESSIONS
  address-family l2vpn evpn
-  neighbor PEER activate
-  neighbor PEER soft-reconfiguration inbound
+ACTIVE
   advertise-all-vni
  exit-address-family
 exit
