@@ -26,4 +26,6 @@
 // What it does not do: Echo (announced as 0, so nobody sends any), authentication (a packet that has it is dropped,
 // RFC 5880 6.8.6), Demand mode. A neighbour's Demand bit is ignored: it hears more packets than it asked for.
 // Time is the monotonic clock's: steps of the wall clock do nothing.
+//
+// FRR says AdminDown when a session is shut down; BIRD 2.0.12 falls silent when its protocol is disabled, which nobody can tell from a failure.
 package bfd

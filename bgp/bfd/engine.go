@@ -3,6 +3,8 @@ package bfd
 import (
 	"cmp"
 	"context"
+	crand "crypto/rand"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -11,9 +13,6 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
-
-	crand "crypto/rand"
-	"encoding/binary"
 )
 
 // lookEvery is the time between two looks at the devices, Set apart.
@@ -32,7 +31,7 @@ type Engine struct {
 	cfg     Config
 	look    chan struct{}
 	drops   map[Reason]*atomic.Uint64 // never changed
-	count   struct{ received, rebuilt atomic.Uint64 }
+	count   struct{ received, rebuilt, filtered atomic.Uint64 }
 	sockets sockets // Run's goroutine's
 
 	mu      sync.RWMutex // guards what follows; held over no I/O
@@ -118,14 +117,20 @@ func (e *Engine) reconcile() {
 	for _, s := range e.take(func(s *session) bool { return wanted[s.key].Local != s.local }) {
 		e.end(s)
 	}
+	var fresh []*session
 	for k, cfg := range wanted {
 		if s := e.find(k); s != nil {
 			s.configure(cfg)
-		} else if err := e.start(cfg); err != nil {
+		} else if s, err := e.add(cfg); err != nil {
 			e.cfg.Log.Error("bfd: start session", "peer", cfg.Peer, "device", cfg.Device, "error", err)
+		} else {
+			fresh = append(fresh, s)
 		}
 	}
 	e.sockets.look(e.sessions())
+	for _, s := range fresh { // with their sockets: so the first packet goes out
+		go s.run()
+	}
 }
 
 // take removes from the running sessions those that f picks: no packet reaches them any more.
@@ -154,20 +159,16 @@ func (e *Engine) end(s *session) {
 	e.gone.sendErrors += s.counts.sendErrors
 }
 
-func (e *Engine) start(cfg Session) error {
+func (e *Engine) add(cfg Session) (*session, error) {
 	discr, err := e.discriminator()
 	if err != nil {
-		return err
+		return nil, err
 	}
 	s := newSession(cfg, discr, rand.Float64, e.state)
-	ctx, stop := context.WithCancel(context.Background()) // ended by end, which waits
-	s.stop = stop
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.running[s.key], e.byDiscr[discr] = s, s
-	e.mu.Unlock()
-	e.sockets.equip(s) // so that the first packet goes out
-	go s.run(ctx)
-	return nil
+	return s, nil
 }
 
 // discriminator is random, not 0, and no other session's (RFC 5880 6.8.1). Only Run's goroutine adds sessions.
@@ -228,7 +229,8 @@ func (e *Engine) Stats() Stats {
 	e.mu.RLock()
 	st := Stats{Sent: e.gone.sent, SendErrors: e.gone.sendErrors}
 	e.mu.RUnlock()
-	st.Received, st.Rebuilt, st.Dropped = e.count.received.Load(), e.count.rebuilt.Load(), map[Reason]uint64{}
+	st.Received, st.Rebuilt, st.Filtered = e.count.received.Load(), e.count.rebuilt.Load(), e.count.filtered.Load()
+	st.Dropped = map[Reason]uint64{}
 	for r, n := range e.drops {
 		st.Dropped[r] = n.Load()
 	}

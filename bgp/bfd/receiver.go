@@ -6,13 +6,14 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"slices"
 
 	"golang.org/x/sys/unix"
 	"golang.org/x/time/rate"
 )
 
-// What one device's sockets may cost: so many packets a second, and so many at once. What is more stays in the kernel's
-// buffer and is dropped there: 16 neighbours at 50 ms send 320 to 430 a second.
+// What one device's sockets may cost: so many packets a second, and so many at once, of its neighbours: what others send does not come
+// so far (filter.go). What is more stays in the kernel's buffer and is dropped there. 100 neighbours at 50 ms send 2000 to 2700 a second.
 const (
 	packetsPerSecond = 4000
 	packetsAtOnce    = 500
@@ -23,7 +24,8 @@ const drainMost = 256
 
 // receiver is a device's socket for one family.
 type receiver struct {
-	index   int // the device's, when the socket was made
+	index   int          // the device's, when the socket was made
+	peers   []netip.Addr // whom the filter lets pass
 	file    *os.File
 	deliver func(datagram)
 	ctx     context.Context // ends with the socket
@@ -40,9 +42,46 @@ func newReceiver(device string, index int, v4 bool) (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := attach(fd, filter(v4, nil)); err != nil {
+		_ = unix.Close(fd)
+		return nil, err
+	}
 	r := &receiver{index: index, file: os.NewFile(uintptr(fd), "bfd "+device), done: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r, nil
+}
+
+// admit lets these peers' packets pass.
+func (r *receiver) admit(v4 bool, peers []netip.Addr) error {
+	if slices.Equal(peers, r.peers) {
+		return nil
+	}
+	err := r.do(func(fd int) error { return attach(fd, filter(v4, peers)) })
+	if err == nil {
+		r.peers = peers
+	}
+	return err
+}
+
+// dropped is how many packets the kernel did not give us.
+func (r *receiver) dropped() (n uint64) {
+	_ = r.do(func(fd int) error {
+		n = dropped(fd)
+		return nil
+	})
+	return n
+}
+
+// do does something with the socket, whether or not run waits for a packet.
+func (r *receiver) do(f func(fd int) error) error {
+	raw, err := r.file.SyscallConn()
+	if err != nil {
+		return err
+	}
+	if closed := raw.Control(func(fd uintptr) { err = f(int(fd)) }); closed != nil {
+		return closed
+	}
+	return err
 }
 
 // run delivers what comes until the socket is closed, no faster than it may: what is more, the kernel drops.
@@ -71,19 +110,16 @@ func (r *receiver) run() {
 
 // drain delivers what is in the socket, beside run.
 func (r *receiver) drain() {
-	raw, err := r.file.SyscallConn()
-	if err != nil {
-		return
-	}
-	_ = raw.Control(func(fd uintptr) { // a closed socket holds nothing
-		b := new(buffers)
+	b := new(buffers)
+	_ = r.do(func(fd int) error { // a closed socket holds nothing
 		for range drainMost {
-			d, err := b.read(fd)
+			d, err := b.read(uintptr(fd))
 			if err != nil {
-				return
+				return err
 			}
 			r.deliver(d)
 		}
+		return nil
 	})
 }
 

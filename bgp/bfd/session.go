@@ -33,6 +33,7 @@ type session struct {
 	notify func(Change)
 	in     chan packet
 	poke   chan struct{}
+	ctx    context.Context // run's
 	stop   context.CancelFunc
 	done   chan struct{}
 
@@ -58,18 +59,19 @@ func newSession(cfg Session, discr uint32, jitter func() float64, notify func(Ch
 		in: make(chan packet, inbox), poke: make(chan struct{}, 1), done: make(chan struct{}),
 		fsm: newFSM(time.Now(), cfg, discr, jitter),
 	}
+	s.ctx, s.stop = context.WithCancel(context.Background()) // whoever starts run calls stop and waits for done
 	s.told.state = Down
 	return s
 }
 
-// run lives until its context ends, and then tells the neighbour that this is no failure.
-func (s *session) run(ctx context.Context) {
+// run lives until stop, and then tells the neighbour that this is no failure.
+func (s *session) run() {
 	defer close(s.done)
 	timer := time.NewTimer(0)
 	defer timer.Stop()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-s.ctx.Done():
 			s.farewell()
 			return
 		case <-s.poke:

@@ -1,7 +1,6 @@
 package bfd
 
 import (
-	"context"
 	"errors"
 	"math/rand/v2"
 	"sync"
@@ -79,10 +78,8 @@ func newPair(t *testing.T, a, b Session) *pair {
 	p.a.connect(back{p.ab, p.ba}, nil)
 	p.b.connect(back{p.ba, p.ab}, nil)
 	for _, s := range []*session{p.a, p.b} {
-		ctx, stop := context.WithCancel(t.Context())
-		s.stop = stop
-		go s.run(ctx)
-		t.Cleanup(func() { stop(); <-s.done })
+		go s.run()
+		t.Cleanup(func() { s.stop(); <-s.done })
 	}
 	return p
 }

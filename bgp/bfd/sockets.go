@@ -2,6 +2,8 @@ package bfd
 
 import (
 	"errors"
+	"net/netip"
+	"slices"
 
 	"golang.org/x/sys/unix"
 )
@@ -13,6 +15,7 @@ type sockets struct {
 	receivers map[place]*receiver
 	senders   map[*session]equipment
 	ports     map[uint16]bool
+	filtered  uint64 // packets the kernel dropped at sockets since closed
 }
 
 // place is what a receiver is for.
@@ -51,9 +54,9 @@ func (k *sockets) close() {
 
 // look gives each session what it needs, makes anew what was on a device that is gone, and closes what nobody needs.
 func (k *sockets) look(sessions []*session) {
-	needed := map[place]bool{}
+	needed := map[place][]netip.Addr{}
 	for _, s := range sessions {
-		needed[s.place()] = true
+		needed[s.place()] = append(needed[s.place()], s.key.peer)
 	}
 	for p, r := range k.receivers {
 		index, err := deviceIndex(k.control, p.device)
@@ -61,12 +64,27 @@ func (k *sockets) look(sessions []*session) {
 		if stale {
 			k.e.count.rebuilt.Add(1)
 		}
-		if stale || !needed[p] {
+		if stale || needed[p] == nil {
 			k.closeReceiver(p)
 		}
 	}
+	filtered := k.filtered
+	for p, peers := range needed { // those that cannot be made are equip's to report
+		if r, err := k.receiver(p); err == nil {
+			k.admit(p, r, peers)
+			filtered += r.dropped()
+		}
+	}
+	k.e.count.filtered.Store(filtered)
 	for _, s := range sessions {
 		k.equip(s)
+	}
+}
+
+func (k *sockets) admit(p place, r *receiver, peers []netip.Addr) {
+	slices.SortFunc(peers, netip.Addr.Compare)
+	if err := r.admit(p.v4, peers); err != nil {
+		k.e.cfg.Log.Error("bfd: admit neighbours", "device", p.device, "error", err)
 	}
 }
 
@@ -156,6 +174,7 @@ func (k *sockets) receiver(p place) (*receiver, error) {
 
 func (k *sockets) closeReceiver(p place) {
 	r := k.receivers[p]
+	k.filtered += r.dropped()
 	delete(k.receivers, p)
 	_ = r.file.Close()
 	r.stop()

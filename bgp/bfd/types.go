@@ -155,5 +155,6 @@ type Stats struct {
 	Received         uint64 // packets taken from sockets
 	Sent, SendErrors uint64
 	Dropped          map[Reason]uint64
+	Filtered         uint64 // packets the kernel dropped at our sockets: strangers', of another TTL, or more than we read; at most a second old
 	Rebuilt          uint64 // times sockets were made anew because their device was
 }
