@@ -255,7 +255,58 @@ func TestStorm(t *testing.T) {
 	if taken > 100 || sent < 1000 {
 		t.Errorf("looked at %d of %d packets in %v", taken, sent, during)
 	}
-	if n.mark() != mark {
-		t.Errorf("the storm changed something: %+v", n.changes)
+	if c := n.since(mark); len(c) != 0 {
+		t.Errorf("the storm changed something: %+v", c)
+	}
+}
+
+// Two Engines on link-local addresses, one of them passive; what the one is told to leave out, the other hears of.
+func TestLinkLocal(t *testing.T) {
+	l := lab.New(t)
+	peer := cable(t, l, "bfdlocal", "v0")
+	ip(t, "addr add fe80::11/64 dev v0 nodad")
+	peer.IP("addr add fe80::12/64 dev eth0 nodad")
+	n, far := startNode(t), startNodeBy(t, peer.Do)
+	near := with("fe80::11", "fe80::12", "v0", 100*ms)
+	near.Passive = true
+	n.set(t, near)
+	far.set(t, with("fe80::12", "fe80::11", "eth0", 100*ms))
+	n.wait(t, 0, "fe80::12", Up)
+	far.wait(t, 0, "fe80::11", Up)
+	negotiated(t, n, 100*ms, 300*ms)
+	mark := far.mark()
+	n.set(t)
+	if c, _ := far.wait(t, mark, "fe80::11", Down); !c.AdminDown {
+		t.Errorf("left out: %+v", c)
+	}
+	if st := n.Status(); len(st) != 0 {
+		t.Errorf("still there: %+v", st)
+	}
+	n.set(t, near)
+	far.wait(t, mark+1, "fe80::11", Up)
+}
+
+// The longest filters are short enough for the kernel.
+func TestFilterLength(t *testing.T) {
+	for _, v4 := range []bool{true, false} {
+		for _, count := range []int{0, 1, filterPeers, filterPeers + 1} {
+			peer := netip.MustParseAddr(us6)
+			if v4 {
+				peer = netip.MustParseAddr(us4)
+			}
+			var peers []netip.Addr
+			for range count {
+				peers = append(peers, peer)
+				peer = peer.Next()
+			}
+			fd, err := udp("lo", 1, netip.AddrPortFrom(netip.IPv6Loopback(), 0), nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := attach(fd, filter(v4, peers)); err != nil {
+				t.Errorf("IPv4 %v, %d peers: %v", v4, count, err)
+			}
+			_ = unix.Close(fd)
+		}
 	}
 }

@@ -50,8 +50,8 @@ func TestFRR(t *testing.T) {
 	}
 	n.set(t, with(us4, them4, "v0", 50*ms), with(us6, them6, "v0", 50*ms))
 	negotiated(t, n, 100*ms, 300*ms)
-	if n.mark() != mark {
-		t.Errorf("flapped: %+v", n.changes)
+	if c := n.since(mark); len(c) != 0 {
+		t.Errorf("flapped: %+v", c)
 	}
 
 	// Switched off at FRR's end: not a failure. And on again.
@@ -159,8 +159,8 @@ func TestBIRD(t *testing.T) {
 	negotiated(t, n, 500*ms, 1500*ms)
 	n.set(t, with(us4, them4, "v0", 50*ms), with(us6, them6, "v0", 50*ms))
 	negotiated(t, n, 300*ms, 900*ms)
-	if n.mark() != mark {
-		t.Errorf("flapped: %+v", n.changes)
+	if c := n.since(mark); len(c) != 0 {
+		t.Errorf("flapped: %+v", c)
 	}
 	killed(t, n, peer, b.Proc, 900*ms)
 }

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net/netip"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -30,7 +31,14 @@ type node struct {
 	at      []time.Time // when it said so
 }
 
+// startNode starts an Engine here.
 func startNode(t *testing.T) *node {
+	t.Helper()
+	return startNodeBy(t, func(run func() error) error { return run() })
+}
+
+// startNodeBy starts an Engine whose sockets are where by runs it, as NS.Do does.
+func startNodeBy(t *testing.T, by func(run func() error) error) *node {
 	t.Helper()
 	n := &node{done: make(chan struct{})}
 	n.Engine = New(Config{Log: slog.New(slog.DiscardHandler), State: n.note})
@@ -38,7 +46,7 @@ func startNode(t *testing.T) *node {
 	ctx, n.stop = context.WithCancel(context.Background())
 	go func() {
 		defer close(n.done)
-		if err := n.Run(ctx); err != nil {
+		if err := by(func() error { return n.Run(ctx) }); err != nil {
 			t.Errorf("Run: %v", err)
 		}
 	}()
@@ -62,6 +70,13 @@ func (n *node) mark() int {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	return len(n.changes)
+}
+
+// since is what was said after a mark.
+func (n *node) since(mark int) []Change {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return slices.Clone(n.changes[mark:])
 }
 
 // wait waits until a peer's session has become s since a mark, and returns the change and when it was said.

@@ -8,6 +8,9 @@ import (
 	"golang.org/x/sys/unix"
 )
 
+// portTries is how many source ports are tried at a time.
+const portTries = 16
+
 // sockets are the Engine's. Only Run's goroutine calls its methods; a receiver's goroutine reads its socket.
 type sockets struct {
 	e         *Engine
@@ -114,21 +117,21 @@ func (k *sockets) make(s *session) (equipment, error) {
 	if err != nil {
 		return equipment{}, err
 	}
-	for {
-		port, err := k.port()
-		if err != nil {
+	for range portTries {
+		var port uint16
+		var made *sender
+		if port, err = k.port(); err != nil {
 			return equipment{}, err
 		}
-		sender, err := newSender(s, r.index, port)
-		if errors.Is(err, unix.EADDRINUSE) {
-			continue // another program's
+		if made, err = newSender(s, r.index, port); err == nil {
+			k.ports[port] = true
+			return equipment{made, r}, nil
 		}
-		if err != nil {
-			return equipment{}, err
+		if !errors.Is(err, unix.EADDRINUSE) { // another program's
+			break
 		}
-		k.ports[port] = true
-		return equipment{sender, r}, nil
 	}
+	return equipment{}, err
 }
 
 // port is one that no session has (RFC 5881 4). There are as many as sessions may be.

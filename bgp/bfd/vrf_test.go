@@ -8,6 +8,8 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sys/unix"
+
 	"github.com/openvbr/openvbr/internal/lab"
 )
 
@@ -34,7 +36,11 @@ func TestVRF(t *testing.T) {
 	up := func(want ...bool) {
 		t.Helper()
 		lab.Eventually(t, 30*time.Second, fmt.Sprintf("up %v", want), func() error {
-			for i, s := range n.Status() { // by device, IPv4 first
+			all := n.Status() // by device, IPv4 first
+			if len(all) != 2*len(want) {
+				return fmt.Errorf("%d sessions", len(all))
+			}
+			for i, s := range all {
 				if (s.State == Up) != want[i/2] {
 					return fmt.Errorf("%+v, %+v", s, n.Stats())
 				}
@@ -46,7 +52,7 @@ func TestVRF(t *testing.T) {
 	mark := n.mark()
 	peers[1].Procs["bfdd"].Kill()
 	up(true, false)
-	for _, c := range n.changes[mark:] {
+	for _, c := range n.since(mark) {
 		if c.Device == dev(1) {
 			t.Errorf("the other customer: %+v", c)
 		}
@@ -56,6 +62,18 @@ func TestVRF(t *testing.T) {
 		t.Fatal(err)
 	}
 	up(true, true)
+
+	mark = n.mark()
+	for _, hours := range []time.Duration{1, -2} { // steps of the wall clock do nothing
+		now := unix.NsecToTimeval(time.Now().Add(hours * time.Hour).UnixNano())
+		if err := unix.Settimeofday(&now); err != nil {
+			t.Fatal(err)
+		}
+		time.Sleep(1500 * time.Millisecond)
+	}
+	if c := n.since(mark); len(c) != 0 {
+		t.Errorf("the clock was set: %+v", c)
+	}
 
 	ip(t, "link del "+dev(1), "link del vrf1")
 	up(false, true)
