@@ -20,7 +20,7 @@ const lookEvery = time.Second
 
 // Config is an Engine's.
 type Config struct {
-	Log *slog.Logger
+	Log *slog.Logger // required
 	// State is called on each Change, a session's in their order, from the session's goroutine. It must not block; it may call
 	// Status, Stats and Set. A session starts Down, without a call.
 	State func(Change)

@@ -5,10 +5,19 @@ import (
 	"net/netip"
 	"sync"
 	"time"
+
+	"golang.org/x/time/rate"
 )
 
 // inbox is how many packets wait for a session.
 const inbox = 64
+
+// How often a session may change: so many times a second, and so many at once. One that comes and goes with every packet is read that slowly,
+// the rest is dropped: it costs its owner no more than that.
+const (
+	changesPerSecond = 10
+	changesAtOnce    = 20
+)
 
 // farewells is how many packets tell the neighbour of a session that ends: they come at once, so this is against loss only.
 const farewells = 3
@@ -33,6 +42,7 @@ type session struct {
 	notify func(Change)
 	in     chan packet
 	poke   chan struct{}
+	pace   *rate.Limiter   // of changes
 	ctx    context.Context // run's
 	stop   context.CancelFunc
 	done   chan struct{}
@@ -56,7 +66,7 @@ type counts struct{ received, sent, sendErrors, overflowed uint64 }
 func newSession(cfg Session, discr uint32, jitter func() float64, notify func(Change)) *session {
 	s := &session{
 		key: key{cfg.Peer, cfg.Device}, local: cfg.Local, discr: discr, notify: notify,
-		in: make(chan packet, inbox), poke: make(chan struct{}, 1), done: make(chan struct{}),
+		in: make(chan packet, inbox), poke: make(chan struct{}, 1), pace: rate.NewLimiter(changesPerSecond, changesAtOnce), done: make(chan struct{}),
 		fsm: newFSM(time.Now(), cfg, discr, jitter),
 	}
 	s.ctx, s.stop = context.WithCancel(context.Background()) // whoever starts run calls stop and waits for done
@@ -161,6 +171,7 @@ func (s *session) unlockAndTell() {
 	s.mu.Unlock()
 	if news {
 		s.notify(change)
+		_ = s.pace.Wait(s.ctx) // fails when the session ends, as run does next
 	}
 }
 

@@ -223,3 +223,23 @@ func TestOverflow(t *testing.T) {
 		t.Error("the queue is not bounded")
 	}
 }
+
+// A neighbour that comes and goes with every packet is followed no faster than changesPerSecond.
+func TestToggling(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		changes := 0
+		s := newSession(config(), 1, noJitter, func(Change) { changes++ })
+		go s.run()
+		for range 10000 { // for 10 s
+			for _, state := range []State{Down, Init, Down} { // Init, Up, Down
+				s.deliver(heard(state))
+			}
+			time.Sleep(time.Millisecond)
+		}
+		s.stop()
+		<-s.done
+		if changes < 50 || changes > 10*changesPerSecond+changesAtOnce+5 { // a few are on their way when it ends
+			t.Errorf("%d changes in 10 s", changes)
+		}
+	})
+}
