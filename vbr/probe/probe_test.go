@@ -172,7 +172,7 @@ func TestLostRequests(t *testing.T) {
 	}{
 		{"no reply", &fakeNet{silent: true}, "timeout"},
 		{"too late a reply", &fakeNet{delay: 600 * time.Millisecond}, "timeout"},
-		{"late but within the grace", &fakeNet{delay: 520 * time.Millisecond}, "timeout"},
+		{"late but within the grace", &fakeNet{delay: 420 * time.Millisecond}, "timeout"},
 		{"another nonce", &fakeNet{mangle: func(r *reply) { r.nonce++ }}, "timeout"},
 		{"another sequence number", &fakeNet{mangle: func(r *reply) { r.seq++ }}, "timeout"},
 		{"another host's", &fakeNet{mangle: func(r *reply) { r.from = r.from.Next() }}, "timeout"},
@@ -180,7 +180,7 @@ func TestLostRequests(t *testing.T) {
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			running(t, c.net, func(t *testing.T, p *Prober, h *tally) {
-				set(t, p, Check{ID: "a", Device: "vrf-a", Target: target, Interval: 500 * time.Millisecond})
+				set(t, p, Check{ID: "a", Device: "vrf-a", Target: target, Interval: 500 * time.Millisecond, Timeout: 400 * time.Millisecond})
 				time.Sleep(10*time.Second + 100*time.Millisecond)
 				got := h.take("a")
 				if len(got) < 19 || len(got) > 21 {

@@ -124,6 +124,36 @@ func TestMarshalUnmarshal(t *testing.T) {
 	})
 }
 
+func TestUnmarshalRefusesWhatMakesNoSense(t *testing.T) {
+	good := dated{start: 60, Slot: Slot{Sent: 2, Lost: 1, RTTMin: 1, RTTMax: 2, RTTSum: 200, Observed: 5, Up: 5}}
+	with := func(edit func(*dated)) []dated {
+		d := good
+		edit(&d)
+		return []dated{d}
+	}
+	for _, c := range []struct {
+		name           string
+		minutes, hours []dated
+		ok             bool
+	}{
+		{"OK", with(func(*dated) {}), with(func(*dated) {}), true},
+		{"OK empty", nil, nil, true},
+		{"bad: an hour that begins within", nil, with(func(d *dated) { d.start = 61 }), false},
+		{"bad: twice", []dated{good, good}, nil, false},
+		{"bad: more lost than sent", with(func(d *dated) { d.Lost = 3 }), nil, false},
+		{"bad: up for longer than observed", with(func(d *dated) { d.Up = 6 }), nil, false},
+		{"bad: least over greatest", with(func(d *dated) { d.RTTMin = 3 }), nil, false},
+		{"bad: a round trip without reply", with(func(d *dated) { d.Lost = 2 }), nil, false},
+		{"bad: more than are kept", make([]dated, MinuteSlots+1), nil, false},
+	} {
+		h := New(Limits{})
+		h.minutes.slots, h.hours.slots = c.minutes, c.hours
+		if _, err := Unmarshal(h.Marshal(), Limits{}); (err == nil) != c.ok || err != nil && !errors.Is(err, sealed.ErrDamaged) {
+			t.Errorf("%s: %v", c.name, err)
+		}
+	}
+}
+
 // FuzzUnmarshal reads bodies whose checksum is right: what is accepted is written back as it was.
 func FuzzUnmarshal(f *testing.F) {
 	h := New(Limits{})
