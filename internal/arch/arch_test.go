@@ -28,8 +28,8 @@ var levels = [][]string{
 	{"vbr/intent"},
 	{"vbr/intent/source", "vbr/intent/store"},
 	{"vbr/rib"},
-	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events"},
-	{"bgp/internal/gobgp", "proto/vbr/v1", "internal/nearest"},
+	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/quality", "vbr/usage"},
+	{"bgp/internal/gobgp", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
 }
 
 // tests may be imported by tests only, and import what they like. What is on a level is none of them.
