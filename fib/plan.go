@@ -14,7 +14,8 @@ import "slices"
 // net/ipv4/nexthop.c: nh_res_group_rebalance, nexthop_select_path_res, nh_res_bucket_should_migrate. Documentation/networking/nexthop-group-resilient.rst.
 //
 // Primaries of different weights (see weight.go) leave the standbys nothing either if there are fewer buckets: the lightest primary alone must
-// be heavy enough. So there is one standby beside them, and the lightest weighs at least an eighth of the heaviest.
+// be heavy enough. So there is one standby beside them, and the lightest weighs at least an eighth of the heaviest, or
+// with 16 primaries a third.
 
 // member is a gateway in a group.
 type member struct {
@@ -39,6 +40,14 @@ func (s *Set) maxBuckets() int {
 	return lightest / 2 / max(s.standbys(), 1)
 }
 
+// total is the weight of all primaries together in a group that has buckets.
+func (s *Set) total() (sum int) {
+	for _, w := range s.beside {
+		sum += int(w) + 1
+	}
+	return sum
+}
+
 // buckets returns the size of the group's table, 0 for plain multipath. Between primaries of equal weight it can be divided.
 func (s *Set) buckets() uint16 {
 	if len(s.backup) == 0 {
@@ -61,7 +70,7 @@ func (s *Set) fits(buckets uint16) bool {
 	case n > s.maxBuckets():
 		return false
 	case s.weighted():
-		return len(s.backup) > 0 && n >= 4*len(s.primary)
+		return len(s.backup) > 0 && n*(int(slices.Min(s.beside))+1) >= s.total()
 	}
 	return n%len(s.primary) == 0 || n >= 16*len(s.primary)
 }

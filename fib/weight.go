@@ -9,25 +9,35 @@ const MaxWeight = 256
 const (
 	heaviest      = 254 // Linux takes no greater before 6.12: a weight of 256 counts as 255
 	standbyWeight = 0
-	leastShare    = 31 // of 255: how light a primary beside a standby may be, see plan.go
 )
 
-// reduce brings the weights of a Set's primaries into their one form: without a common divisor, 0 if all are equal.
+// reduce brings the weights of a Set's primaries into their one form: none that Linux does not take, without a common divisor, 0 if all are equal.
+// What is read back from a group of such weights has the same form.
 func reduce(nhs []NextHop) {
-	d := uint16(0)
 	for i := range nhs {
 		nhs[i].Weight = max(nhs[i].Weight, 1)
+	}
+	divide(nhs)
+	for i := range nhs {
+		nhs[i].Weight = min(nhs[i].Weight, heaviest+1)
+	}
+	divide(nhs)
+	if slices.ContainsFunc(nhs, func(n NextHop) bool { return n.Weight != 1 }) {
+		return
+	}
+	for i := range nhs {
+		nhs[i].Weight = 0
+	}
+}
+
+// divide takes the common divisor out of weights.
+func divide(nhs []NextHop) {
+	d := uint16(0)
+	for i := range nhs {
 		d = divisor(d, nhs[i].Weight)
 	}
-	alike := true
 	for i := range nhs {
 		nhs[i].Weight /= d
-		alike = alike && nhs[i].Weight == 1
-	}
-	for i := range nhs {
-		if alike {
-			nhs[i].Weight = 0
-		}
 	}
 }
 
@@ -55,8 +65,18 @@ func (s *Set) weigh(members []member, buckets uint16) {
 	}
 }
 
+// leastShare is how light, of 255, one of so many primaries may be beside a standby: an eighth, or so that even if it is the only light one, its
+// part of the weight/2 buckets that there may be is a whole bucket.
+func leastShare(primaries int) int {
+	w := (heaviest + 1) / 8
+	for w/2*w < w+(heaviest+1)*(primaries-1) {
+		w++
+	}
+	return w
+}
+
 // shares are the weights of primaries on the wire. Beside standbys the heaviest weighs all it can, the others in proportion, but no less than
-// leastShare, or 8 for each primary, which leaves each of many a bucket.
+// leastShare.
 func shares(primary []NextHop, standbys bool) []uint8 {
 	out := make([]uint8, len(primary))
 	most := uint16(1)
@@ -66,9 +86,9 @@ func shares(primary []NextHop, standbys bool) []uint8 {
 	for i, n := range primary {
 		w := max(int(n.Weight), 1)
 		if standbys {
-			w = max((w*(heaviest+1)+int(most)/2)/int(most), leastShare, 8*len(primary))
+			w = max((w*(heaviest+1)+int(most)/2)/int(most), leastShare(len(primary)))
 		}
-		out[i] = uint8(min(w-1, heaviest))
+		out[i] = uint8(w - 1)
 	}
 	return out
 }

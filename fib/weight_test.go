@@ -96,7 +96,7 @@ func TestWeightedBuckets(t *testing.T) {
 	for _, tt := range []struct {
 		weights []int
 		share   float64 // of the first
-	}{{[]int{1, 2}, 1. / 3}, {[]int{1, 8}, 1. / 9}, {[]int{1, 200}, 1. / 9}, {[]int{3, 1, 1}, 3. / 5}, {[]int{1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 1. / 31}} {
+	}{{[]int{1, 2}, 1. / 3}, {[]int{1, 8}, 1. / 9}, {[]int{1, 200}, 1. / 9}, {[]int{3, 1, 1}, 3. / 5}, {[]int{1, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9, 9}, 1. / 43}} {
 		var words []string
 		for i, weight := range tt.weights {
 			words = append(words, fmt.Sprintf("10.0.0.%d east *%d", i+10, weight))

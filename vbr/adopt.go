@@ -4,9 +4,9 @@ import (
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"time"
 
-	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -23,7 +23,7 @@ func (r *router) begin(ctx context.Context, state link.State) error {
 	r.forgetSources()
 	held := r.adoptRoutes(state)
 	r.arrange(r.spec, state)
-	r.vpcDone = len(r.spec.ris) == 0
+	r.vpcDone = !r.spec.onBackbone()
 	r.swept = false
 	r.sweepAt = time.Now().Add(r.host.opts.Timers.Stale)
 	if held > 0 {
@@ -44,10 +44,10 @@ func (r *router) forgetSources() {
 	for _, v := range r.vpc {
 		r.rib.RemoveSource(v.source)
 	}
-	for _, id := range r.lines {
+	for _, id := range slices.Concat(r.lines, r.system) {
 		r.rib.RemoveSource(id)
 	}
-	r.vpc, r.lines, r.owed = nil, nil, false
+	r.vpc, r.lines, r.system, r.owed = nil, nil, nil, false
 	r.adopted, r.sessions = make(map[int]rib.SourceID), make(map[netip.Addr]*session, len(r.spec.peers))
 }
 
@@ -57,7 +57,10 @@ func deviceKinds(state link.State) map[int]rib.Kind {
 	for _, l := range state.Lines {
 		kinds[l.Index] = rib.BGP
 	}
-	for _, t := range state.Tunnels {
+	for _, s := range state.Switches {
+		kinds[s.Index] = rib.Static
+	}
+	for _, t := range slices.Concat(state.Tunnels, state.Pairs) {
 		kinds[t.Index] = rib.RouterInterface
 	}
 	delete(kinds, 0)
@@ -106,7 +109,7 @@ func adoptedSource(kind rib.Kind, device int, ri *riSpec) rib.Source {
 // interfaceOn is the router interface on a device, nil if there is none.
 func (s *spec) interfaceOn(state link.State, device int) *riSpec {
 	for i := range s.ris {
-		if state.Tunnels[i].Index == device {
+		if s.riDevice(i, state).Index == device {
 			return &s.ris[i]
 		}
 	}
@@ -114,7 +117,7 @@ func (s *spec) interfaceOn(state link.State, device int) *riSpec {
 }
 
 // sweepIfDue removes what was adopted and not announced again, once all neighbours have said End-of-RIB or the stale timer has run out.
-func (r *router) sweepIfDue(ctx context.Context, speaker *bgp.Speaker) {
+func (r *router) sweepIfDue(ctx context.Context, speaker speaker) {
 	r.mu.Lock()
 	due, late := r.allSynced(), time.Now().After(r.sweepAt)
 	if r.swept || !due && !late {
@@ -144,7 +147,9 @@ func (r *router) sweepIfDue(ctx context.Context, speaker *bgp.Speaker) {
 }
 
 // allSynced says whether every neighbour has said all it has; r.mu is held.
-func (r *router) allSynced() bool { return r.vpcDone && r.customerSynced() }
+func (r *router) allSynced() bool {
+	return r.vpcDone && !r.unsettled && r.customerSynced() && !slices.ContainsFunc(r.vpc, func(v *vpcSide) bool { return v.ri.local() && !v.shut && !v.synced })
+}
 
 // customerSynced says whether every peer of the customer has said all it has; r.mu is held.
 func (r *router) customerSynced() bool {

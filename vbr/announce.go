@@ -10,42 +10,50 @@ import (
 )
 
 // announce tells each neighbour what the kernel holds that is for it, see heard, and takes back what no longer is.
-func (r *router) announce(speaker *bgp.Speaker, said []rib.Announcement) {
+func (r *router) announce(speaker speaker, said []rib.Announcement) {
 	var toCustomer []bgp.Advertisement
 	var fromCustomer []netip.Prefix
-	var toVPC []evpn.Route
-	var fromVPC []evpn.Key
+	var out outbox
 	for _, a := range said {
-		switch tell, back := turn(&a, nil); {
+		switch tell, back := r.spec.turn(&a, nil); {
 		case tell:
 			toCustomer = append(toCustomer, r.advertisement(a))
 		case back:
 			fromCustomer = append(fromCustomer, a.Prefix)
 		}
 		for i := range r.spec.ris {
+			if !r.tells(i) {
+				continue
+			}
 			ri := &r.spec.ris[i]
-			switch tell, back := turn(&a, ri); {
+			switch tell, back := r.spec.turn(&a, ri); {
 			case tell:
-				toVPC = append(toVPC, r.route(ri, a))
+				out.tell(ri, r.route(ri, a))
 			case back:
-				fromVPC = append(fromVPC, evpn.Key{RD: ri.rd, Prefix: a.Prefix})
+				out.takeBack(ri, a.Prefix)
 			}
 		}
 	}
-	err := errors.Join(
-		unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise),
-		r.host.backbone.export(toVPC, fromVPC))
+	err := errors.Join(unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise), r.send(&out))
 	r.degrade("announce", err)
 }
 
 // turn says whether an announcement is to be told to a neighbour, or what it was told is to be taken back; ri as with heard.
-func turn(a *rib.Announcement, ri *riSpec) (tell, back bool) {
+func (s *spec) turn(a *rib.Announcement, ri *riSpec) (tell, back bool) {
 	was, now := heard(a.Was, ri), heard(a.Source, ri)
-	return now && !(was && a.Stands), was && !now
+	return now && !(was && a.Stands && s.alike(a.Was, a.Source, ri)), was && !now
+}
+
+// alike says whether we add the same to what a neighbour hears of paths from two sources.
+func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
+	if ri == nil {
+		return s.standby(was) == s.standby(now)
+	}
+	return (was.Kind == rib.Connected) == (now.Kind == rib.Connected)
 }
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
-func (r *router) retell(speaker *bgp.Speaker) {
+func (r *router) retell(speaker speaker) {
 	var ads []bgp.Advertisement
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
@@ -62,11 +70,17 @@ func (r *router) export(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var routes []evpn.Route
+	var out outbox
 	r.mu.Lock()
-	r.rib.Told(func(a rib.Announcement) { routes = r.appendRoutes(routes, ris, a) })
+	r.rib.Told(func(a rib.Announcement) {
+		for i := range ris {
+			if heard(a.Source, &ris[i]) {
+				out.tell(&ris[i], r.route(&ris[i], a))
+			}
+		}
+	})
 	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(routes, nil))
+	r.degrade("announce", r.send(&out))
 }
 
 // unexport takes back all that the VPC sides of some router interfaces were told.
@@ -74,18 +88,22 @@ func (r *router) unexport(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var keys []evpn.Key
+	var out outbox
 	r.mu.Lock()
-	r.rib.Told(func(a rib.Announcement) { keys = appendKeys(keys, ris, a) })
+	r.rib.Told(func(a rib.Announcement) {
+		for i := range ris {
+			if heard(a.Source, &ris[i]) {
+				out.takeBack(&ris[i], a.Prefix)
+			}
+		}
+	})
 	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(nil, keys))
+	r.degrade("announce", r.send(&out))
 }
 
-// narrow takes back what router interfaces were told and no longer are to hear, because these or others cease to be for transit. What they are to
-// hear more, they are told by tellAgain.
-func (r *router) narrow(after *spec) {
-	var keys []evpn.Key
-	r.mu.Lock()
+// noLonger are the routes that router interfaces were told and are to hear no longer, because these or others cease to be for transit;
+// r.mu is held.
+func (r *router) noLonger(after *spec) (out outbox) {
 	r.rib.Told(func(a rib.Announcement) {
 		then := *a.Source
 		if ri := after.routerInterface(then.Through()); ri != nil {
@@ -94,12 +112,11 @@ func (r *router) narrow(after *spec) {
 		for i := range r.spec.ris {
 			before := &r.spec.ris[i]
 			if now := after.routerInterface(before.name); now != nil && heard(a.Source, before) && !heard(&then, now) {
-				keys = append(keys, evpn.Key{RD: before.rd, Prefix: a.Prefix})
+				out.takeBack(before, a.Prefix)
 			}
 		}
 	})
-	r.mu.Unlock()
-	r.degrade("announce", r.host.backbone.export(nil, keys))
+	return out
 }
 
 func unlessEmpty[T any](list []T, do func([]T) error) error {
@@ -111,39 +128,28 @@ func unlessEmpty[T any](list []T, do func([]T) error) error {
 
 // advertisement is a VPC prefix as the customer hears it: from us, with the VPC side's AS path behind ours.
 func (r *router) advertisement(a rib.Announcement) bgp.Advertisement {
-	return bgp.Advertisement{
+	ad := bgp.Advertisement{
 		Prefix: a.Prefix, ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin,
-		Communities: shutdown(a.Announce.Communities, r.records.drained.Load()),
+		Communities: shutdown(a.Announce.Communities, r.records.drained.Load()), LargeComms: rib.WithoutTrail(a.Announce.LargeCommunities),
 	}
-}
-
-// appendRoutes appends the type-5 routes of a prefix, one for each of the router interfaces that is to hear of it.
-func (r *router) appendRoutes(out []evpn.Route, ris []riSpec, a rib.Announcement) []evpn.Route {
-	for i := range ris {
-		if heard(a.Source, &ris[i]) {
-			out = append(out, r.route(&ris[i], a))
-		}
-	}
-	return out
+	r.spec.yield(&ad, r.spec.standby(a.Source))
+	return ad
 }
 
 // route is a prefix as the other side of a router interface hears it.
 func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	drained := r.records.drained.Load() && a.Source.Kind != rib.Connected // see arrangeLines
-	return evpn.Route{
-		Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.opts.Backbone.VTEP, VNI: ri.vni,
+	x := evpn.Route{
+		Key: evpn.Key{RD: ri.rd, Prefix: a.Prefix}, NextHop: r.host.vtep(), VNI: ri.vni,
 		RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target},
 		ASPath: asSequence(a.Announce.ASPath), Origin: a.Announce.Origin, MED: a.Announce.MED, HasMED: a.Announce.HasMED,
-		HasLocalPref: drained, Communities: shutdown(a.Announce.Communities, drained),
+		Communities: shutdown(a.Announce.Communities, drained), LargeCommunities: r.spec.trail(a),
 	}
-}
-
-// appendKeys appends what names these routes.
-func appendKeys(out []evpn.Key, ris []riSpec, a rib.Announcement) []evpn.Key {
-	for i := range ris {
-		if heard(a.Source, &ris[i]) {
-			out = append(out, evpn.Key{RD: ris[i].rd, Prefix: a.Prefix})
-		}
+	if a.Source.Kind != rib.Connected {
+		ri.prefer(&x)
 	}
-	return out
+	if drained {
+		x.LocalPref, x.HasLocalPref = 0, true
+	}
+	return x
 }

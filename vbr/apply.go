@@ -1,6 +1,7 @@
 package vbr
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -107,6 +108,7 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 	for name, err := range refused {
 		h.refuse(in.Router(name), err)
 	}
+	h.restOthers(in)
 	a.mu.Lock()
 	a.handed = out
 	a.mu.Unlock()
@@ -155,13 +157,18 @@ func (h *Host) settle(ctx context.Context, out handout) error {
 func (h *Host) retireOthers(in *intent.Intent, out *handout) map[*router]<-chan struct{} {
 	removed := make(map[*router]<-chan struct{})
 	names := make(map[string]bool, len(in.Routers))
+	why := make(map[string]string)
 	for i := range in.Routers {
-		names[in.Routers[i].Name] = true
+		r := &in.Routers[i]
+		if names[r.Name] = r.Runs(); !r.Runs() {
+			why[r.Name] = r.VBRStatus()
+		}
 	}
 	for _, r := range h.allRouters() {
-		if !names[r.name] {
-			h.log.Info("router deleted", "router", r.name)
-			r.note(vbrv1.Event_TYPE_ROUTER_DELETED, r.name, "no longer wanted")
+		if !names[r.name] && (why[r.name] == "" || !r.unserved) {
+			text := cmp.Or(why[r.name], "no longer wanted")
+			h.log.Info("router deleted", "router", r.name, "reason", text)
+			r.note(vbrv1.Event_TYPE_ROUTER_DELETED, r.name, text)
 			removed[r] = h.retire(r)
 			out.done = append(out.done, removed[r])
 		}
@@ -184,6 +191,9 @@ func (h *Host) awaitTables(ctx context.Context, in *intent.Intent, removed map[*
 	}
 	h.await(ctx, waits)
 	for r, gone := range removed {
+		if x := in.Router(r.name); x != nil {
+			continue // it rests, and keeps its table's number
+		}
 		select {
 		case <-gone:
 			err := h.ids.keep(func(name string) bool { return name != r.name })
@@ -248,7 +258,9 @@ func (h *Host) targets(specs []*spec, refused map[string]error) map[evpn.RouteTa
 	}
 	for _, s := range specs {
 		for _, ri := range s.ris {
-			targets[ri.target] = true
+			if ri.remote() {
+				targets[ri.target] = true
+			}
 		}
 	}
 	return targets
@@ -277,7 +289,7 @@ func (h *Host) serve(s *spec) <-chan struct{} {
 func (h *Host) refuse(in *intent.Router, err error) {
 	r := h.router(in.Name)
 	if r == nil || r.unserved {
-		r = newRouter(h, &spec{name: in.Name, owner: in.Owner})
+		r = newRouter(h, &spec{kind: in.Kind, name: in.Name, owner: in.Owner})
 		r.unserved = true
 		r.setReady()
 		h.keepRouter(r)

@@ -14,6 +14,7 @@ func (r *router) arrange(s *spec, state link.State) {
 	r.rib.SetRules(s.rules)
 	r.arrangeLines(s, state)
 	r.arrangeSessions(s, state)
+	r.arrangeVPC(s, state)
 	r.arrangeInterfaces(s, state)
 	r.devices = map[int]bool{state.VRF.Index: true}
 	for index := range deviceKinds(state) {
@@ -94,13 +95,15 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	had := r.vpc
 	r.vpc = make([]*vpcSide, len(s.ris))
 	for i, ri := range s.ris {
-		to := ri.source(state.Tunnels[i].Index)
+		to := ri.source(s.riDevice(i, state).Index)
 		j := slices.IndexFunc(had, func(v *vpcSide) bool { return v != nil && v.ri.same(&ri) })
 		if j < 0 {
 			r.vpc[i] = newVPCSide(ri, r.rib.AddSource(to), to.Device)
+			r.vpc[i].shut = true
 			continue
 		}
 		r.vpc[i], had[j] = had[j], nil
+		r.vpc[i].ri = ri
 		r.moveAdopted(r.vpc[i].device, adoptedSource(rib.RouterInterface, to.Device, &ri))
 		r.rib.ChangeSource(r.vpc[i].source, to)
 		r.vpc[i].moveTo(to.Device)
@@ -111,7 +114,8 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 			r.dropAdopted(v.device)
 		}
 	}
-	r.vpcDone = r.vpcDone || len(s.ris) == 0
+	r.vpcDone = r.vpcDone || !s.onBackbone()
+	r.unsettled = true
 }
 
 // moveAdopted makes what a predecessor left on a device be as what would be left now, over the device that took its place.
@@ -145,6 +149,7 @@ func (r *router) setLinksUp(state link.State) {
 		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up)
 	}
 	for i, v := range r.vpc {
-		r.rib.SetLinkUp(v.source, state.Tunnels[i].Up)
+		v.up = r.spec.riDevice(i, state).Up
+		r.rib.SetLinkUp(v.source, v.up)
 	}
 }

@@ -52,18 +52,14 @@ func newBackbone(h *Host) *backbone {
 	}
 }
 
-// attach hands the router all routes of these of its router interfaces, and from now on every change.
+// attach hands the router all routes of these of its router interfaces, and from now on every change: of those that are shut, presences only.
 func (b *backbone) attach(r *router, sides ...*vpcSide) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, v := range sides {
-		b.attached[v.ri.target] = append(b.attached[v.ri.target], attachment{r, v})
-	}
-	for _, p := range b.paths {
-		for _, v := range sides {
-			if slices.Contains(p.route.Targets, v.ri.target) {
-				r.offer(v, p.id, &p.route, nil)
-			}
+		if v.ri.target.IsValid() {
+			b.attached[v.ri.target] = append(b.attached[v.ri.target], attachment{r, v})
+			b.repeat(r, v, func(*evpn.Route) bool { return true })
 		}
 	}
 	if len(b.unsynced) == 0 {
@@ -71,11 +67,33 @@ func (b *backbone) attach(r *router, sides ...*vpcSide) {
 	}
 }
 
+// repeat offers one router interface what there is already, as far as it is wanted; b.mu is held.
+func (b *backbone) repeat(r *router, v *vpcSide, wanted func(*evpn.Route) bool) {
+	for _, p := range b.paths {
+		if wanted(&p.route) && slices.Contains(p.route.Targets, v.ri.target) {
+			r.offer(v, p.id, &p.route, nil)
+		}
+	}
+}
+
+// open has the routes of an attached router interface come in: those that are there, and from now on every change.
+func (b *backbone) open(r *router, v *vpcSide) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	r.mu.Lock()
+	v.shut = false
+	r.mu.Unlock()
+	b.repeat(r, v, func(route *evpn.Route) bool { return !isPresence(route) })
+}
+
 // detach hands the router nothing more for these of its router interfaces.
 func (b *backbone) detach(r *router, sides ...*vpcSide) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, v := range sides {
+		if !v.ri.target.IsValid() {
+			continue
+		}
 		rest := slices.DeleteFunc(b.attached[v.ri.target], func(a attachment) bool { return a.router == r && a.side == v })
 		if b.attached[v.ri.target] = rest; len(rest) == 0 {
 			delete(b.attached, v.ri.target)
@@ -173,7 +191,7 @@ func (b *backbone) deliver(id uint32, route, old *evpn.Route) {
 
 // useful says whether the route is for one of our router interfaces, and not our own come back from a route reflector.
 func (b *backbone) useful(route *evpn.Route) bool {
-	if route.NextHop == b.host.opts.Backbone.VTEP {
+	if route.NextHop == b.host.vtep() {
 		return false
 	}
 	return slices.ContainsFunc(route.Targets, func(t evpn.RouteTarget) bool { return b.wanted[t] })

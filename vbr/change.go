@@ -65,7 +65,7 @@ func (r *router) taken(s *spec) {
 }
 
 // change makes the living router what was given to it, and touches only what differs. An error ends the life.
-func (r *router) change(ctx context.Context, speaker *bgp.Speaker) error {
+func (r *router) change(ctx context.Context, speaker speaker) error {
 	next := r.given()
 	if next == nil {
 		return nil
@@ -82,14 +82,14 @@ func (r *router) change(ctx context.Context, speaker *bgp.Speaker) error {
 	if r.outgrown(next, state) {
 		return errChanged
 	}
-	r.unexport(specsOf(d.risGone))
+	r.partWith(specsOf(d.risGone))
 	r.tellAnew(next, d)
 	r.host.backbone.detach(r, r.sides(d.risGone)...)
 	r.mu.Lock()
 	r.arrange(next, state)
 	r.mu.Unlock()
 	r.host.backbone.attach(r, r.sides(d.risNew)...)
-	r.export(specsOf(d.risNew))
+	r.settleInterfaces()
 	r.flush(ctx, speaker)
 	r.prune(d, next.link, before.link.Lines)
 	r.degrade("peers", speaker.SetPeers(next.bgpPeers()))
@@ -107,7 +107,7 @@ func (r *router) takeBetweenLives() {
 	if r.reported != next {
 		r.report(next, d)
 	}
-	r.unexport(specsOf(d.risGone))
+	r.partWith(specsOf(d.risGone))
 	r.tellAnew(next, d)
 	r.mu.Lock()
 	r.forgetSources()
@@ -115,22 +115,24 @@ func (r *router) takeBetweenLives() {
 	r.spec, r.state = next, link.State{}
 	r.mu.Unlock()
 	r.prune(d, next.link, before.link.Lines)
-	r.late = append(r.late, specsOf(d.risNew)...)
 	r.taken(next)
 }
 
 // tellAnew takes back what router interfaces are to hear no longer, and has the next flush tell all neighbours what they are to hear now.
 func (r *router) tellAnew(next *spec, d delta) {
-	if len(d.risRetold) == 0 {
+	if len(d.risRetold) == 0 && r.spec.marks() == next.marks() {
 		return
 	}
-	r.narrow(next)
+	r.mu.Lock()
+	out := r.noLonger(next)
+	r.mu.Unlock()
+	r.degrade("announce", r.send(&out))
 	r.records.retell.Store(true)
 }
 
 // part ends the sessions that go, or move elsewhere, while their lines still are as they were, and takes the routes of those
 // that go out of the kernel.
-func (r *router) part(ctx context.Context, speaker *bgp.Speaker, d delta) {
+func (r *router) part(ctx context.Context, speaker speaker, d delta) {
 	var ends []netip.Addr
 	for _, p := range d.peersGone {
 		ends = append(ends, p.Address)
@@ -164,7 +166,7 @@ func (r *router) allDown(peers []netip.Addr) bool {
 
 // prune removes the devices that a change left over.
 func (r *router) prune(d delta, now link.Router, had []link.Line) {
-	if len(d.linesGone)+len(d.risGone) > 0 {
+	if len(d.linesGone)+len(d.risGone)+len(d.switchesGone) > 0 {
 		r.degrade("old devices", r.host.links.Prune(now, had))
 	}
 }

@@ -237,7 +237,7 @@ func customerAttrs(a *bgp.Attrs) *rib.Attrs {
 	ra := &rib.Attrs{
 		NextHop: a.NextHop, Origin: a.Origin,
 		MED: a.MED, HasMED: a.HasMED, LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref,
-		Communities: a.Communities, LargeCommunities: a.LargeComms,
+		Communities: a.Communities, LargeCommunities: rib.WithoutTrail(a.LargeComms),
 	}
 	if len(a.ASPath) > 0 {
 		ra.ASPath = make([]rib.Segment, len(a.ASPath))

@@ -34,6 +34,10 @@ type delta struct {
 	peersReset, peersLater          []peerChange // later: from the next establishment on
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
+	risChanged                      []riChange // other changes that no route leaves for, unless it becomes deactivated
+	switchesGone, switchesNew       []vswitch
+	switchesMoved                   []vswitch // other addresses or members, as they will be
+	others                          []string  // what else changes, live
 }
 
 // peerChange is a peer as it will be, and what changes.
@@ -55,9 +59,12 @@ func compare(before, after *spec) delta {
 	d.compareLines(before, after)
 	d.comparePeers(before, after)
 	d.compareInterfaces(before, after)
+	d.compareVPC(before, after)
+	d.compareRates(before, after)
 	rules := before.rules.Equal(after.rules)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
-		len(d.risGone)+len(d.risNew)+len(d.risRetold) > 0 || !rules {
+		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+
+		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.others) > 0 || !rules {
 		d.scope = scopeLive
 	}
 	d.compareRouters(before, after)
@@ -200,8 +207,11 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			continue
 		}
 		if ri.same(now) {
-			if ri.transit != now.transit {
-				d.risRetold = append(d.risRetold, riChange{*now, change("transit", ri.transit, now.transit)})
+			if why := toldOtherwise(&ri, now); len(why) > 0 {
+				d.risRetold = append(d.risRetold, riChange{*now, strings.Join(why, ", ")})
+			}
+			if why := ri.changes(now); why != "" {
+				d.risChanged = append(d.risChanged, riChange{*now, why})
 			}
 			continue
 		}
@@ -215,6 +225,15 @@ func (d *delta) compareInterfaces(before, after *spec) {
 		if ri.rd != now.rd {
 			why = append(why, change("its route distinguisher", ri.rd, now.rd))
 		}
+		if ri.opposite != now.opposite {
+			why = append(why, change("opposite_interface_id", orNone(ri.opposite), orNone(now.opposite)))
+		}
+		if ri.accepting != now.accepting {
+			why = append(why, change("role", role(&ri), role(now)))
+		}
+		if ri.local() != now.local() {
+			why = append(why, change("where the opposite is", place(&ri), place(now)))
+		}
 		text := strings.Join(why, ", ")
 		d.risGone = append(d.risGone, riChange{ri, text})
 		d.risNew = append(d.risNew, riChange{*now, text})
@@ -224,6 +243,17 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			d.risNew = append(d.risNew, riChange{riSpec: ri})
 		}
 	}
+}
+
+// toldOtherwise are the differences that change what neighbours are told, and nothing else.
+func toldOtherwise(before, after *riSpec) (why []string) {
+	if before.transit != after.transit {
+		why = append(why, change("transit", before.transit, after.transit))
+	}
+	if before.preference != after.preference {
+		why = append(why, change("preference", before.preference, after.preference))
+	}
+	return why
 }
 
 func (s *spec) routerInterface(name string) *riSpec {
@@ -237,7 +267,59 @@ func (s *spec) routerInterface(name string) *riSpec {
 
 // same says whether two specs of a router interface are the same on the network.
 func (ri *riSpec) same(o *riSpec) bool {
-	return ri.name == o.name && ri.vni == o.vni && ri.target == o.target && ri.rd == o.rd
+	return ri.name == o.name && ri.vni == o.vni && ri.target == o.target && ri.rd == o.rd &&
+		ri.opposite == o.opposite && ri.accepting == o.accepting && ri.local() == o.local() && (!ri.local() || ri.cable.router == o.cable.router)
+}
+
+// changes are what differs of two that are the same on the network, but for what toldOtherwise has.
+func (ri *riSpec) changes(o *riSpec) string {
+	var why []string
+	for _, f := range []struct {
+		name          string
+		before, after any
+	}{
+		{"owner", orNone(ri.pairOwner()), orNone(o.pairOwner())}, {"opposite_interface_owner_id", orNone(ri.oppositeOwner), orNone(o.oppositeOwner)},
+		{"opposite_region_id", orNone(ri.oppositeRegion), orNone(o.oppositeRegion)},
+		{"deactivated", ri.deactivated, o.deactivated}, {"spec", orNone(ri.size), orNone(o.size)},
+	} {
+		if f.before != f.after {
+			why = append(why, change(f.name, f.before, f.after))
+		}
+	}
+	return strings.Join(why, ", ")
+}
+
+// pairOwner is the owner, which counts of a pair only.
+func (ri *riSpec) pairOwner() string {
+	if !ri.paired() {
+		return ""
+	}
+	return ri.owner
+}
+
+func orNone(s string) string {
+	if s == "" {
+		return "none"
+	}
+	return s
+}
+
+// role is the side of a router interface, as Express Connect has it.
+func role(ri *riSpec) string {
+	if ri.accepting {
+		return "AcceptingSide"
+	}
+	return "InitiatingSide"
+}
+
+func place(ri *riSpec) string {
+	switch {
+	case ri.local():
+		return "this host"
+	case ri.remote():
+		return "the backbone"
+	}
+	return "nowhere yet"
 }
 
 // heir is after with what it inherits from the running spec: the router id, as long as it is still one of the router's addresses
@@ -262,7 +344,7 @@ func heir(running, after *spec) *spec {
 // without is the spec less the lines, with their sessions, and the router interfaces whose claims are taken.
 func (s *spec) without(taken func(claim string) bool) *spec {
 	out := *s
-	out.lines, out.peers, out.ris, out.link.Lines, out.link.Tunnels = nil, nil, nil, nil, nil
+	out.lines, out.peers, out.ris, out.link.Lines, out.link.Tunnels, out.link.Pairs = nil, nil, nil, nil, nil, nil
 	position := make(map[int]int)
 	for i, l := range s.lines {
 		if !taken(l.device) {
@@ -277,8 +359,15 @@ func (s *spec) without(taken func(claim string) bool) *spec {
 		}
 	}
 	for i, ri := range s.ris {
-		if !taken(s.link.Tunnels[i].Device) && !taken(ri.claim()) {
-			out.ris, out.link.Tunnels = append(out.ris, ri), append(out.link.Tunnels, s.link.Tunnels[i])
+		if taken(s.riDeviceName(i)) || taken(ri.claim()) {
+			continue
+		}
+		out.ris = append(out.ris, ri)
+		switch at, local, has := s.position(i); {
+		case local:
+			out.link.Pairs = append(out.link.Pairs, s.link.Pairs[at])
+		case has:
+			out.link.Tunnels = append(out.link.Tunnels, s.link.Tunnels[at])
 		}
 	}
 	return &out
@@ -290,7 +379,13 @@ func (s *spec) claims() (all []string) {
 		all = append(all, l.device)
 	}
 	for i, ri := range s.ris {
-		all = append(all, s.link.Tunnels[i].Device, ri.claim())
+		if d := s.riDeviceName(i); d != "" {
+			all = append(all, d)
+		}
+		all = append(all, ri.claim())
+	}
+	for _, w := range s.link.Switches {
+		all = append(all, w.Ports...)
 	}
 	return all
 }

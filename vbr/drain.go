@@ -15,7 +15,6 @@ import (
 
 	"github.com/google/renameio/v2"
 
-	"github.com/openvbr/openvbr/bgp"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -163,7 +162,7 @@ func (h *Host) SetDrained(router string, drained bool) (changed bool, err error)
 }
 
 // tellAgain tells all neighbours all again if that has to be, since what is told with it has changed.
-func (r *router) tellAgain(ctx context.Context, speaker *bgp.Speaker) {
+func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 	if !r.records.retell.Swap(false) {
 		return
 	}

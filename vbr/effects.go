@@ -24,8 +24,11 @@ func (h *Host) Effects(before, after *intent.Intent) []*vbrv1.Effect {
 	specs, refused := newSpecs(after, h.opts, draft)
 	var out []*vbrv1.Effect
 	for name, had := range current {
-		if routers[name].Name == "" {
+		switch r := routers[name]; {
+		case r.Name == "":
 			out = append(out, routerDeleted(had, h.live(name)))
+		case !r.Runs():
+			out = append(out, routerRested(had, r.VBRStatus(), h.live(name)))
 		}
 	}
 	for _, s := range specs {
@@ -141,10 +144,13 @@ func (l live) through(ri string) int {
 }
 
 func routerCreated(s *spec) *vbrv1.Effect {
+	has := fmt.Sprintf("%s, %s", count(len(s.lines), "line"), count(len(s.peers), "session"))
+	if s.kind == intent.VRouter {
+		has = count(len(s.switches), "vSwitch")
+	}
 	return &vbrv1.Effect{
 		Type: vbrv1.Effect_TYPE_ROUTER_CREATED, Router: s.name, Subject: s.name,
-		Text: fmt.Sprintf("router %s is created with %s, %s and %s", s.name,
-			count(len(s.lines), "line"), count(len(s.peers), "session"), count(len(s.ris), "router interface")),
+		Text: fmt.Sprintf("router %s is created with %s and %s", s.name, has, count(len(s.ris), "router interface")),
 	}
 }
 
@@ -183,6 +189,7 @@ func routerChanged(s *spec, d delta, l live) []*vbrv1.Effect {
 	x.lines(d)
 	x.sessions(d)
 	x.interfaces(d)
+	x.vpc(d)
 	return x.list
 }
 
@@ -255,7 +262,43 @@ func (x *effects) interfaces(d delta) {
 		x.add(vbrv1.Effect_TYPE_ROUTER_INTERFACE_DELETED, c.name, routes > 0, routes, "router interface %s %s%s", c.name, why, leaving(routes))
 	}
 	for _, c := range d.risNew {
-		x.add(vbrv1.Effect_TYPE_ROUTER_INTERFACE_CREATED, c.name, false, 0, "router interface %s is created with VNI %d and route target %s", c.name, c.vni, c.target)
+		x.add(vbrv1.Effect_TYPE_ROUTER_INTERFACE_CREATED, c.name, false, 0, "router interface %s is created%s", c.name, reach(&c.riSpec))
+	}
+	for _, c := range append(slices.Clone(d.risRetold), d.risChanged...) {
+		typ, routes := vbrv1.Effect_TYPE_ROUTER_INTERFACE_CREATED, 0
+		if c.deactivated {
+			typ, routes = vbrv1.Effect_TYPE_ROUTER_INTERFACE_DELETED, x.live.through(c.name)
+		}
+		x.add(typ, c.name, routes > 0, routes, "router interface %s: %s%s", c.name, c.why, leaving(routes))
+	}
+}
+
+// reach says how a router interface reaches its other end.
+func reach(ri *riSpec) string {
+	switch {
+	case ri.local():
+		return fmt.Sprintf(", paired with %s of router %s on this host", ri.opposite, ri.cable.router)
+	case ri.remote() && ri.paired():
+		return fmt.Sprintf(" with VNI %d and route target %s, paired with %s", ri.vni, ri.target, ri.opposite)
+	case ri.remote():
+		return fmt.Sprintf(" with VNI %d and route target %s", ri.vni, ri.target)
+	}
+	return fmt.Sprintf(", and waits for %s", orNone(ri.opposite))
+}
+
+// vpc is what a VRouter's own changes are, and the small ones of all routers.
+func (x *effects) vpc(d delta) {
+	for _, w := range d.switchesGone {
+		x.add(vbrv1.Effect_TYPE_LINE_DELETED, w.name, true, 0, "vSwitch %s (%s) is deleted", w.name, list(w.subnets))
+	}
+	for _, w := range d.switchesNew {
+		x.add(vbrv1.Effect_TYPE_LINE_CREATED, w.name, false, 0, "vSwitch %s (%s) is created", w.name, list(w.subnets))
+	}
+	for _, w := range d.switchesMoved {
+		x.add(vbrv1.Effect_TYPE_LINE_CREATED, w.name, true, 0, "vSwitch %s (%s) has other addresses or members", w.name, list(w.subnets))
+	}
+	for _, text := range d.others {
+		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, x.router, false, 0, "%s", text)
 	}
 }
 

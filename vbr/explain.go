@@ -91,9 +91,14 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 			s.devices[d.Index] = r.spec.link.Lines[i].Device
 		}
 	}
-	for i, d := range r.state.Tunnels {
-		if i < len(r.spec.link.Tunnels) {
-			s.devices[d.Index] = r.spec.link.Tunnels[i].Device
+	for i := range r.spec.ris {
+		if d := r.spec.riDevice(i, r.state); d.Index != 0 {
+			s.devices[d.Index] = r.spec.riDeviceName(i)
+		}
+	}
+	for i, d := range r.state.Switches {
+		if i < len(r.spec.switches) {
+			s.devices[d.Index] = r.spec.switches[i].device
 		}
 	}
 	s.up = make(map[netip.Addr]time.Time)

@@ -20,6 +20,8 @@ func heard(src *rib.Source, ri *riSpec) bool {
 	}
 	through := src.Through()
 	switch {
+	case through == inside:
+		return false
 	case ri == nil:
 		return through != ""
 	case through == "":
@@ -32,6 +34,8 @@ func heard(src *rib.Source, ri *riSpec) bool {
 func unheard(src *rib.Source, ri *riSpec) string {
 	through := src.Through()
 	switch {
+	case through == inside:
+		return "it is a vSwitch's subnet: the CIDR blocks of the VPC are told instead"
 	case through == ri.name:
 		return "its packets leave by this router interface, which is not told of its own"
 	case !src.Transit:

@@ -77,7 +77,7 @@ func TestTurn(t *testing.T) {
 	} {
 		var did []string
 		for _, name := range []string{"customer", "x", "y", "z"} {
-			switch tell, back := turn(&rib.Announcement{Was: tt.was, Source: tt.now, Stands: tt.stands}, neighbours[name]); {
+			switch tell, back := (&spec{}).turn(&rib.Announcement{Was: tt.was, Source: tt.now, Stands: tt.stands}, neighbours[name]); {
 			case tell && back:
 				t.Errorf("%s: %s is told and it is taken back", tt.name, name)
 			case tell:
@@ -111,7 +111,7 @@ func TestEveryNeighbourHoldsWhatIsForIt(t *testing.T) {
 		o.rib.Changes(10, func(c rib.Change) {
 			a := o.rib.Confirm(c, true)
 			for name, ri := range neighbours {
-				tell, back := turn(&a, ri)
+				tell, back := o.spec.turn(&a, ri)
 				if back && !holds[name] {
 					t.Errorf("step %d: %s is to let go of what it does not hold", i, name)
 				}

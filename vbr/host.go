@@ -35,6 +35,7 @@ type Host struct {
 	links    *link.Manager
 	ids      *ids
 	backbone *backbone
+	mates    mates
 	unswept  atomic.Int32 // routers that still hold what they adopted
 	events   *events.Log
 	drains   *drains
@@ -198,6 +199,7 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 	for name, err := range refused {
 		h.refuse(in.Router(name), err)
 	}
+	h.restOthers(in)
 	h.backbone.want(h.targets(specs, nil))
 	var lines []link.Line
 	var routers []link.Router
@@ -222,10 +224,14 @@ func (h *Host) Supports(in *intent.Intent) error {
 		for _, l := range r.Links {
 			need["vlan"] = need["vlan"] || l.VLAN != 0
 		}
+		need["bridge"] = need["bridge"] || len(r.Switches) > 0
 	}
-	need["vxlan"] = len(in.RouterInterfaces) > 0
+	for _, ri := range in.RouterInterfaces {
+		need["vxlan"] = need["vxlan"] || ri.VNI != 0
+		need["veth"] = need["veth"] || ri.Opposite != "" && in.Interface(ri.Opposite) != nil
+	}
 	var errs []error
-	for _, kind := range []string{"vrf", "vlan", "vxlan"} {
+	for _, kind := range []string{"vrf", "vlan", "vxlan", "bridge", "veth"} {
 		if need[kind] {
 			errs = append(errs, h.links.Supports(kind))
 		}
@@ -258,7 +264,7 @@ func (h *Host) removeOrphans(in *intent.Intent) error {
 			return err
 		}
 	}
-	return errors.Join(h.ids.keep(wanted), h.drains.keep(wanted))
+	return errors.Join(h.clearResting(in), h.ids.keep(wanted), h.drains.keep(wanted))
 }
 
 func (h *Host) startBackbone(ctx context.Context, restarting bool) error {

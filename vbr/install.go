@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"time"
 
-	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -33,7 +32,7 @@ func newInstaller() installer {
 }
 
 // flush takes the rib's changes to the kernel, batch by batch, and tells the neighbours what the kernel took. It ends when the rib has no more.
-func (r *router) flush(ctx context.Context, speaker *bgp.Speaker) {
+func (r *router) flush(ctx context.Context, speaker speaker) {
 	r.pace()
 	r.tellAgain(ctx, speaker)
 	if r.refused.due(time.Now()) {
@@ -43,13 +42,14 @@ func (r *router) flush(ctx context.Context, speaker *bgp.Speaker) {
 		r.changes = r.changes[:0]
 		r.mu.Lock()
 		r.rib.SetNow(time.Now())
-		lessons := r.lessons()
+		lessons, meetings := r.lessons(), r.meetings()
 		r.rib.Changes(batch, func(c rib.Change) { r.changes = append(r.changes, c) })
 		r.mu.Unlock()
-		if len(r.changes) == 0 && len(lessons) == 0 {
+		if len(r.changes) == 0 && len(lessons)+len(meetings) == 0 {
 			break
 		}
 		r.teach(lessons)
+		r.meet(meetings)
 		held := r.install(ctx)
 		r.announce(speaker, r.confirm(held))
 	}

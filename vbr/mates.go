@@ -72,14 +72,6 @@ func (n neighbour) export(gained []evpn.Route, lost []evpn.Key) error {
 	return nil
 }
 
-// far is who hears what leaves by a router interface.
-func (r *router) far(ri *riSpec) farEnd {
-	if ri.local() {
-		return neighbour{&r.host.mates, ri.opposite}
-	}
-	return r.host.backbone
-}
-
 // take takes in routes of the router at the other end of a local pair. That router's actor calls it.
 func (r *router) take(ri string, gained []evpn.Route, lost []evpn.Key) {
 	r.mu.Lock()

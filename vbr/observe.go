@@ -1,6 +1,7 @@
 package vbr
 
 import (
+	"cmp"
 	"fmt"
 	"maps"
 	"net/netip"
@@ -11,6 +12,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -80,7 +82,12 @@ func (h *Host) RouterStatus(name string) *vbrv1.RouterStatus {
 	for _, what := range slices.Sorted(maps.Keys(r.reasons)) {
 		s.Reasons = append(s.Reasons, what+": "+r.reasons[what])
 	}
-	if r.spec.routerID.IsValid() {
+	s.RouterType = r.spec.kind.String()
+	if r.spec.kind == intent.VBR {
+		s.VbrStatus = cmp.Or(r.spec.resting, "active")
+	}
+	s.Vswitches = r.switchStatus()
+	if r.spec.routerID.IsValid() && r.spec.kind == intent.VBR {
 		s.RouterId = r.spec.routerID.String()
 	}
 	s.Sessions, s.SessionsEstablished = r.countSessions()
@@ -114,8 +121,9 @@ func (r *router) lineStatus() []*vbrv1.LineStatus {
 func (r *router) interfaceStatus(backboneUp bool) []*vbrv1.RouterInterfaceStatus {
 	var out []*vbrv1.RouterInterfaceStatus
 	for i, ri := range r.spec.ris {
-		s := &vbrv1.RouterInterfaceStatus{Name: ri.name, Device: r.spec.link.Tunnels[i].Device, Vni: ri.vni, RouteTarget: ri.target.String()}
-		if backboneUp {
+		s := &vbrv1.RouterInterfaceStatus{Name: ri.name, Device: r.spec.riDeviceName(i), Vni: ri.vni}
+		r.describe(s, i)
+		if (backboneUp || ri.local()) && r.tells(i) {
 			s.Exported = uint32(r.countHeard(&ri, false) + r.countHeard(&ri, true))
 		}
 		if i < len(r.vpc) {

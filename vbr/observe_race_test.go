@@ -29,7 +29,7 @@ func TestLookWhileItMoves(t *testing.T) {
 		return netip.PrefixFrom(netip.AddrFrom4([4]byte{20, byte(i >> 8), byte(i), 0}), 24)
 	}
 	peer := netip.MustParseAddr("10.0.0.2")
-	loop(func(int) { o.flush(ctx, nil) })
+	loop(func(int) { o.flush(ctx, mute{}) })
 	loop(func(i int) {
 		attrs := &bgp.Attrs{NextHop: peer, ASPath: []bgp.Segment{{Type: bgp.ASSequence, ASNs: []uint32{65001, uint32(i % 9)}}}}
 		(*customer)(o.router).Update(bgp.Update{Peer: peer, Attrs: attrs, Announced: []netip.Prefix{prefix(i % 5000)}, Withdrawn: []netip.Prefix{prefix((i + 99) % 5000)}})

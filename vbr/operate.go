@@ -66,7 +66,7 @@ func (h *Host) ResetSession(router string, peer netip.Addr, soft bool) (int, err
 }
 
 // toReset are the peers meant, and the speaker that has them, nil between lives.
-func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker *bgp.Speaker, err error) {
+func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker speaker, err error) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, p := range r.spec.peers {

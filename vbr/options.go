@@ -1,18 +1,22 @@
 package vbr
 
 import (
+	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 // Options are the settings of a Host.
 type Options struct {
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
-	Timers   Timers
+	// Region is the host's, as router interfaces name it for their opposites; empty: one without a name.
+	Region string
+	Timers Timers
 	// StateDir holds what must survive a reboot: the ids given to routers and router interfaces.
 	StateDir string
 	// TableBase is the first routing table id given to routers that ask for none.
@@ -29,6 +33,8 @@ type Options struct {
 type Backbone struct {
 	ASN            uint32
 	RouterID, VTEP netip.Addr
+	// Region is what tells routers of the same name apart; see rib.Trail.
+	Region string
 	// Reserved are the provider's own prefixes, the VTEP and the peers among them; customers may not announce them.
 	Reserved []netip.Prefix
 	Peers    []evpn.Peer
@@ -44,4 +50,15 @@ type Timers struct {
 	Stale time.Duration
 	// Audit is the time between comparisons of the kernel's tables with ours.
 	Audit time.Duration
+}
+
+// privateASN stands for the backbone's where there is none, in marks that never leave the host (RFC 6996).
+const privateASN = 4200000086
+
+// trail is a router's mark in the trail of routes in transit.
+func (o *Options) trail(router string) [3]uint32 {
+	if o.Backbone == nil {
+		return rib.Trail(privateASN, o.Region, router)
+	}
+	return rib.Trail(o.Backbone.ASN, cmp.Or(o.Backbone.Region, o.Region), router)
 }

@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"net"
 	"net/netip"
+	"slices"
 
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
@@ -141,4 +142,9 @@ func (s *spec) riDeviceName(i int) string {
 		return s.link.Tunnels[at].Device
 	}
 	return ""
+}
+
+// onBackbone says whether anything of the router's comes over the backbone.
+func (s *spec) onBackbone() bool {
+	return slices.ContainsFunc(s.ris, func(ri riSpec) bool { return !ri.local() && ri.hasDevice() })
 }

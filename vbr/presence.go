@@ -3,7 +3,10 @@ package vbr
 import (
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"fmt"
+	"maps"
+	"net"
 	"net/netip"
 	"slices"
 
@@ -19,7 +22,7 @@ import (
 //
 // The digest is over both names and both owners, as the sender has them: who expects another does not take it for its opposite.
 const (
-	presenceAdmin   = 4200000086 // out of the private AS numbers (RFC 6996)
+	presenceAdmin   = privateASN
 	presenceVersion = 1
 
 	presenceFlags, presenceHigh, presenceLow = 1, 2, 3
@@ -119,10 +122,13 @@ func (ri *riSpec) stranger() string {
 // presenceRoute is the presence as a type-5 route.
 func (r *router) presenceRoute(ri *riSpec) evpn.Route {
 	return evpn.Route{
-		Key: evpn.Key{RD: ri.rd, Prefix: presencePrefix}, NextHop: r.host.opts.Backbone.VTEP, VNI: ri.vni,
+		Key: evpn.Key{RD: ri.rd, Prefix: presencePrefix}, NextHop: r.host.vtep(), VNI: ri.vni,
 		RouterMAC: evpn.MAC(ri.mac), Targets: []evpn.RouteTarget{ri.target}, LargeCommunities: ri.presence().communities(),
 	}
 }
+
+// isPresence says whether a type-5 route is one.
+func isPresence(route *evpn.Route) bool { return route != nil && route.Prefix == presencePrefix }
 
 // seen is a presence that a path brought, and who is there.
 type seen struct {
@@ -131,18 +137,77 @@ type seen struct {
 	mac  evpn.MAC
 }
 
+// see takes in what path id says of the opposite; a nil route, or one that says nothing, takes it back. r.mu is held.
+func (r *router) see(v *vpcSide, id uint32, route *evpn.Route) {
+	if !v.ri.paired() {
+		return // a gateway's own business
+	}
+	if old, ok := v.seen[id]; ok {
+		v.release(old.vtep)
+		delete(v.seen, id)
+	}
+	if route != nil {
+		if p, ok := parsePresence(route.LargeCommunities); ok {
+			v.seen[id] = seen{p, route.NextHop, route.RouterMAC}
+			v.refer(route.NextHop, route.RouterMAC)
+		}
+	}
+	r.unsettled, v.mated = true, false
+}
+
 // opposite is what all the presences together say: one that is meant is enough, for a reflector may repeat an old one of another.
 func (v *vpcSide) opposite() (o riOpposite, why string) {
 	why = fmt.Sprintf("interface %s has not shown up", v.ri.opposite)
-	ids := make([]uint32, 0, len(v.seen))
-	for id := range v.seen {
-		ids = append(ids, id)
-	}
-	slices.Sort(ids)
-	for _, id := range ids {
+	for _, id := range slices.Sorted(maps.Keys(v.seen)) {
 		if now, text := v.ri.judge(v.seen[id].presence); now > o {
 			o, why = now, text
 		}
 	}
 	return o, why
+}
+
+// meeting is an opposite whose link address the kernel has to learn, for probes and for what a local pair tells.
+type meeting struct {
+	device int
+	addr   netip.Addr
+	mac    net.HardwareAddr
+}
+
+// meetings are those to come; r.mu is held.
+func (r *router) meetings() (ms []meeting) {
+	for _, v := range r.vpc {
+		if !v.ri.paired() || v.mated || v.device == 0 {
+			continue
+		}
+		if v.ri.local() {
+			ms = append(ms, meeting{v.device, v.ri.far, v.ri.cable.farMAC})
+			v.mated = true
+			continue
+		}
+		for _, id := range slices.Sorted(maps.Keys(v.seen)) {
+			if s := v.seen[id]; v.ri.means(s.presence) {
+				ms = append(ms, meeting{v.device, v.ri.far, s.mac[:]})
+				v.mated = true
+			}
+		}
+	}
+	return ms
+}
+
+// means says whether the presence is that of the opposite.
+func (ri *riSpec) means(p presence) bool {
+	o, _ := ri.judge(p)
+	return o >= oppositeDeactivated
+}
+
+// meet tells the kernel the link addresses of opposites. What fails is tried again at the next inspection.
+func (r *router) meet(ms []meeting) {
+	if len(ms) == 0 {
+		return
+	}
+	var errs []error
+	for _, m := range ms {
+		errs = append(errs, r.host.links.SetNeighbour(m.device, m.addr, m.mac))
+	}
+	r.degrade("opposites", errors.Join(errs...))
 }

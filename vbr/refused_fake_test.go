@@ -47,7 +47,7 @@ func (r *fakeRouter) announce(prefix string) {
 
 // act is what the actor does when it is woken; it returns how long it would sleep then, with nothing to do at most an hour.
 func (r *fakeRouter) act() time.Duration {
-	r.flush(r.t.Context(), nil)
+	r.flush(r.t.Context(), mute{})
 	if pause, waiting := r.deferred(); waiting {
 		return pause
 	}

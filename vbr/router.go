@@ -16,6 +16,7 @@ import (
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -46,29 +47,32 @@ type router struct {
 	// it; all others read it under mu.
 	spec     *spec
 	mu       sync.Mutex
-	speaker  *bgp.Speaker            // of this life; nil between lives
+	speaker  speaker                 // of this life; nil between lives
 	state    link.State              // what Ensure last found, by position in spec.link
 	rib      *rib.Table              // guarded by mu, as all below
 	sessions map[netip.Addr]*session // by peer address
 	lines    []rib.SourceID          // the connected subnets, by position in spec.lines
+	system   []rib.SourceID          // a VRouter's own routes: its CIDR blocks, then its vSwitches by position
 	vpc      []*vpcSide              // by position in spec.ris
-	vpcDone  bool                    // the backbone has said all it has since we started
-	adopted  map[int]rib.SourceID    // what a predecessor left, by device, until swept
-	owed     bool                    // adopted has routes of the customer's
-	swept    bool                    // adopted has been swept in this life
-	sweepAt  time.Time               // when adopted goes at the latest
-	devices  map[int]bool            // interface indexes of this life; nil between lives and while one begins
-	waiting  bool                    // between two lives
-	reasons  map[string]string       // why the router is degraded
-	next     *spec                   // what the router is to become; nil when that is spec
-	takers   []chan struct{}         // closed when next has been taken
-	leaving  bool                    // the router is no longer wanted: it says goodbye when its context ends
+	// interfaces are the states of the router interfaces, over all lives; unsettled: they may not be what the facts have them be.
+	interfaces map[string]*riRecord
+	unsettled  bool
+	vpcDone    bool                 // the backbone has said all it has since we started
+	adopted    map[int]rib.SourceID // what a predecessor left, by device, until swept
+	owed       bool                 // adopted has routes of the customer's
+	swept      bool                 // adopted has been swept in this life
+	sweepAt    time.Time            // when adopted goes at the latest
+	devices    map[int]bool         // interface indexes of this life; nil between lives and while one begins
+	waiting    bool                 // between two lives
+	reasons    map[string]string    // why the router is degraded
+	next       *spec                // what the router is to become; nil when that is spec
+	takers     []chan struct{}      // closed when next has been taken
+	leaving    bool                 // the router is no longer wanted: it says goodbye when its context ends
 
 	records   records      // for those who look at it
 	installer              // owned by the actor's goroutine, as these are
 	listening []netip.Addr // what the speaker of this life listens on
 	reported  *spec        // the last that was said to be about to come
-	late      []riSpec     // router interfaces that came between lives, to be told what others were
 
 	cancel                         context.CancelFunc
 	sayReady, sayTried, sayCollect sync.Once
@@ -148,7 +152,7 @@ var (
 // end ends the actor. What neighbours were told stands, unless the router is no longer wanted.
 func (r *router) end() {
 	if r.isLeaving() {
-		r.unexport(r.spec.ris)
+		r.partWith(r.spec.ris)
 		r.sayCollect.Do(func() { r.host.collect(context.Background()) })
 	}
 	r.taken(nil)
@@ -172,7 +176,7 @@ func (r *router) isLeaving() bool {
 // live is one life: devices, adoption, sessions, and then the loop until something fundamental changes.
 func (r *router) live(ctx context.Context) error {
 	state, err := r.host.links.Ensure(r.spec.link)
-	if err != nil && !usable(state) {
+	if err != nil && !r.spec.usable(state) {
 		return err
 	}
 	r.degrade("devices", err)
@@ -180,7 +184,10 @@ func (r *router) live(ctx context.Context) error {
 		return err
 	}
 	defer r.endLife()
-	speaker, err := bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
+	r.host.backbone.attach(r, r.vpc...)
+	defer func() { r.host.backbone.detach(r, r.vpc...) }()
+	r.settleInterfaces()
+	speaker, err := r.startSpeaker(ctx, state)
 	if err != nil {
 		return fmt.Errorf("start the BGP speaker: %w", err)
 	}
@@ -190,10 +197,7 @@ func (r *router) live(ctx context.Context) error {
 	r.mu.Unlock()
 	r.retell(speaker)
 	r.flush(ctx, speaker) // what was adopted goes out before any peer comes
-	r.host.backbone.attach(r, r.vpc...)
-	defer func() { r.host.backbone.detach(r, r.vpc...) }()
-	r.export(r.late)
-	r.late = nil
+	r.settleInterfaces()
 	r.setReady()
 	if err := speaker.SetPeers(r.spec.bgpPeers()); err != nil {
 		return fmt.Errorf("set BGP peers: %w", err)
@@ -203,15 +207,18 @@ func (r *router) live(ctx context.Context) error {
 	return r.loop(ctx, speaker)
 }
 
-func (r *router) closeSpeaker(s *bgp.Speaker) {
+func (r *router) closeSpeaker(s speaker) {
 	if err := s.Close(r.isLeaving()); err != nil {
 		r.log.Warn("the BGP speaker is slow to end", "err", err)
 	}
 }
 
-// usable says whether a router can live on what there is: its VRF and at least one line.
-func usable(s link.State) bool {
-	for _, l := range s.Lines {
+// usable says whether a router can live on what there is: its VRF and, of a VBR, at least one line.
+func (s *spec) usable(state link.State) bool {
+	if s.kind == intent.VRouter {
+		return state.VRF.Index != 0
+	}
+	for _, l := range state.Lines {
 		if l.Index != 0 {
 			return true
 		}
@@ -233,6 +240,9 @@ func (r *router) speakerConfig(state link.State) bgp.Config {
 // listenOn is where a router's speaker listens: on all its VRF has, so that a line may come later; in the default VRF, where others
 // listen too, on its lines' addresses.
 func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
+	if s.kind == intent.VRouter {
+		return nil
+	}
 	if s.link.VRF != "" {
 		addrs = []netip.Addr{netip.IPv4Unspecified()}
 		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
@@ -257,7 +267,7 @@ func (s *spec) bgpPeers() []bgp.Peer {
 }
 
 // loop serves the router until ctx ends or the devices move.
-func (r *router) loop(ctx context.Context, speaker *bgp.Speaker) error {
+func (r *router) loop(ctx context.Context, speaker speaker) error {
 	tick := time.NewTicker(time.Second)
 	defer tick.Stop()
 	later := time.NewTimer(time.Hour)
@@ -285,7 +295,10 @@ func (r *router) loop(ctx context.Context, speaker *bgp.Speaker) error {
 			r.expireStale(now)
 			r.logCounts(now)
 		}
+		r.settleInterfaces()
 		r.flush(ctx, speaker)
+		r.settleInterfaces() // what was shut is clean now
+		r.endTelling()
 		r.sweepIfDue(ctx, speaker)
 		if pause, waiting := r.deferred(); waiting {
 			later.Reset(pause)
@@ -294,7 +307,7 @@ func (r *router) loop(ctx context.Context, speaker *bgp.Speaker) error {
 }
 
 // inspect compares devices and routes with what they should be, and mends.
-func (r *router) inspect(ctx context.Context, speaker *bgp.Speaker) error {
+func (r *router) inspect(ctx context.Context, speaker speaker) error {
 	now, err := r.host.links.Ensure(r.spec.link)
 	r.degrade("devices", err)
 	if r.outgrown(r.spec, now) {
@@ -319,7 +332,8 @@ func (r *router) inspect(ctx context.Context, speaker *bgp.Speaker) error {
 // outgrown says whether this life cannot go on with these devices: sockets are bound to a VRF that is gone, or do not
 // listen on an address of a line.
 func (r *router) outgrown(s *spec, now link.State) bool {
-	if now.VRF.Index != r.state.VRF.Index || len(now.Lines) != len(s.lines) || len(now.Tunnels) != len(s.ris) {
+	if now.VRF.Index != r.state.VRF.Index || len(now.Lines) != len(s.lines) || len(now.Tunnels) != len(s.link.Tunnels) ||
+		len(now.Pairs) != len(s.link.Pairs) || len(now.Switches) != len(s.switches) {
 		return true
 	}
 	for _, a := range listenOn(s, now) {
@@ -351,10 +365,11 @@ func (r *router) endLife() {
 	r.mu.Unlock()
 }
 
-// moved says whether a line or tunnel has another index than before.
+// moved says whether a line, tunnel, pair or vSwitch has another index than before.
 func moved(a, b link.State) bool {
 	index := func(x, y link.Device) bool { return x.Index == y.Index }
-	return !slices.EqualFunc(a.Lines, b.Lines, index) || !slices.EqualFunc(a.Tunnels, b.Tunnels, index)
+	return !slices.EqualFunc(a.Lines, b.Lines, index) || !slices.EqualFunc(a.Tunnels, b.Tunnels, index) ||
+		!slices.EqualFunc(a.Pairs, b.Pairs, index) || !slices.EqualFunc(a.Switches, b.Switches, index)
 }
 
 // degrade notes that something is wrong, or with a nil error that it is right again, and logs the change.

@@ -159,7 +159,8 @@ func TestDrainedRoutesToVPC(t *testing.T) {
 	told := func() string {
 		var b strings.Builder
 		o.rib.Told(func(a rib.Announcement) {
-			for _, m := range o.appendRoutes(nil, o.spec.ris, a) {
+			for i := range o.spec.ris {
+				m := o.route(&o.spec.ris[i], a)
 				fmt.Fprintf(&b, "%s %v %v %d\n", m.Prefix, m.Communities, m.HasLocalPref, m.LocalPref)
 			}
 		})

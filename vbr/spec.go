@@ -64,10 +64,11 @@ type riSpec struct {
 	mac    net.HardwareAddr // of a local pair's end too
 	// transit: what comes by it leaves by others of the router that are for transit too, and the other way round.
 	transit bool
+	// preference is 1 to 100, higher is better; 0 means 50. See prefer.
+	preference uint32
 
 	accepting, deactivated                        bool
-	opposite, oppositeOwner, oppositeRegion, size string // of a pair, but for size, which is its specification
-	preference                                    uint32
+	opposite, oppositeOwner, oppositeRegion, size string       // of a pair, but for size, which is its specification
 	link                                          netip.Prefix // of a pair: our link address
 	far                                           netip.Addr   // of a pair: the opposite's
 	cable                                         *cable       // of a pair whose ends are both on this host
@@ -125,6 +126,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 	if opts.Backbone != nil {
 		s.rules.Backbone = opts.Backbone.Reserved
 	}
+	s.rules.Trail = opts.trail(r.Name)
 	asked := r.TableID
 	if r.DefaultVRF {
 		asked = mainTable

@@ -68,7 +68,7 @@ route_target: "64600:5001"
 func acmeSpec(t *testing.T, key string) (*spec, error) {
 	t.Helper()
 	in := parsed(t, strings.ReplaceAll(acmeYAML, "KEY", key))
-	return newSpec(&in.Routers[0], in.RouterInterfaces, testOptions(), loadedIDs(t, t.TempDir()))
+	return newSpec(in, &in.Routers[0], testOptions(), loadedIDs(t, t.TempDir()))
 }
 
 func TestSpec(t *testing.T) {
@@ -131,7 +131,7 @@ func TestSpecKeyMissing(t *testing.T) {
 // A router interface on a host without a backbone is an error.
 func TestSpecWithoutBackbone(t *testing.T) {
 	in := parsed(t, strings.ReplaceAll(acmeYAML, ", auth_key_file: KEY", ""))
-	_, err := newSpec(&in.Routers[0], in.RouterInterfaces, Options{}, loadedIDs(t, t.TempDir()))
+	_, err := newSpec(in, &in.Routers[0], Options{}, loadedIDs(t, t.TempDir()))
 	if err == nil || !strings.Contains(err.Error(), "ri-acme") || !strings.Contains(err.Error(), "backbone") {
 		t.Errorf("%v", err)
 	}
@@ -141,7 +141,7 @@ func TestSpecWithoutBackbone(t *testing.T) {
 func TestSpecDefaultVRF(t *testing.T) {
 	text := strings.ReplaceAll(acmeYAML, ", auth_key_file: KEY", "")
 	in := parsed(t, strings.Replace(text, "name: vbr-acme\n", "name: vbr-acme\nvrf: default\n", 1))
-	s, err := newSpec(&in.Routers[0], nil, testOptions(), loadedIDs(t, t.TempDir()))
+	s, err := newSpec(in, &in.Routers[0], testOptions(), loadedIDs(t, t.TempDir()))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -15,7 +15,12 @@ type vpcSide struct {
 	ri     riSpec
 	source rib.SourceID
 	device int
+	up     bool // the device carries packets
 	vteps  map[netip.Addr]*vtep
+	shut   bool            // no route comes in, see settleInterfaces
+	seen   map[uint32]seen // of a pair over the backbone: the presences, by path
+	synced bool            // of a local pair: the far end has told all it has
+	mated  bool            // of a pair: the kernel knows the opposite's link address
 }
 
 // vtep is a remote tunnel end point that routes lead to.
@@ -27,7 +32,7 @@ type vtep struct {
 }
 
 func newVPCSide(ri riSpec, source rib.SourceID, device int) *vpcSide {
-	return &vpcSide{ri: ri, source: source, device: device, vteps: make(map[netip.Addr]*vtep)}
+	return &vpcSide{ri: ri, source: source, device: device, vteps: make(map[netip.Addr]*vtep), seen: make(map[uint32]seen)}
 }
 
 // moveTo says that the router interface has another device now, which knows no VTEP yet.
@@ -35,7 +40,7 @@ func (v *vpcSide) moveTo(device int) {
 	if v.device == device {
 		return
 	}
-	v.device = device
+	v.device, v.mated = device, false
 	for _, t := range v.vteps {
 		t.known, t.taught = false, false
 	}
@@ -65,34 +70,44 @@ func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
 		return
 	}
 	r.mu.Lock()
+	if isPresence(route) || isPresence(old) {
+		r.see(v, id, route)
+		r.mu.Unlock()
+		poke(r.wake)
+		return
+	}
+	if v.shut {
+		r.mu.Unlock()
+		return
+	}
 	r.rib.SetNow(time.Now())
 	if route != nil {
-		v.refer(route)
+		v.refer(route.NextHop, route.RouterMAC)
 		r.rib.Announce(v.source, id, vpcAttrs(route), route.Prefix)
 	} else {
 		r.rib.Withdraw(v.source, id, old.Prefix)
 	}
 	if old != nil {
-		v.release(old)
+		v.release(old.NextHop)
 	}
 	r.mu.Unlock()
 	poke(r.wake)
 }
 
-func (v *vpcSide) refer(route *evpn.Route) {
-	t := v.vteps[route.NextHop]
+func (v *vpcSide) refer(a netip.Addr, mac evpn.MAC) {
+	t := v.vteps[a]
 	if t == nil {
 		t = &vtep{}
-		v.vteps[route.NextHop] = t
+		v.vteps[a] = t
 	}
-	if t.mac != route.RouterMAC {
-		t.mac, t.known, t.taught = route.RouterMAC, false, false
+	if t.mac != mac {
+		t.mac, t.known, t.taught = mac, false, false
 	}
 	t.refs++
 }
 
-func (v *vpcSide) release(route *evpn.Route) {
-	if t := v.vteps[route.NextHop]; t != nil {
+func (v *vpcSide) release(a netip.Addr) {
+	if t := v.vteps[a]; t != nil {
 		t.refs--
 	}
 }
@@ -100,7 +115,7 @@ func (v *vpcSide) release(route *evpn.Route) {
 // vpcAttrs are a type-5 route's attributes as the rib wants them. The gateway of an IPv6 prefix behind an IPv4 VTEP is the mapped address.
 func vpcAttrs(route *evpn.Route) *rib.Attrs {
 	a := &rib.Attrs{
-		NextHop: route.NextHop, Origin: route.Origin, Communities: route.Communities,
+		NextHop: route.NextHop, Origin: route.Origin, Communities: route.Communities, LargeCommunities: route.LargeCommunities,
 		MED: route.MED, HasMED: route.HasMED, LocalPref: route.LocalPref, HasLocalPref: route.HasLocalPref,
 	}
 	if route.Prefix.Addr().Is6() && route.NextHop.Is4() {
@@ -115,7 +130,7 @@ func vpcAttrs(route *evpn.Route) *rib.Attrs {
 // backboneSynced takes in that the backbone's peers have said all they have.
 func (r *router) backboneSynced() {
 	r.mu.Lock()
-	r.vpcDone = true
+	r.vpcDone, r.unsettled = true, true
 	r.mu.Unlock()
 	poke(r.wake)
 }
@@ -155,6 +170,7 @@ func (r *router) teachAgain() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for _, v := range r.vpc {
+		v.mated = false
 		for _, t := range v.vteps {
 			t.known = false
 		}

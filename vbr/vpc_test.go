@@ -87,7 +87,7 @@ func TestVTEPReferencesProperty(t *testing.T) {
 }
 
 // A customer's prefix goes out once for each router interface, with that interface's RD, route target, VNI and MAC.
-func TestAppendRoutes(t *testing.T) {
+func TestOutbox(t *testing.T) {
 	s := newScene(t)
 	r := s.router("acme", 5001, 5003)
 	for i := range r.spec.ris {
@@ -99,7 +99,12 @@ func TestAppendRoutes(t *testing.T) {
 		ASPath: []rib.Segment{{Type: rib.ASSequence, ASNs: []uint32{65001, 65009}}, {Type: rib.ASConfedSequence, ASNs: []uint32{1}}, {Type: rib.ASSet, ASNs: []uint32{7, 8}}},
 		MED:    7, HasMED: true, Communities: []uint32{1 << 16},
 	}}
-	routes, keys := r.appendRoutes(nil, r.spec.ris, a), appendKeys(nil, r.spec.ris, a)
+	var out outbox
+	for i := range r.spec.ris {
+		out.tell(&r.spec.ris[i], r.route(&r.spec.ris[i], a))
+		out.takeBack(&r.spec.ris[i], p)
+	}
+	routes, keys := out.backbone.gained, out.backbone.lost
 	if len(routes) != 2 || len(keys) != 2 {
 		t.Fatalf("%d routes, %d keys", len(routes), len(keys))
 	}

@@ -4,9 +4,11 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"net/netip"
+	"slices"
 
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 // vswitch is one subnet of a VRouter: a bridge.
@@ -43,4 +45,59 @@ func (s *spec) addVPC(r *intent.Router) {
 func switchName(router, name string) string {
 	h := sha256.Sum256([]byte(router + "\x00" + name))
 	return "vs" + hex.EncodeToString(h[:6])
+}
+
+// What a VRouter's own routes are called where operators see them.
+const (
+	cidrSource = "cidr_blocks"
+	// inside is in the place of a router interface for the vSwitches' subnets: nobody is told of them, but of the CIDR blocks around them.
+	inside = "inside the VPC"
+)
+
+// arrangeVPC offers the VPC's CIDR blocks to the other ends of its router interfaces: where no vSwitch has an address, the VRF's unreachable
+// default answers for the rest. The vSwitches' subnets are the kernel's own; they stay inside. r.mu is held.
+func (r *router) arrangeVPC(s *spec, state link.State) {
+	had, was := r.system, r.spec
+	r.system = nil
+	if s.kind != intent.VRouter {
+		return
+	}
+	if len(had) == 0 {
+		had, was = []rib.SourceID{r.rib.AddSource(rib.Source{Kind: rib.Connected, Name: cidrSource})}, &spec{}
+	}
+	r.offerSystem(had[0], &rib.Attrs{HasLocalPref: true, LocalPref: 2 * rib.DefaultLocalPref}, was.cidrs, s.cidrs) // before a vSwitch as large
+	r.system = had[:1:1]
+	left := had[1:]
+	for i, w := range s.switches {
+		to := rib.Source{Kind: rib.Connected, Name: w.device, Interface: inside, Device: state.Switches[i].Index}
+		j := slices.IndexFunc(was.switches, func(o vswitch) bool { return o.device == w.device })
+		if j < 0 || j >= len(left) {
+			id := r.rib.AddSource(to)
+			r.offerSystem(id, &rib.Attrs{}, nil, w.subnets)
+			r.system = append(r.system, id)
+			continue
+		}
+		r.rib.ChangeSource(left[j], to)
+		r.offerSystem(left[j], &rib.Attrs{}, was.switches[j].subnets, w.subnets)
+		r.system = append(r.system, left[j])
+	}
+	for _, id := range left {
+		if !slices.Contains(r.system, id) {
+			r.rib.RemoveSource(id)
+		}
+	}
+}
+
+// offerSystem makes what a source of the router's own offers be want, where it was had.
+func (r *router) offerSystem(id rib.SourceID, a *rib.Attrs, had, want []netip.Prefix) {
+	for _, p := range had {
+		if !slices.Contains(want, p) {
+			r.rib.Withdraw(id, 0, p)
+		}
+	}
+	for _, p := range want {
+		if !slices.Contains(had, p) {
+			r.rib.Announce(id, 0, a, p)
+		}
+	}
 }

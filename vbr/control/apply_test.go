@@ -135,7 +135,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"all problems at once", admin, port("pc-2", "", "eth/2", "") + line("vbr-b", "", "pc-1", 100, "bgp_peers: [{peer_ip_address: 10.0.0.9, peer_asn: 65001}]\n") + door("ri-b", "", "vbr-x", 5001), nil, `InvalidArgument
 PhysicalConnection/pc-2.device: "eth/2": not a network device name; legal: 1..15 characters without '/', ':' or space
 RouterInterface/ri-b.route_target: "64600:5001": route target is already that of RouterInterface/ri-acme; legal: a route target of its own
-RouterInterface/ri-b.router_id: "vbr-x": no such VirtualBorderRouter; did you mean "vbr-b"?; legal: vbr-acme, vbr-b, vbr-hidden
+RouterInterface/ri-b.router_id: "vbr-x": no such VirtualBorderRouter or VRouter; did you mean "vbr-b"?; legal: vbr-acme, vbr-b, vbr-hidden
 RouterInterface/ri-b.vni: 5001: VNI is already that of RouterInterface/ri-acme; legal: a VNI of its own
 VirtualBorderRouter/vbr-b.bgp_peers[0].peer_ip_address: "10.0.0.9": on none of the VBR's link subnets; legal: 10.0.0.1..10.0.0.2
 VirtualBorderRouter/vbr-b.vlan_id: 100: VLAN on pc-1 is already that of VirtualBorderRouter/vbr-acme; legal: a VLAN no other line of the port has`},
@@ -155,7 +155,7 @@ PhysicalConnection.name: "pc.1": not a resource name; legal: a-z, 0-9 and '-' in
 		{"a VLAN of another", beta, line("vbr-beta", "beta", "pc-1", 100, ""), nil, "InvalidArgument\nVirtualBorderRouter/vbr-beta.vlan_id: 100: VLAN on pc-1 is in use; legal: a VLAN no other line of the port has"},
 		{"a VNI of another", beta, line("vbr-beta", "beta", "pc-1", 300, "") + door("ri-beta", "beta", "vbr-beta", 5001), nil,
 			"InvalidArgument\nRouterInterface/ri-beta.route_target: \"64600:5001\": route target is in use; legal: a route target of its own\nRouterInterface/ri-beta.vni: 5001: VNI is in use; legal: a VNI of its own"},
-		{"a door to another's router", beta, door("ri-beta", "beta", "vbr-acme", 7), nil, "InvalidArgument\nRouterInterface/ri-beta.router_id: \"vbr-acme\": no such VirtualBorderRouter; legal: vbr-hidden"},
+		{"a door to another's router", beta, door("ri-beta", "beta", "vbr-acme", 7), nil, "InvalidArgument\nRouterInterface/ri-beta.router_id: \"vbr-acme\": no such VirtualBorderRouter or VRouter; legal: vbr-hidden"},
 		{"a misspelt port", beta, line("vbr-beta", "beta", "pc-2", 300, ""), nil, "InvalidArgument\nVirtualBorderRouter/vbr-beta.physical_connection_id: \"pc-2\": no such PhysicalConnection; legal: the name of a PhysicalConnection"},
 		{"another's line breaks", acme, port("pc-acme", "acme", "eth2", "host: edge7\n"), nil, "InvalidArgument\n: resources of other owners rest on what this would change; legal: a change that leaves them as they are"},
 	} {

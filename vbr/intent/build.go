@@ -15,14 +15,14 @@ import (
 // add converts a document as far as it can be: a field that has a problem stays zero, and the checks leave zero
 // values alone.
 func (c *checker) add(d *Document) {
+	if d.New {
+		c.brought[labelOf(d.Message)] = true
+	}
 	switch m := d.Message.(type) {
 	case *vbrv1.PhysicalConnection:
 		c.in.PhysicalConnections = append(c.in.PhysicalConnections, PhysicalConnection{
 			Name: m.GetName(), Owner: m.GetOwner(), Description: m.GetDescription(), Host: m.GetHost(), Device: m.GetDevice(), Origin: d.Origin})
 	case *vbrv1.RouterInterface:
-		if d.New {
-			c.brought[m.GetName()] = true
-		}
 		c.in.RouterInterfaces = append(c.in.RouterInterfaces, c.routerInterface(d, m))
 	case *vbrv1.VirtualBorderRouter:
 		c.in.Routers = append(c.in.Routers, c.router(d, m))

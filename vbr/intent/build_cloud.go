@@ -19,6 +19,9 @@ func (c *checker) routerInterface(d *Document, m *vbrv1.RouterInterface) RouterI
 	if m.Preference != nil {
 		ri.Preference = m.GetPreference()
 	}
+	c.alone(d, "", "opposite_router_id", m.GetOppositeRouterId(), "opposite_interface_id", ri.Opposite)
+	c.alone(d, "", "opposite_interface_owner_id", m.GetOppositeInterfaceOwnerId(), "opposite_interface_id", ri.Opposite)
+	c.alone(d, "", "opposite_region_id", m.GetOppositeRegionId(), "opposite_interface_id", ri.Opposite)
 	if ri.OppositeOwner == "" && ri.Opposite != "" {
 		ri.OppositeOwner = ri.Owner
 	}
@@ -39,9 +42,18 @@ func (c *checker) vSwitch(d *Document, m *vbrv1.VSwitch, path string) Switch {
 	if m.GetCidrBlock()+m.GetIpv6CidrBlock() == "" && !d.flawed(path) && !d.flaws[join(path, "cidr_block")] && !d.flaws[join(path, "ipv6_cidr_block")] {
 		c.failDoc(d, path, "the vSwitch has no subnet", "cidr_block, ipv6_cidr_block or both")
 	}
+	c.alone(d, path, "gateway_ip", m.GetGatewayIp(), "cidr_block", m.GetCidrBlock())
+	c.alone(d, path, "ipv6_gateway_ip", m.GetIpv6GatewayIp(), "ipv6_cidr_block", m.GetIpv6CidrBlock())
 	s.IPv4, s.GW4 = c.subnet(d, join(path, "cidr_block"), m.GetCidrBlock(), m.GetGatewayIp())
 	s.IPv6, s.GW6 = c.subnet(d, join(path, "ipv6_cidr_block"), m.GetIpv6CidrBlock(), m.GetIpv6GatewayIp())
 	return s
+}
+
+// alone refuses a field that means something only beside another which is not given.
+func (c *checker) alone(d *Document, path, field, value, other, otherValue string) {
+	if value != "" && otherValue == "" && !d.flawed(join(path, field)) && !d.flawed(join(path, other)) {
+		c.failDoc(d, join(path, field), "there is no "+other, other+" beside it, or neither")
+	}
 }
 
 // subnet is one family of a vSwitch, with the default of its gateway.
@@ -50,7 +62,7 @@ func (c *checker) subnet(d *Document, path, cidr, gateway string) (netip.Prefix,
 	if err != nil || d.flawed(path) {
 		return netip.Prefix{}, netip.Addr{}
 	}
-	if gw, err := netip.ParseAddr(gateway); err == nil {
+	if gw, err := netip.ParseAddr(gateway); err == nil && gw.Is4() == p.Addr().Is4() {
 		return p, gw
 	}
 	if p.Addr().Is6() {
@@ -59,12 +71,14 @@ func (c *checker) subnet(d *Document, path, cidr, gateway string) (netip.Prefix,
 	return p, lastAddr(p).Prev().Prev()
 }
 
-// prefixes reads a list of prefixes; those that are none have a problem already.
+// prefixes reads a list of prefixes; those that are none have a problem already and stay zero.
 func (c *checker) prefixes(d *Document, path string, list []string) (out []netip.Prefix) {
 	for i, text := range list {
-		if p, err := netip.ParsePrefix(text); err == nil && !d.flawed(item(path, i)) {
-			out = append(out, p)
+		p, err := netip.ParsePrefix(text)
+		if err != nil || d.flawed(item(path, i)) {
+			p = netip.Prefix{}
 		}
+		out = append(out, p)
 	}
 	return out
 }
@@ -74,7 +88,7 @@ func (c *checker) routes(d *Document, entries []*vbrv1.RouteEntry) (out []Route)
 		path := item("route_entries", i)
 		prefix, err := netip.ParsePrefix(m.GetDestinationCidrBlock())
 		if err != nil || d.flawed(join(path, "destination_cidr_block")) {
-			continue
+			prefix = netip.Prefix{}
 		}
 		r := Route{Prefix: prefix, Priority: DefaultPriority, Description: m.GetDescription()}
 		if m.Priority != nil {

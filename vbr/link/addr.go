@@ -62,7 +62,7 @@ func (m *Manager) releasePort(name string) error {
 	if err != nil || l == nil || ours(l.Attrs()) {
 		return err
 	}
-	errs := []error{m.removeAddrs(l.Attrs().Index), m.ensureRate(l.Attrs().Index, Rate{})}
+	errs := []error{m.removeAddrs(l.Attrs().Index), m.removeRate(l.Attrs())}
 	if master := l.Attrs().MasterIndex; master != 0 {
 		vrf, err := m.nl.LinkByIndex(master)
 		switch {

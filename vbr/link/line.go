@@ -45,7 +45,7 @@ func (m *Manager) finish(r Router, l netlink.Link, addrs []netip.Prefix, rate Ra
 		return Device{Name: a.Name}, err
 	}
 	d, err := m.device(a.Name)
-	return d, errors.Join(err, m.ensureRate(a.Index, rate))
+	return d, errors.Join(err, m.ensureRate(r, l, rate))
 }
 
 // takePort puts an untagged line's port into the VRF, unless it belongs to something else.

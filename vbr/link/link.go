@@ -212,17 +212,23 @@ func (m *Manager) prune(rs []Router, gone []Line) error {
 // devices are the names of those the router needs.
 func (r *Router) devices() map[string]bool {
 	names := map[string]bool{r.VRF: true}
+	add := func(device string, rate Rate) {
+		names[device] = true
+		if rate.In > 0 {
+			names[inlet(device)] = true
+		}
+	}
 	for _, l := range r.Lines {
-		names[l.Device] = true
+		add(l.Device, l.Rate)
 	}
 	for _, t := range r.Tunnels {
-		names[t.Device] = true
+		add(t.Device, t.Rate)
 	}
 	for _, w := range r.Switches {
-		names[w.Device] = true
+		add(w.Device, Rate{})
 	}
 	for _, p := range r.Pairs {
-		names[p.Device] = true
+		add(p.Device, p.Rate)
 	}
 	return names
 }
@@ -239,7 +245,7 @@ func (m *Manager) Cleanup() (int, error) {
 			n++
 		}
 	}
-	return n, errors.Join(m.removeIf(ours, nil), m.removeAddrs(0), m.removeRates())
+	return n, errors.Join(m.removeRates(), m.removeIf(ours, nil), m.removeAddrs(0))
 }
 
 // removeIf deletes the devices that match, VRFs last, so that what they enslave goes first, and gives back the untagged lines'
@@ -352,6 +358,6 @@ func (m *Manager) device(name string) (Device, error) {
 		return Device{Name: name}, err
 	}
 	a := l.Attrs()
-	const running = unix.IFF_UP | unix.IFF_RUNNING
+	const running = unix.IFF_UP | unix.IFF_RUNNING | unix.IFF_LOWER_UP // without LOWER_UP, a device that was just set up seems to run for a moment
 	return Device{Name: name, Index: a.Index, Up: a.RawFlags&running == running}, nil
 }

@@ -40,7 +40,7 @@ func inNamespace(t *testing.T) *Manager {
 		t.Fatal(err)
 	}
 	t.Cleanup(m.Close)
-	for _, kind := range []string{"vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "tbf", "police"} {
+	for _, kind := range []string{"vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "ifb", "tbf", "mirred"} {
 		if err := m.Supports(kind); err != nil {
 			t.Fatalf("%v\nrun this test on a kernel that has it: make test", err)
 		}

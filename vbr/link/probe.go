@@ -28,21 +28,23 @@ func optionOf(kind string) option {
 		return option{"CONFIG_NET_SCH_TBF", "sch_tbf", "qdiscs"}
 	case "ingress":
 		return option{"CONFIG_NET_SCH_INGRESS", "sch_ingress", "qdiscs"}
-	case "police":
-		return option{"CONFIG_NET_ACT_POLICE and CONFIG_NET_CLS_MATCHALL", "-a act_police cls_matchall", "actions"}
+	case "ifb":
+		return option{"CONFIG_IFB", "ifb", "devices"}
+	case "mirred":
+		return option{"CONFIG_NET_ACT_MIRRED and CONFIG_NET_CLS_MATCHALL", "-a act_mirred cls_matchall", "actions"}
 	}
 	return option{"support for " + kind, kind, "devices"}
 }
 
-// Supports returns nil if the kernel can make what is of this kind ("vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth"; "tbf", "police"), else an
+// Supports returns nil if the kernel can make what is of this kind ("vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "ifb"; "tbf", "mirred"), else an
 // error that says what is missing and what to do. It makes nothing: what it asks for lacks what every kind requires. That a port can
-// carry two tags, or that there is matchall for "police", only the first use shows.
+// carry two tags, or that there is matchall for "mirred", only the first use shows.
 func (m *Manager) Supports(kind string) error {
 	var err error
 	switch kind {
 	case "tbf":
 		err = m.probeQdisc(kind)
-	case "police":
+	case "mirred":
 		err = m.probeAction(kind)
 	case "802.1ad":
 		err = m.probeDevice("vlan")

@@ -21,7 +21,7 @@ func TestExplain(t *testing.T) {
 		{"vlan", fmt.Errorf("VLAN 100 on eth1: %w", unix.EOPNOTSUPP), []string{"CONFIG_VLAN_8021Q", "modprobe 8021q", "VLAN 100 on eth1"}},
 		{"vxlan", unix.EOPNOTSUPP, []string{"CONFIG_VXLAN"}},
 		{"802.1ad", unix.EOPNOTSUPP, []string{"CONFIG_VLAN_8021Q"}},
-		{"police", unix.ENOENT, []string{"cannot make police actions", "CONFIG_NET_ACT_POLICE"}},
+		{"mirred", unix.ENOENT, []string{"cannot make mirred actions", "CONFIG_NET_ACT_MIRRED"}},
 		{"vrf", unix.EPERM, []string{"CAP_NET_ADMIN"}},
 		{"vrf", unix.EBUSY, []string{"device or resource busy"}},
 	} {
@@ -44,7 +44,7 @@ func TestSupports(t *testing.T) {
 		t.Errorf("unknown kind: %v", err)
 	}
 	before := picture(t)
-	for _, kind := range []string{"vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "tbf", "police"} {
+	for _, kind := range []string{"vrf", "vlan", "802.1ad", "vxlan", "bridge", "veth", "ifb", "tbf", "mirred"} {
 		if err := m.Supports(kind); err != nil {
 			t.Error(err)
 		}

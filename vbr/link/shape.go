@@ -6,41 +6,40 @@ import (
 	"time"
 
 	"github.com/vishvananda/netlink"
-	"golang.org/x/sys/unix"
 )
 
 // Rate limits what a device sends (Out) and receives (In), each in bits per second of IP packets: IP header and payload count, Ethernet and
 // VLAN headers and the tunnel's encapsulation don't. 0 means no limit. Of a packet that the kernel handles as one for several
 // segments (GSO, GRO), the headers of the second and further segments are not counted: at most 4 % with full-sized TCP segments.
 //
-// Out is shaped (tbf, up to [queueTime] of queue), In is policed: what is too much is dropped. A queueing discipline
-// or an ingress filter that is not ours stays, and is an error.
+// Both are shaped: what is too much waits in a queue of 100 ms, and is dropped when that is full. Out is a tbf at the device's
+// root; In is one at the root of an IFB device of ours through which the device receives. A queueing discipline or an ingress filter that
+// is not ours stays, and is an error; the device works without that limit.
+//
+// A rate is changed in place. Only one that goes down to less than 105 Mbit/s loses what waits in the queue at that moment.
 type Rate struct{ Out, In uint64 }
 
 const (
-	// shapeHandle marks our tbf, policeHandle and policePref our ingress filter; the ingress qdisc itself can't have a handle of ours.
-	shapeHandle  = Group << 16
-	policeHandle = Group
-	policePref   = Group
+	// shapeHandle marks our tbf, filterHandle and filterPref our ingress filter; the ingress qdisc itself can't have a handle of ours.
+	shapeHandle  = 0x8686 << 16
+	filterHandle = 0x8686
+	filterPref   = Group
 
 	// shapeBurst has to hold what a coarse timer lets pass at a time (10 ms at 100 Hz), and a late one.
 	shapeBurst    = 40 * time.Millisecond
-	minShapeBurst = 16 << 10 // a jumbo frame
+	minShapeBurst = 16 << 10  // a jumbo frame
+	largestPacket = 512 << 10 // GSO_MAX_SIZE
 	queueTime     = 100 * time.Millisecond
 	minQueue      = 32 << 10
-	// policeBurst is what TCP needs to keep its rate over usual round trips.
-	policeBurst    = 100 * time.Millisecond
-	minPoliceBurst = 64 << 10 // the largest GRO packet
-	maxPoliceBurst = time.Minute
 )
 
 // ensureRate sets, changes in place or removes the device's two limits.
-func (m *Manager) ensureRate(index int, want Rate) error {
-	return errors.Join(m.ensureOut(index, want.Out), m.ensureIn(index, want.In))
+func (m *Manager) ensureRate(r Router, l netlink.Link, want Rate) error {
+	return errors.Join(m.ensureOut(l.Attrs(), want.Out), m.ensureIn(r, l, want.In))
 }
 
-func (m *Manager) ensureOut(index int, bps uint64) error {
-	q, err := m.qdisc(index, netlink.HANDLE_ROOT)
+func (m *Manager) ensureOut(a *netlink.LinkAttrs, bps uint64) error {
+	q, err := m.qdisc(a.Index, netlink.HANDLE_ROOT)
 	if err != nil {
 		return err
 	}
@@ -49,60 +48,22 @@ func (m *Manager) ensureOut(index int, bps uint64) error {
 	case bps == 0 && !own:
 		return nil
 	case bps == 0:
-		return m.delQdisc(index, netlink.HANDLE_ROOT, shapeHandle)
+		return m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle)
 	case own && q.shape == newShape(bps):
 		return nil
-	case !own && q.handle != 0: // the kernel's default qdiscs have none
-		return fmt.Errorf("the outgoing rate is not set: the qdisc %s %x: of device %d %w; delete it first", q.kind, q.handle>>16, index, ErrNotOurs)
-	}
-	return m.setShape(index, newShape(bps))
-}
-
-func (m *Manager) ensureIn(index int, bps uint64) error {
-	q, err := m.qdisc(index, netlink.HANDLE_INGRESS)
-	if err != nil {
-		return err
-	}
-	if q.kind == "" {
-		if bps == 0 {
-			return nil
-		}
-		if err := m.addIngress(index); err != nil {
+	case own && q.shape.outgrows(newShape(bps)):
+		if err := m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle); err != nil {
 			return err
 		}
-		return m.addPolice(index, bps)
+	case !own && q.handle != 0: // the kernel's default qdiscs have none
+		return fmt.Errorf("the outgoing rate is not set: the qdisc %s %x: of %s %w; delete it first", q.kind, q.handle>>16, a.Name, ErrNotOurs)
 	}
-	foreign := fmt.Errorf("the incoming rate is not set: the qdisc %s of device %d and its filters %w; delete it first", q.kind, index, ErrNotOurs)
-	if q.kind != "ingress" {
-		if bps == 0 {
-			return nil
-		}
-		return foreign
-	}
-	own, others, err := m.filters(index)
-	switch {
-	case err != nil:
-		return err
-	case own == nil && bps == 0:
-		return nil
-	case own == nil && others > 0:
-		return foreign
-	case own == nil:
-		return m.addPolice(index, bps)
-	case bps == 0:
-		return m.delPolice(index, others == 0)
-	case own.bytes == bytesOf(bps):
-		return nil
-	}
-	return m.changePolice(own.action, bps)
+	return m.setShape(a.Index, newShape(bps))
 }
 
-// delPolice removes our filter, and the ingress qdisc when nobody else uses it.
-func (m *Manager) delPolice(index int, last bool) error {
-	if last {
-		return m.delQdisc(index, netlink.HANDLE_INGRESS, 0)
-	}
-	return m.delFilter(index)
+// removeRate takes both limits off a device.
+func (m *Manager) removeRate(a *netlink.LinkAttrs) error {
+	return errors.Join(m.ensureOut(a, 0), m.removeIn(a))
 }
 
 // removeRates takes our limits off all devices.
@@ -113,8 +74,12 @@ func (m *Manager) removeRates() error {
 	}
 	var errs []error
 	for _, index := range indexes {
-		if err := m.ensureRate(index, Rate{}); err != nil && !gone(err) && !errors.Is(err, unix.EINVAL) {
-			errs = append(errs, fmt.Errorf("link: rate of device %d: %w", index, err))
+		l, err := m.nl.LinkByIndex(index)
+		if err != nil {
+			continue // gone since
+		}
+		if err := m.removeRate(l.Attrs()); err != nil && !gone(err) {
+			errs = append(errs, fmt.Errorf("link: rate of %s: %w", l.Attrs().Name, err))
 		}
 	}
 	return errors.Join(errs...)
@@ -123,11 +88,17 @@ func (m *Manager) removeRates() error {
 // shape are tbf's parameters, in bytes.
 type shape struct {
 	rate         uint64 // a second
-	burst, limit uint32
+	burst, limit uint32 // a burst of 0 is one that we would not have chosen
+}
+
+// outgrows says whether a packet may wait in the queue that the other's burst would never let pass: tbf would stand still for good. Then it
+// has to be made anew, and what waits in it is lost.
+func (s shape) outgrows(other shape) bool {
+	return other.burst < largestPacket && (s.burst > other.burst || s.burst == 0)
 }
 
 func newShape(bps uint64) shape {
-	s := shape{rate: bytesOf(bps)}
+	s := shape{rate: max(bps/8, 1)} // 0 would mean none to the kernel
 	s.burst = uint32(max(within(s.rate, shapeBurst), minShapeBurst))
 	s.limit = uint32(max(within(s.rate, queueTime), minQueue))
 	return s
@@ -137,11 +108,3 @@ func newShape(bps uint64) shape {
 func within(rate uint64, d time.Duration) uint64 {
 	return min(rate/1000*uint64(d.Milliseconds()), 1<<31)
 }
-
-// policeTime is the burst of a rate as a time, which is how the kernel wants it.
-func policeTime(bps uint64) time.Duration {
-	return min(max(policeBurst, time.Duration(minPoliceBurst*uint64(time.Second)/bytesOf(bps))), maxPoliceBurst)
-}
-
-// bytesOf is a rate in bytes a second; 0 would mean none to the kernel.
-func bytesOf(bps uint64) uint64 { return max(bps/8, 1) }

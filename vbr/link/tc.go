@@ -13,18 +13,18 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// What linux/pkt_sched.h and linux/pkt_cls.h have and the library lacks.
+// What linux/pkt_sched.h, linux/pkt_cls.h and linux/tc_act/tc_mirred.h have and the library lacks.
 const (
-	stabBase      = 1 // TCA_STAB_BASE
-	policeRate64  = 8 // TCA_POLICE_RATE64
-	actionDrop    = 2 // TC_ACT_SHOT
-	actionTab     = 1 // TCA_ACT_TAB, and the number of the first action in it
-	rateTable     = 1024
-	ethernet      = 1 // TC_LINKLAYER_ETHERNET
-	anyCell       = 3
-	tick          = 64 * time.Nanosecond // PSCHED_TICKS2NS(1)
-	sizeofTcMsg   = nl.SizeofTcMsg
-	ethernetBytes = 14
+	stabBase       = 1                    // TCA_STAB_BASE
+	actionStolen   = 4                    // TC_ACT_STOLEN
+	egressRedirect = 1                    // TCA_EGRESS_REDIR
+	actionTab      = 1                    // TCA_ACT_TAB, and the number of the first action in it
+	ethernet       = 1                    // TC_LINKLAYER_ETHERNET
+	tick           = 64 * time.Nanosecond // PSCHED_TICKS2NS(1)
+	sizeofTcMsg    = nl.SizeofTcMsg
+	ethernetBytes  = 14
+	sizeofMirred   = 28 // the library's struct tc_mirred is 2 bytes too long
+	mirredIndex    = 24 // the target in it
 )
 
 // qdisc is a queueing discipline of a device; without one the kind is empty.
@@ -34,12 +34,13 @@ type qdisc struct {
 	shape  shape // tbf's
 }
 
-// qdisc returns what is at the root, or at the ingress. The request has the answer echoed: older kernels tell it to listeners only.
+// qdisc returns what is at the root, or at the ingress. The request has the answer echoed, which older kernels tell to listeners only, and
+// acknowledged: they say nothing else of a qdisc that is the kernel's invisible one.
 func (m *Manager) qdisc(index int, parent uint32) (qdisc, error) {
-	req := newRequest(m, unix.RTM_GETQDISC, unix.NLM_F_ECHO)
+	req := newRequest(m, unix.RTM_GETQDISC, unix.NLM_F_ECHO|unix.NLM_F_ACK)
 	req.AddData(&nl.TcMsg{Ifindex: int32(index), Parent: parent})
 	msgs, err := req.Execute(unix.NETLINK_ROUTE, unix.RTM_NEWQDISC)
-	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) { // EINVAL: there is the kernel's invisible one
+	if errors.Is(err, unix.ENOENT) || errors.Is(err, unix.EINVAL) { // EINVAL: a newer kernel says it of the invisible one
 		return qdisc{}, nil
 	}
 	if err != nil {
@@ -86,7 +87,7 @@ func parseShape(b []byte) (shape, error) {
 // sameTicks allows for what the kernel rounds.
 func sameTicks(ticks uint32, s shape) bool {
 	want := float64(s.burst) / float64(s.rate) * float64(time.Second/tick)
-	return math.Abs(float64(ticks)-want) <= want/100+1
+	return math.Abs(float64(ticks)-want) <= want/100+1 || want > math.MaxUint32 // a rate of a few bytes
 }
 
 // setShape makes or changes our tbf. The size table takes the Ethernet header off each packet's length: sent packets have theirs already.
@@ -97,7 +98,7 @@ func (m *Manager) setShape(index int, s shape) error {
 	stab := nl.NewRtAttr(nl.TCA_STAB, nil)
 	stab.AddRtAttr(stabBase, sizeSpec())
 	req.AddData(stab)
-	opt := nl.TcTbfQopt{Rate: rateSpec(s.rate), Limit: s.limit}
+	opt := nl.TcTbfQopt{Rate: nl.TcRateSpec{Linklayer: ethernet, Rate: uint32(min(s.rate, math.MaxUint32))}, Limit: s.limit}
 	options := nl.NewRtAttr(nl.TCA_OPTIONS, nil)
 	options.AddRtAttr(nl.TCA_TBF_PARMS, opt.Serialize())
 	options.AddRtAttr(nl.TCA_TBF_RATE64, binary.NativeEndian.AppendUint64(nil, s.rate))
@@ -117,10 +118,6 @@ func sizeSpec() []byte {
 	v := int32(overhead)
 	binary.NativeEndian.PutUint32(b[4:], uint32(v))
 	return b
-}
-
-func rateSpec(bytes uint64) nl.TcRateSpec {
-	return nl.TcRateSpec{CellLog: anyCell, Linklayer: ethernet, Rate: uint32(min(bytes, math.MaxUint32))}
 }
 
 func (m *Manager) addIngress(index int) error {
