@@ -35,6 +35,8 @@ type spec struct {
 	cidrs    []netip.Prefix // of a VRouter: what is told through its router interfaces
 	// resting: a VBR that is not to exist on the network, and its status; such a router has no actor.
 	resting string
+	// health is the router's own check; nil for none.
+	health *healthSpec
 	// left is what was left out of the spec, and why; nil for nothing.
 	left error
 }
@@ -72,6 +74,7 @@ type riSpec struct {
 	link                                          netip.Prefix // of a pair: our link address
 	far                                           netip.Addr   // of a pair: the opposite's
 	cable                                         *cable       // of a pair whose ends are both on this host
+	health                                        *healthSpec  // nil: none
 }
 
 // newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.
@@ -145,6 +148,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 		}
 	}
 	s.addVPC(r)
+	s.health = s.healthOf(r.Health)
 	for _, ri := range in.InterfacesOf(r.Name) {
 		if err := s.addInterface(in, &ri, opts.Backbone, ids); err != nil {
 			return nil, err
@@ -192,6 +196,7 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 	x := riSpec{
 		name: ri.Name, owner: ri.Owner, transit: ri.Transit, accepting: ri.Accepting, deactivated: ri.Deactivated, size: ri.Spec,
 		opposite: ri.Opposite, oppositeOwner: ri.OppositeOwner, oppositeRegion: ri.OppositeRegion, preference: ri.Preference,
+		health: s.healthOf(ri.Health),
 	}
 	if x.opposite != "" {
 		x.link, x.far = linkAddresses(&x)

@@ -21,6 +21,9 @@ type vpcSide struct {
 	seen   map[uint32]seen // of a pair over the backbone: the presences, by path
 	synced bool            // of a local pair: the far end has told all it has
 	mated  bool            // of a pair: the kernel knows the opposite's link address
+	// demoted: its health check has its routes step back, see demote; pinned: the check's target, see pin.
+	demoted bool
+	pinned  pin
 }
 
 // vtep is a remote tunnel end point that routes lead to.
