@@ -48,7 +48,11 @@ func (r *router) forgetSources() {
 	for _, id := range slices.Concat(r.lines, r.system) {
 		r.rib.RemoveSource(id)
 	}
+	for _, x := range r.statics {
+		r.rib.RemoveSource(x.source)
+	}
 	r.vpc, r.lines, r.system, r.owed = nil, nil, nil, false
+	r.statics = make(map[string]*statics)
 	r.adopted, r.sessions = make(map[int]rib.SourceID), make(map[netip.Addr]*session, len(r.spec.peers))
 }
 

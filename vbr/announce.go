@@ -2,7 +2,6 @@ package vbr
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
@@ -11,16 +10,10 @@ import (
 
 // announce tells each neighbour what the kernel holds that is for it, see heard, and takes back what no longer is.
 func (r *router) announce(speaker speaker, said []rib.Announcement) {
-	var toCustomer []bgp.Advertisement
-	var fromCustomer []netip.Prefix
+	var c forCustomer
 	var out outbox
 	for _, a := range said {
-		switch tell, back := r.spec.turn(&a, nil); {
-		case tell:
-			toCustomer = append(toCustomer, r.advertisement(a))
-		case back:
-			fromCustomer = append(fromCustomer, a.Prefix)
-		}
+		r.tellCustomer(&c, &a)
 		for i := range r.spec.ris {
 			if !r.tells(i) {
 				continue
@@ -34,8 +27,8 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 			}
 		}
 	}
-	err := errors.Join(unlessEmpty(fromCustomer, speaker.Withdraw), unlessEmpty(toCustomer, speaker.Advertise), r.send(&out))
-	r.degrade("announce", err)
+	r.tellNetworks(&c, false)
+	r.degrade("announce", errors.Join(c.send(speaker), r.send(&out)))
 }
 
 // turn says whether an announcement is to be told to a neighbour, or what it was told is to be taken back; ri as with heard.
@@ -54,15 +47,13 @@ func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
 func (r *router) retell(speaker speaker) {
-	var ads []bgp.Advertisement
+	var c forCustomer
 	r.mu.Lock()
-	r.rib.Told(func(a rib.Announcement) {
-		if heard(a.Source, nil) {
-			ads = append(ads, r.advertisement(a))
-		}
-	})
+	r.setNetworks()
+	r.rib.Told(func(a rib.Announcement) { r.tellCustomer(&c, &a) })
+	r.tellNetworks(&c, true)
 	r.mu.Unlock()
-	r.degrade("announce", unlessEmpty(ads, speaker.Advertise))
+	r.degrade("announce", c.send(speaker))
 }
 
 // export tells the VPC sides of router interfaces that have just come all that they are to hear.
@@ -117,6 +108,11 @@ func (r *router) noLonger(after *spec) (out outbox) {
 		}
 	})
 	return out
+}
+
+// send hands the customer's speaker what is for it.
+func (c *forCustomer) send(speaker speaker) error {
+	return errors.Join(unlessEmpty(c.back, speaker.Withdraw), unlessEmpty(c.ads, speaker.Advertise))
 }
 
 func unlessEmpty[T any](list []T, do func([]T) error) error {

@@ -22,6 +22,7 @@ func (r *router) arrange(s *spec, state link.State) {
 	}
 	r.spec, r.state = s, state
 	r.setLinksUp(state)
+	r.arrangeStatics(s, state)
 }
 
 // arrangeLines offers the lines' subnets: the kernel routes them itself, the VPC hears of them. It needs them for health checks of the

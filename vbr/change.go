@@ -90,6 +90,9 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.arrange(next, state)
 	r.mu.Unlock()
 	r.host.backbone.attach(r, r.sides(d.risNew)...)
+	if d.networks {
+		r.changeNetworks(speaker)
+	}
 	r.settleInterfaces()
 	r.flush(ctx, speaker)
 	r.prune(d, next.link, before.link.Lines)

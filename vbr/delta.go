@@ -38,6 +38,7 @@ type delta struct {
 	switchesGone, switchesNew       []vswitch
 	switchesMoved                   []vswitch // other addresses or members, as they will be
 	others                          []string  // what else changes, live
+	networks                        bool      // what the customer is told changes, see others
 }
 
 // peerChange is a peer as it will be, and what changes.
@@ -64,6 +65,7 @@ func compare(before, after *spec) delta {
 	if had, now := before.health.text(), after.health.text(); had != now {
 		d.others = append(d.others, change("health_check", had, now))
 	}
+	d.compareRoutes(before, after)
 	rules := before.rules.Equal(after.rules)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+

@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
 )
 
@@ -29,6 +30,29 @@ func (d *delta) compareVPC(before, after *spec) {
 	if !slices.Equal(before.cidrs, after.cidrs) {
 		d.others = append(d.others, change("cidr_blocks", list(before.cidrs), list(after.cidrs)))
 	}
+}
+
+// compareRoutes says what changes of the custom routes, of what the customer is told, and of the failover group.
+func (d *delta) compareRoutes(before, after *spec) {
+	if !reflect.DeepEqual(before.routes, after.routes) && len(before.routes)+len(after.routes) > 0 {
+		d.others = append(d.others, change("route_entries", routeList(before.routes), routeList(after.routes)))
+	}
+	if !slices.Equal(before.networks, after.networks) {
+		d.networks = true
+		d.others = append(d.others, change("bgp_networks", list(before.networks), list(after.networks)))
+	}
+	if before.group != after.group || before.groupRole != after.groupRole {
+		d.others = append(d.others, change("its part in a failover group", orNone(before.groupRole), orNone(after.groupRole)))
+	}
+}
+
+// routeList is short: whoever wants more has the diff.
+func routeList(routes []intent.Route) string {
+	var all []netip.Prefix
+	for _, r := range routes {
+		all = append(all, r.Prefix)
+	}
+	return list(all)
 }
 
 // compareRates says what changes of the lines' bandwidth.

@@ -173,4 +173,7 @@ func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 		r.mu.Unlock()
 		r.announce(speaker, said)
 	}
+	var c forCustomer
+	r.tellNetworks(&c, true)
+	r.degrade("announce", c.send(speaker))
 }

@@ -25,6 +25,7 @@ type story struct {
 	drained    bool
 	backboneUp bool
 	up         map[netip.Addr]time.Time // established sessions, and since when
+	shut       map[string]string        // router interfaces that are not Active, and why
 	refusal    refusal
 	refused    bool
 }
@@ -83,6 +84,12 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	for _, what := range []string{"resources", "devices", "life"} {
 		if s.trouble == "" {
 			s.trouble = r.reasons[what]
+		}
+	}
+	s.shut = make(map[string]string)
+	for name, x := range r.interfaces {
+		if x.state != riActive {
+			s.shut[name] = fmt.Sprintf("the router interface is %s: %s", x.state, x.why)
 		}
 	}
 	s.devices = make(map[int]string)
@@ -240,7 +247,7 @@ func (s *story) summary(k *vbrv1.KernelRoute, told []*vbrv1.Told) string {
 	case !k.Installed:
 		return fmt.Sprintf("accepted from %s, but not in the kernel: %s", s.known.Paths[0].Source.Name, k.Why)
 	case s.connected():
-		return "connected: a subnet of line " + s.known.Paths[0].Source.Name + toldText(told)
+		return s.ownText() + toldText(told)
 	}
 	text := "in the kernel by way of " + s.known.Paths[0].Source.Name
 	if best > 1 {

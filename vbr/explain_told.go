@@ -16,6 +16,18 @@ func (s *story) connected() bool {
 	return len(s.known.Paths) > 0 && s.known.Paths[0].Best && s.known.Paths[0].Source.Kind == rib.Connected
 }
 
+// ownText says what a connected path is.
+func (s *story) ownText() string {
+	switch src := &s.known.Paths[0].Source; {
+	case src.Name == cidrSource:
+		return "a CIDR block of the VPC: its vSwitches have a part of it, and the rest is unreachable"
+	case src.Through() == inside:
+		return "connected: a subnet of vSwitch bridge " + src.Name
+	default:
+		return "connected: a subnet of line " + src.Name
+	}
+}
+
 // kernel is what the kernel holds, or why it does not.
 func (s *story) kernel() *vbrv1.KernelRoute {
 	k := &vbrv1.KernelRoute{RouteTableId: s.spec.link.Table, Since: stamp(s.known.HopsAt)}
@@ -26,6 +38,9 @@ func (s *story) kernel() *vbrv1.KernelRoute {
 		} else if s.connected() {
 			k.NextHops = []*vbrv1.KernelNextHop{{Device: s.known.Paths[0].Source.Name}}
 			k.Why = "connected: the kernel's own route"
+			if s.known.Paths[0].Source.Name == cidrSource {
+				k.NextHops, k.Why = nil, "told from the configuration: the kernel has the vSwitches' own routes, and the VRF's unreachable default for the rest"
+			}
 			k.Since = stamp(s.known.Paths[0].Since)
 		}
 	}
@@ -106,7 +121,9 @@ func (s *story) toldVPC(ri *riSpec) *vbrv1.Told {
 		s.notTold(t)
 	case !heard(s.known.ToldOf, ri):
 		t.Why = unheard(s.known.ToldOf, ri)
-	case !s.backboneUp:
+	case s.shut[ri.name] != "":
+		t.Why = s.shut[ri.name]
+	case !ri.local() && !s.backboneUp:
 		t.Why = "no session of the backbone is established"
 	default:
 		t.Told = true
@@ -125,6 +142,8 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 		s.notTold(t)
 	case !heard(s.known.ToldOf, nil):
 		t.Why = notForCustomer(s.known.ToldOf)
+	case len(s.spec.networks) > 0 && !slices.Contains(s.spec.networks, s.known.Prefix):
+		t.Why = "customers are told the bgp_networks instead: " + list(s.spec.networks)
 	case !p.carries(six):
 		t.Why = "the session does not carry " + familyName(six)
 	default:

@@ -258,18 +258,6 @@ func (m *monitor) abnormal() map[string]bool {
 	return out
 }
 
-// demote has the routes of a router interface step back in favour of another's, or no longer.
-func (r *router) demote(ri string, back bool) {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	if v := r.side(ri); v != nil && v.demoted != back {
-		v.demoted = back
-		r.rib.SetNow(time.Now())
-		r.rib.Demote(v.source, back)
-		poke(r.wake)
-	}
-}
-
 // standBack asks the VPC to use other routers before this one, or no longer.
 func (r *router) standBack(back bool) {
 	if r.records.back.Swap(back) != back {

@@ -84,6 +84,9 @@ func (r *router) settleInterfaces() {
 		r.say(s)
 		r.gate(s)
 	}
+	r.mu.Lock()
+	r.arrangeStatics(r.spec, r.state)
+	r.mu.Unlock()
 }
 
 func (r *router) isUnsettled() bool {
@@ -101,7 +104,7 @@ func (r *router) facts(i int, v *vpcSide, x *riRecord) riFacts {
 	switch {
 	case !f.paired:
 	case !ri.hasDevice():
-		f.why = fmt.Sprintf("interface %s is not on this host, or does not name %s back, and no vni is given to reach another host by", ri.opposite, ri.name)
+		f.why = fmt.Sprintf("interface %s is not on this host, does not name %s back or its router does not run, and there is no vni to reach another host by", ri.opposite, ri.name)
 	default:
 		f.opposite, f.why = r.oppositeOf(v)
 		if _, held := r.adopted[v.device]; f.opposite == oppositeAbsent && held && !r.swept && (ri.local() || !r.vpcDone) {

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"fmt"
 	"maps"
-	"net/netip"
 	"slices"
 	"strings"
 	"time"
@@ -86,7 +85,7 @@ func (h *Host) RouterStatus(name string) *vbrv1.RouterStatus {
 	if r.spec.kind == intent.VBR {
 		s.VbrStatus = cmp.Or(r.spec.resting, "active")
 	}
-	s.Vswitches = r.switchStatus()
+	s.Vswitches, s.VbrHa, s.VbrHaRole = r.switchStatus(), r.spec.group, r.spec.groupRole
 	s.HealthCheck = h.monitor.routerHealth(r.name)
 	if r.spec.routerID.IsValid() && r.spec.kind == intent.VBR {
 		s.RouterId = r.spec.routerID.String()
@@ -130,14 +129,7 @@ func (r *router) interfaceStatus(backboneUp bool) []*vbrv1.RouterInterfaceStatus
 		if i < len(r.vpc) {
 			v := r.vpc[i]
 			s.Imported = uint32(r.rib.Counts(v.source).Received)
-			var gateways []netip.Addr
-			for addr, t := range v.vteps {
-				if t.refs > 0 {
-					gateways = append(gateways, addr)
-				}
-			}
-			slices.SortFunc(gateways, netip.Addr.Compare)
-			s.Gateways = texts(gateways)
+			s.Gateways = texts(v.gateways())
 		}
 		out = append(out, s)
 	}
@@ -164,9 +156,9 @@ func (r *router) counts(backboneUp bool, refused int) *vbrv1.RouteCounts {
 	}
 	for _, six := range []bool{false, true} {
 		if r.hearsFamily(six) {
-			out.Advertised += uint32(r.countHeard(nil, six))
+			out.Advertised += uint32(r.countAdvertised(six))
 		}
-		if backboneUp {
+		if backboneUp || r.spec.hasNeighbour() {
 			out.Exported += uint32(r.countExported(six))
 		}
 	}

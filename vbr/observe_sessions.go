@@ -73,7 +73,7 @@ func (r *router) sessionStatus(p *peerSpec, live bgp.PeerStatus) *vbrv1.BgpSessi
 	}
 	for _, six := range []bool{false, true} {
 		if s.up && p.carries(six) {
-			b.AdvertisedRouteCount += uint32(r.countHeard(nil, six))
+			b.AdvertisedRouteCount += uint32(r.countAdvertised(six))
 		}
 	}
 	return b

@@ -1,7 +1,6 @@
 package vbr
 
 import (
-	"cmp"
 	"log/slog"
 	"net/netip"
 	"time"
@@ -12,10 +11,11 @@ import (
 
 // Options are the settings of a Host.
 type Options struct {
+	// Region is where the host is: it tells routers of the same name apart (see rib.Trail), and traffic of a pair with ends in two regions is
+	// metered apart.
+	Region string
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
-	// Region is the host's, as router interfaces name it for their opposites; empty: one without a name.
-	Region string
 	Timers Timers
 	// StateDir holds what must survive a reboot: the ids given to routers and router interfaces.
 	StateDir string
@@ -33,8 +33,6 @@ type Options struct {
 type Backbone struct {
 	ASN            uint32
 	RouterID, VTEP netip.Addr
-	// Region is what tells routers of the same name apart; see rib.Trail.
-	Region string
 	// Reserved are the provider's own prefixes, the VTEP and the peers among them; customers may not announce them.
 	Reserved []netip.Prefix
 	Peers    []evpn.Peer
@@ -60,5 +58,5 @@ func (o *Options) trail(router string) [3]uint32 {
 	if o.Backbone == nil {
 		return rib.Trail(privateASN, o.Region, router)
 	}
-	return rib.Trail(o.Backbone.ASN, cmp.Or(o.Backbone.Region, o.Region), router)
+	return rib.Trail(o.Backbone.ASN, o.Region, router)
 }

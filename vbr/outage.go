@@ -28,6 +28,7 @@ func (r *router) takeTurn(speaker speaker) {
 	}
 	r.mu.Lock()
 	r.setLinksUp(r.state)
+	r.arrangeStatics(r.spec, r.state)
 	r.mu.Unlock()
 	r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
 }

@@ -3,7 +3,6 @@ package vbr
 import (
 	"crypto/sha256"
 	"encoding/binary"
-	"encoding/hex"
 	"net"
 	"net/netip"
 	"slices"
@@ -43,7 +42,7 @@ func (s *spec) addCable(in *intent.Intent, x *riSpec, rate link.Rate) bool {
 		return false
 	}
 	x.cable = &cable{
-		router: r.Name, device: vethName(x.name, x.opposite), farDevice: vethName(x.opposite, x.name), farMAC: vethMAC(x.opposite, x.name),
+		router: r.Name, device: intent.VethDeviceName(x.name, x.opposite), farDevice: intent.VethDeviceName(x.opposite, x.name), farMAC: vethMAC(x.opposite, x.name),
 	}
 	x.mac = vethMAC(x.name, x.opposite)
 	s.link.Pairs = append(s.link.Pairs, link.Pair{
@@ -56,12 +55,6 @@ func (s *spec) addCable(in *intent.Intent, x *riSpec, rate link.Rate) bool {
 // pairHash stands for one end of a pair.
 func pairHash(kind, name, opposite string) [sha256.Size]byte {
 	return sha256.Sum256([]byte(kind + "\x00" + name + "\x00" + opposite))
-}
-
-// vethName is the device of a local pair's end: "rv" and 12 hex digits.
-func vethName(name, opposite string) string {
-	h := pairHash("device", name, opposite)
-	return "rv" + hex.EncodeToString(h[:6])
 }
 
 // vethMAC is the same for the same pair, so that neighbour entries stay right: locally administered, unicast.
@@ -147,4 +140,9 @@ func (s *spec) riDeviceName(i int) string {
 // onBackbone says whether anything of the router's comes over the backbone.
 func (s *spec) onBackbone() bool {
 	return slices.ContainsFunc(s.ris, func(ri riSpec) bool { return !ri.local() && ri.hasDevice() })
+}
+
+// hasNeighbour says whether any of the router's pairs has both ends on this host.
+func (s *spec) hasNeighbour() bool {
+	return slices.ContainsFunc(s.ris, func(ri riSpec) bool { return ri.local() })
 }

@@ -5,7 +5,7 @@ import (
 	"slices"
 	"time"
 
-	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -18,32 +18,18 @@ type pin struct {
 	hops   []netip.Addr
 }
 
-// pinOf is the pin that a router interface should have.
-func (v *vpcSide) pinOf() (p pin) {
-	if v.ri.health == nil || v.shut || v.device == 0 {
+// pinOf is the pin that a router interface should have; r.mu is held.
+func (r *router) pinOf(v *vpcSide) (p pin) {
+	if v.ri.health == nil || v.shut || v.device == 0 || !v.someone() {
 		return pin{}
 	}
 	target := v.ri.health.target
-	p.prefix = netip.PrefixFrom(target, target.BitLen())
-	if v.ri.local() {
-		p.hops = []netip.Addr{v.ri.far}
-		return p
-	}
-	for a, t := range v.vteps {
-		if t.refs > 0 && t.taught {
-			p.hops = append(p.hops, a)
-		}
-	}
-	slices.SortFunc(p.hops, netip.Addr.Compare)
-	if len(p.hops) == 0 {
-		return pin{}
-	}
-	return p
+	return pin{prefix: netip.PrefixFrom(target, target.BitLen()), hops: r.nextHopsOf(intent.RouteHop{Interface: v.ri.name}, target.Is6())}
 }
 
 // pin makes the router interface's pin be what it should be; r.mu is held.
 func (r *router) pin(v *vpcSide) {
-	want := v.pinOf()
+	want := r.pinOf(v)
 	to := rib.Source{Kind: rib.Static, Name: "health check of " + v.ri.name, Interface: inside, Device: v.device, OnLink: true}
 	had := &v.pinned
 	r.rib.SetNow(time.Now())
@@ -62,8 +48,7 @@ func (r *router) pin(v *vpcSide) {
 	want.source = r.rib.AddSource(to)
 	r.rib.SetLinkUp(want.source, v.up && !r.out)
 	for i, hop := range want.hops {
-		a := vpcAttrs(&evpn.Route{Key: evpn.Key{Prefix: want.prefix}, NextHop: hop})
-		r.rib.Announce(want.source, uint32(i), a, want.prefix)
+		r.rib.Announce(want.source, uint32(i), &rib.Attrs{NextHop: hop}, want.prefix)
 	}
 	v.pinned = want
 	poke(r.wake)

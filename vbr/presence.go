@@ -188,6 +188,7 @@ func (r *router) meetings() (ms []meeting) {
 			if s := v.seen[id]; v.ri.means(s.presence) {
 				ms = append(ms, meeting{v.device, v.ri.far, s.mac[:]})
 				v.mated = true
+				break
 			}
 		}
 	}

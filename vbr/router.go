@@ -53,6 +53,8 @@ type router struct {
 	sessions map[netip.Addr]*session // by peer address
 	lines    []rib.SourceID          // the connected subnets, by position in spec.lines
 	system   []rib.SourceID          // a VRouter's own routes: its CIDR blocks, then its vSwitches by position
+	networks []*network              // what the customer is told instead of routes; for the actor, and under mu to change
+	statics  map[string]*statics     // the custom routes, by where they leave
 	vpc      []*vpcSide              // by position in spec.ris
 	// interfaces are the states of the router interfaces, over all lives; unsettled: they may not be what the facts have them be.
 	interfaces map[string]*riRecord

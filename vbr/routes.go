@@ -54,9 +54,16 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 	err = r.setPeer(&f, req.GetPeer())
 	r.setHeard(&f, req.GetPeer())
 	families := r.toldFamilies(&f, req.GetPeer(), backboneUp)
+	aggregated, networks := len(r.networks) > 0, r.networkRoutes(&f, families)
 	r.mu.Unlock()
 	if err != nil {
 		return err
+	}
+	if f.Stage == rib.StageAdvertised && aggregated {
+		if n := int(req.GetLimit()); n > 0 && n < len(networks) {
+			networks = networks[:n]
+		}
+		return yield(networks)
 	}
 	c := converter{drained: told && r.records.drained.Load(), exported: f.Stage == rib.StageExported}
 	left := int(req.GetLimit())
@@ -181,7 +188,7 @@ func (r *router) setHeard(f *rib.Filter, name string) {
 // toldFamilies says which families, IPv4 and IPv6, those neighbours hear that a filter for a stage of telling is about; r.mu is held.
 func (r *router) toldFamilies(f *rib.Filter, peer string, backboneUp bool) (families [2]bool) {
 	if f.Stage == rib.StageExported {
-		up := backboneUp && len(r.spec.ris) > 0
+		up := backboneUp && len(r.spec.ris) > 0 || r.spec.hasNeighbour()
 		return [2]bool{up, up}
 	}
 	only, err := netip.ParseAddr(peer)

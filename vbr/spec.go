@@ -33,6 +33,10 @@ type spec struct {
 	rules    rib.Rules
 	switches []vswitch      // of a VRouter
 	cidrs    []netip.Prefix // of a VRouter: what is told through its router interfaces
+	routes   []intent.Route // custom ones
+	networks []netip.Prefix // what the customer is told; none: what there is
+	// group is the failover group that the router is in, and what it is there; both empty for none.
+	group, groupRole string
 	// resting: a VBR that is not to exist on the network, and its status; such a router has no actor.
 	resting string
 	// health is the router's own check; nil for none.
@@ -149,6 +153,8 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 	}
 	s.addVPC(r)
 	s.health = s.healthOf(r.Health)
+	s.routes, s.networks = r.Routes, r.Networks
+	s.addGroup(in)
 	for _, ri := range in.InterfacesOf(r.Name) {
 		if err := s.addInterface(in, &ri, opts.Backbone, ids); err != nil {
 			return nil, err
@@ -161,7 +167,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 func (s *spec) addLine(l intent.Link, bandwidth uint64) {
 	dev := l.DeviceName()
 	ln := line{device: dev, port: l.PhysicalConnection}
-	ll := link.Line{Port: l.Device, VLAN: l.VLAN, Device: dev, Rate: link.Rate{Out: bandwidth, In: bandwidth}}
+	ll := link.Line{Port: l.Device, VLAN: l.VLAN, OuterVLAN: l.OuterVLAN, Outer: l.OuterDeviceName(), Device: dev, Rate: link.Rate{Out: bandwidth, In: bandwidth}}
 	for _, a := range []intent.Addresses{l.IPv4, l.IPv6} {
 		if !a.IsValid() {
 			continue
@@ -198,6 +204,9 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 		opposite: ri.Opposite, oppositeOwner: ri.OppositeOwner, oppositeRegion: ri.OppositeRegion, preference: ri.Preference,
 		health: s.healthOf(ri.Health),
 	}
+	if s.groupRole == groupStandby {
+		x.preference = max(1, x.preference/5)
+	}
 	if x.opposite != "" {
 		x.link, x.far = linkAddresses(&x)
 		if o := s.withLink(x.link); o != nil {
@@ -208,7 +217,7 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 	rate := link.Rate{Out: ri.Rate(), In: ri.Rate()}
 	switch {
 	case s.addCable(in, &x, rate):
-	case ri.VNI == 0: // the opposite is not there yet
+	case ri.VNI == 0, b == nil && in.Interface(ri.Opposite) != nil: // the opposite is not there yet, or does not run
 	default:
 		if err := s.addTunnel(ri, &x, rate, b, ids); err != nil {
 			return err

@@ -12,18 +12,17 @@ import (
 
 // vpcSide is one router interface of a router: the paths that came through it and the VTEPs they lead to.
 type vpcSide struct {
-	ri     riSpec
-	source rib.SourceID
-	device int
-	up     bool // the device carries packets
-	vteps  map[netip.Addr]*vtep
-	shut   bool            // no route comes in, see settleInterfaces
-	seen   map[uint32]seen // of a pair over the backbone: the presences, by path
-	synced bool            // of a local pair: the far end has told all it has
-	mated  bool            // of a pair: the kernel knows the opposite's link address
-	// demoted: its health check has its routes step back, see demote; pinned: the check's target, see pin.
-	demoted bool
-	pinned  pin
+	ri      riSpec
+	source  rib.SourceID
+	device  int
+	up      bool // the device carries packets
+	vteps   map[netip.Addr]*vtep
+	shut    bool            // no route comes in, see settleInterfaces
+	seen    map[uint32]seen // of a pair over the backbone: the presences, by path
+	demoted bool            // see demote
+	synced  bool            // of a local pair: the far end has told all it has
+	mated   bool            // of a pair: the kernel knows the opposite's link address
+	pinned  pin             // of one with a health check: the way to its target
 }
 
 // vtep is a remote tunnel end point that routes lead to.
@@ -93,6 +92,7 @@ func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
 	if old != nil {
 		v.release(old.NextHop)
 	}
+	r.unsettled = r.unsettled || len(r.spec.routes) > 0 // the gateways behind it may have changed
 	r.mu.Unlock()
 	poke(r.wake)
 }

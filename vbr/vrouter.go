@@ -1,8 +1,6 @@
 package vbr
 
 import (
-	"crypto/sha256"
-	"encoding/hex"
 	"net/netip"
 	"slices"
 
@@ -24,7 +22,7 @@ func (s *spec) addVPC(r *intent.Router) {
 	s.cidrs = r.CIDRs
 	s.rules.CIDRs = r.CIDRs
 	for _, w := range r.Switches {
-		v := vswitch{name: w.Name, device: switchName(r.Name, w.Name)}
+		v := vswitch{name: w.Name, device: intent.SwitchDeviceName(r.Name, w.Name)}
 		l := link.Switch{Device: v.device, Ports: w.Devices}
 		for _, f := range []struct {
 			subnet  netip.Prefix
@@ -39,12 +37,6 @@ func (s *spec) addVPC(r *intent.Router) {
 		}
 		s.switches, s.link.Switches = append(s.switches, v), append(s.link.Switches, l)
 	}
-}
-
-// switchName is the bridge of a vSwitch: "vs" and 12 hex digits, for vSwitches of two VPCs may have the same name.
-func switchName(router, name string) string {
-	h := sha256.Sum256([]byte(router + "\x00" + name))
-	return "vs" + hex.EncodeToString(h[:6])
 }
 
 // What a VRouter's own routes are called where operators see them.

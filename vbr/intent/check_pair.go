@@ -55,8 +55,10 @@ func (c *checker) segment(ri *RouterInterface) {
 	case ri.VNI != 0 || ri.RouteTarget != "":
 		c.missing(ri, ri.VNI == 0, "vni", legal)
 		c.missing(ri, ri.RouteTarget == "", "route_target", legal)
-	case !c.incomplete && !c.near(ri):
-		c.missing(ri, true, "vni", "vni and route_target, since the other end is not known to be on this host")
+	case !c.incomplete:
+		host, known := c.farHost(ri)
+		c.missing(ri, !known && c.brought[ri.label()], "vni", "vni and route_target, since the other end is not known to be on this host")
+		c.missing(ri, known && host != c.hostOf(ri), "vni", "vni and route_target, since the other end is on another host")
 	}
 }
 
@@ -71,15 +73,17 @@ func (c *checker) missing(ri *RouterInterface, is bool, field, legal string) {
 	c.fail(ri.Origin, ri.label(), field, "", "missing", legal)
 }
 
-// near tells whether the other end of a pair is known to be on the same host: by its interface, or else by its router. Whoever does
-// not see the other end knows of it when it names them.
-func (c *checker) near(ri *RouterInterface) bool {
-	host := c.hostOf(ri)
+// farHost is where the other end of a pair is, if that is known: by its interface, or else, of one that is brought, by its router. Whoever
+// does not see the other end knows of it when it names them. Once there, a name alone keeps nobody from moving the router.
+func (c *checker) farHost(ri *RouterInterface) (host string, known bool) {
 	if o := c.opposite(ri); o != nil && (!c.strange(ri.label(), o.Owner) || o.OppositeOwner == ri.Owner) {
-		return c.hostOf(o) == host
+		return c.hostOf(o), true
 	}
 	r := c.found.router[ri.OppositeRouter]
-	return r != nil && !c.strange(ri.label(), r.Owner) && c.host(r.Host) == host
+	if r == nil || !c.brought[ri.label()] || c.strange(ri.label(), r.Owner) {
+		return "", false
+	}
+	return c.host(r.Host), true
 }
 
 // itself refuses a pair that is no pair: an interface with itself, or two of one router.

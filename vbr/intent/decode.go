@@ -18,13 +18,11 @@ import (
 
 // kinds lists the messages that may stand in a document, by the name `kind:` gives them.
 func kinds() map[string]proto.Message {
-	return map[string]proto.Message{
-		"PhysicalConnection":  &vbrv1.PhysicalConnection{},
-		"VirtualBorderRouter": &vbrv1.VirtualBorderRouter{},
-		"RouterInterface":     &vbrv1.RouterInterface{},
-		"VRouter":             &vbrv1.VRouter{},
-		"VbrHa":               &vbrv1.VbrHa{},
+	out := map[string]proto.Message{}
+	for _, k := range vbrv1.Kinds() {
+		out[vbrv1.KindName(k)] = k.New()
 	}
+	return out
 }
 
 func kindNames() []string {
@@ -35,7 +33,8 @@ func kindNames() []string {
 type Document struct {
 	Message proto.Message // of one of the kinds
 	Origin  *Origin       // nil when it did not come from a file
-	// New tells that those whom the problems are for bring it: it may refer to no router that they do not see.
+	// New tells that those whom the problems are for bring it: it may refer to nothing that they do not see, and of a pair without
+	// VNI the other end must be known. What is not new may have lost the other end.
 	New   bool
 	flaws map[string]bool
 	ruled bool // it keeps the field rules: once found, not looked at again

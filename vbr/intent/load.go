@@ -70,7 +70,13 @@ func (c *checker) load(path string) (*Intent, []Document, Errors) {
 		c.incomplete = c.incomplete || len(bad) > 0 || len(read) < len(trees)
 		docs = append(docs, read...)
 	}
+	for i := range docs {
+		docs[i].New = true
+	}
 	in, problems := c.assemble(docs)
+	for i := range docs {
+		docs[i].New = false
+	}
 	return in, docs, problems
 }
 

@@ -4,10 +4,12 @@ import (
 	"errors"
 	"net/netip"
 	"os"
+	"runtime"
 	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netns"
 )
 
 func sysctl(t *testing.T, name string) string {
@@ -125,5 +127,46 @@ func TestQinQBadInput(t *testing.T) {
 				wantIP(t, [2]string{"-d link show " + device, "!alias"}, [2]string{"-d link show " + device, "group default"})
 			}
 		})
+	}
+}
+
+// Two routers come and go at the same time, over one outer VLAN and one pair: neither fails because of the other. (Removing
+// one while the other makes its end of the pair may fail; the next Ensure mends it.)
+func TestTwoRoutersAtOnce(t *testing.T) {
+	m := inNamespace(t)
+	ns, err := netns.Get()
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer ns.Close()
+	atOnce := func(work func(Router) error, a, b Router) {
+		t.Helper()
+		other := make(chan error, 1)
+		go func() {
+			runtime.LockOSThread() // never unlocked: the thread goes with the goroutine
+			other <- errors.Join(netns.Set(ns), work(b))
+		}()
+		err := work(a)
+		if err := errors.Join(err, <-other); err != nil {
+			t.Error(err)
+		}
+	}
+	comeAndGo := func(r Router) (err error) {
+		for range 10 {
+			_, e := m.Ensure(r)
+			err = errors.Join(err, e, m.Remove(r))
+		}
+		return err
+	}
+	come := func(r Router) error { _, err := m.Ensure(r); return err }
+	atOnce(comeAndGo, tagged("vbr-a", 10021, 100, "q500.100", "10.0.0.1/30"), tagged("vbr-b", 10022, 101, "q500.101", "10.0.0.1/30"))
+	wantIP(t, [2]string{"link", "!eth1.s500"})
+	a, b := twoRouters()
+	for range 3 {
+		atOnce(come, a, b)
+		wantPair(t)
+		if err := m.Remove(a); err != nil {
+			t.Fatal(err)
+		}
 	}
 }

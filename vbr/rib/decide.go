@@ -41,13 +41,15 @@ func (t *Table) decideWhy(e *entry, why losses) (primary, backup []candidate) {
 // judgeAgain renews the verdicts on paths that are good in themselves: whether their link carries, and whether the VPC side has the prefix.
 func (t *Table) judgeAgain(e *entry) {
 	for p := range t.pathsOf(e) {
-		if p.verdict != Accepted && p.verdict != RejectedVPC && p.verdict != RejectedLinkDown {
+		if !passing(p.verdict) {
 			continue
 		}
 		s := t.sourceOf(p)
 		v := Accepted
 		if s.down {
 			v = RejectedLinkDown
+		} else if s.unusable {
+			v = RejectedInterface
 		} else if s.Kind == BGP && len(t.vpc) > 0 && t.vpcSet.LookupPrefix(e.prefix()) {
 			v = RejectedVPC
 		}

@@ -65,6 +65,8 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return "inside a prefix that the VPC announced"
 	case RejectedOwnCIDR:
 		return covered(prefix, t.rules.CIDRs, "a CIDR block of this VPC")
+	case RejectedInterface:
+		return fmt.Sprintf("router interface %s is not Active, its health check fails, or nobody is known behind it", s.Through())
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
 	case RejectedTransitLoop:

@@ -101,8 +101,8 @@ type source struct {
 	told   *toldCount
 	stale  int
 	down   bool
-	// demoted: see Demote
-	demoted bool
+	// demoted: see Demote; unusable: see SetUsable
+	demoted, unusable bool
 }
 
 // Counts are the numbers of a source's paths.
@@ -161,8 +161,18 @@ func (t *Table) SetLinkUp(id SourceID, up bool) {
 	t.touchAll(s)
 }
 
+// SetUsable says whether the router interface that a source's paths leave by may be used. While it may not, they are kept and rejected.
+func (t *Table) SetUsable(id SourceID, usable bool) {
+	s := t.sources[id]
+	if s == nil || s.unusable == !usable {
+		return
+	}
+	s.unusable = !usable
+	t.touchAll(s)
+}
+
 // Demote makes a source's paths step back behind all others of the same kind, or no longer: they are accepted as before, and serve where there is no
-// other. It lasts until it is taken back. An unknown source is ignored.
+// other. It lasts until it is taken back or the source is removed. An unknown source is ignored.
 func (t *Table) Demote(id SourceID, demoted bool) {
 	s := t.sources[id]
 	if s == nil || s.demoted == demoted {
