@@ -42,6 +42,7 @@ func (r *router) forgetSources() {
 		r.rib.RemoveSource(s.source)
 	}
 	for _, v := range r.vpc {
+		r.unpin(v)
 		r.rib.RemoveSource(v.source)
 	}
 	for _, id := range slices.Concat(r.lines, r.system) {

@@ -145,6 +145,9 @@ func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	if a.Source.Kind != rib.Connected {
 		ri.prefer(&x)
 	}
+	if r.records.back.Load() && a.Source.Kind != rib.Connected {
+		stepBack(&x)
+	}
 	if drained {
 		x.LocalPref, x.HasLocalPref = 0, true
 	}

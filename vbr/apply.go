@@ -109,6 +109,7 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 		h.refuse(in.Router(name), err)
 	}
 	h.restOthers(in)
+	h.drills.group(in)
 	a.mu.Lock()
 	a.handed = out
 	a.mu.Unlock()
@@ -150,7 +151,7 @@ func (h *Host) settle(ctx context.Context, out handout) error {
 		return nil
 	}
 	named := func(name string) bool { return wanted[name] }
-	return errors.Join(h.ids.keep(named), h.drains.keep(named))
+	return errors.Join(h.ids.keep(named), h.drains.keep(named), h.monitor.keep(named))
 }
 
 // retireOthers ends the routers that the intent does not name, and returns them with what is closed when they are gone.
@@ -363,6 +364,7 @@ const razeLimit = 30 * time.Second
 func (h *Host) raze(r *router) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.running), razeLimit)
 	defer cancel()
+	h.monitor.read(r)
 	return h.clear(ctx, r.fib.ID(), link.Router{Name: r.name, Table: r.fib.ID(), Lines: r.spec.link.Lines})
 }
 

@@ -111,6 +111,7 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	}
 	for _, v := range had {
 		if v != nil {
+			r.unpin(v)
 			r.rib.RemoveSource(v.source)
 			r.dropAdopted(v.device)
 		}
@@ -144,13 +145,14 @@ func (r *router) dropAdopted(device int) {
 // setLinksUp tells the rib which lines and tunnels carry packets; r.mu is held.
 func (r *router) setLinksUp(state link.State) {
 	for i, id := range r.lines {
-		r.rib.SetLinkUp(id, state.Lines[i].Up)
+		r.rib.SetLinkUp(id, state.Lines[i].Up && !r.out)
 	}
 	for _, s := range r.sessions {
-		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up)
+		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up && !r.out)
 	}
 	for i, v := range r.vpc {
 		v.up = r.spec.riDevice(i, state).Up
-		r.rib.SetLinkUp(v.source, v.up)
+		r.rib.SetLinkUp(v.source, v.up && !r.out)
+		r.pin(v)
 	}
 }

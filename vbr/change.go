@@ -74,6 +74,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.report(next, d)
 	r.reported = next
 	r.part(ctx, speaker, d)
+	r.host.monitor.readBefore(d)
 	if d.scope >= scopeLife {
 		return errChanged
 	}
@@ -96,7 +97,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.settleInterfaces()
 	r.flush(ctx, speaker)
 	r.prune(d, next.link, before.link.Lines)
-	r.degrade("peers", speaker.SetPeers(next.bgpPeers()))
+	r.degrade("peers", speaker.SetPeers(r.peersNow(next)))
 	r.taken(next)
 	return nil
 }
@@ -113,6 +114,7 @@ func (r *router) takeBetweenLives() {
 	}
 	r.partWith(specsOf(d.risGone))
 	r.tellAnew(next, d)
+	r.host.monitor.readBefore(d)
 	r.mu.Lock()
 	r.forgetSources()
 	r.rib.SetRules(next.rules)
@@ -149,7 +151,7 @@ func (r *router) part(ctx context.Context, speaker speaker, d delta) {
 	if len(ends) == 0 {
 		return
 	}
-	stay := slices.DeleteFunc(r.spec.bgpPeers(), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
+	stay := slices.DeleteFunc(r.peersNow(r.spec), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
 	r.degrade("peers", speaker.SetPeers(stay))
 	r.host.wait(ctx, goodbyeLimit, func() bool { return r.allDown(ends) })
 	r.mu.Lock()

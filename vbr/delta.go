@@ -62,6 +62,9 @@ func compare(before, after *spec) delta {
 	d.compareInterfaces(before, after)
 	d.compareVPC(before, after)
 	d.compareRates(before, after)
+	if had, now := before.health.text(), after.health.text(); had != now {
+		d.others = append(d.others, change("health_check", had, now))
+	}
 	d.compareRoutes(before, after)
 	rules := before.rules.Equal(after.rules)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
@@ -283,6 +286,7 @@ func (ri *riSpec) changes(o *riSpec) string {
 		{"owner", orNone(ri.pairOwner()), orNone(o.pairOwner())}, {"opposite_interface_owner_id", orNone(ri.oppositeOwner), orNone(o.oppositeOwner)},
 		{"opposite_region_id", orNone(ri.oppositeRegion), orNone(o.oppositeRegion)},
 		{"deactivated", ri.deactivated, o.deactivated}, {"spec", orNone(ri.size), orNone(o.size)},
+		{"health_check", ri.health.text(), o.health.text()},
 	} {
 		if f.before != f.after {
 			why = append(why, change(f.name, f.before, f.after))

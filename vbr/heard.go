@@ -34,6 +34,8 @@ func heard(src *rib.Source, ri *riSpec) bool {
 func unheard(src *rib.Source, ri *riSpec) string {
 	through := src.Through()
 	switch {
+	case src.Kind == rib.Static && through == inside:
+		return "it is the way of a health check's probes"
 	case through == inside:
 		return "it is a vSwitch's subnet: the CIDR blocks of the VPC are told instead"
 	case through == ri.name:

@@ -39,6 +39,8 @@ type Host struct {
 	unswept  atomic.Int32 // routers that still hold what they adopted
 	events   *events.Log
 	drains   *drains
+	monitor  *monitor
+	drills   *drills
 	soft     sync.Mutex // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
 	partial  bool // what is not wanted stays, see Options.Partial; set before anything runs
@@ -73,6 +75,8 @@ func NewHost(opts Options) (*Host, error) {
 		return nil, err
 	}
 	h.backbone = newBackbone(h)
+	h.monitor = newMonitor(h)
+	h.drills = loadDrills(h)
 	return h, nil
 }
 
@@ -136,7 +140,7 @@ func (h *Host) Close() error {
 func (h *Host) Cleanup(ctx context.Context) error {
 	devices, err := h.links.Cleanup()
 	routes, err2 := h.fib.Cleanup(ctx)
-	err3 := errors.Join(h.ids.keep(func(string) bool { return false }), h.drains.keep(func(string) bool { return false }))
+	err3 := errors.Join(h.ids.keep(func(string) bool { return false }), h.drains.keep(func(string) bool { return false }), h.monitor.keep(func(string) bool { return false }))
 	h.log.Info("cleaned up", "devices", devices, "routes", routes)
 	return errors.Join(err, err2, err3)
 }
@@ -175,6 +179,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	}
 	h.wg.Go(func() { h.watch(ctx) })
 	h.wg.Go(func() { h.tick(ctx) })
+	h.wg.Go(func() { h.monitor.run(ctx) })
 	h.mu.Lock()
 	h.running = ctx
 	h.mu.Unlock()
@@ -200,6 +205,7 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 		h.refuse(in.Router(name), err)
 	}
 	h.restOthers(in)
+	h.drills.group(in)
 	h.backbone.want(h.targets(specs, nil))
 	var lines []link.Line
 	var routers []link.Router
@@ -241,7 +247,7 @@ func (h *Host) removeOrphans(in *intent.Intent) error {
 			return err
 		}
 	}
-	return errors.Join(h.clearResting(in), h.ids.keep(wanted), h.drains.keep(wanted))
+	return errors.Join(h.clearResting(in), h.ids.keep(wanted), h.drains.keep(wanted), h.monitor.keep(wanted))
 }
 
 func (h *Host) startBackbone(ctx context.Context, restarting bool) error {

@@ -191,6 +191,7 @@ func (r *router) shutOut(v *vpcSide) {
 	}
 	v.shut = true
 	r.rib.SetNow(time.Now())
+	r.unpin(v)
 	r.rib.Drop(v.source)
 	r.dropAdopted(v.device)
 	for _, t := range v.vteps {

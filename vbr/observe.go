@@ -86,6 +86,7 @@ func (h *Host) RouterStatus(name string) *vbrv1.RouterStatus {
 		s.VbrStatus = cmp.Or(r.spec.resting, "active")
 	}
 	s.Vswitches, s.VbrHa, s.VbrHaRole = r.switchStatus(), r.spec.group, r.spec.groupRole
+	s.HealthCheck = h.monitor.routerHealth(r.name)
 	if r.spec.routerID.IsValid() && r.spec.kind == intent.VBR {
 		s.RouterId = r.spec.routerID.String()
 	}

@@ -12,7 +12,8 @@ func (r *router) describe(s *vbrv1.RouterInterfaceStatus, i int) {
 	}
 	s.Owner, s.Role, s.Spec, s.Preference = ri.owner, role(ri), ri.size, ri.preference
 	s.OppositeInterfaceId, s.OppositeRegionId = ri.opposite, ri.oppositeRegion
-	s.CrossRegion = ri.oppositeRegion != "" && ri.oppositeRegion != r.host.opts.Region
+	s.CrossRegion = r.crossRegion(ri)
+	s.HealthCheck = r.host.monitor.interfaceHealth(ri)
 	s.Status = riIdle.String()
 	if x := r.interfaces[ri.name]; x != nil {
 		s.Status, s.Reason, s.Since = x.state.String(), x.why, stamp(x.since)

@@ -21,6 +21,8 @@ type records struct {
 	sessions map[netip.Addr]sessionRecord // by peer
 	drained  atomic.Bool                  // both sides are asked to use other routers
 	retell   atomic.Bool                  // the actor has to tell all again
+	turn     atomic.Bool                  // the actor has to take the router out of service, or back
+	back     atomic.Bool                  // its health check fails: others are to be used before it
 }
 
 // sessionRecord is what a router remembers of a session.

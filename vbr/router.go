@@ -70,6 +70,7 @@ type router struct {
 	next       *spec                // what the router is to become; nil when that is spec
 	takers     []chan struct{}      // closed when next has been taken
 	leaving    bool                 // the router is no longer wanted: it says goodbye when its context ends
+	out        bool                 // a failover test has taken the router out of service
 
 	records   records      // for those who look at it
 	installer              // owned by the actor's goroutine, as these are
@@ -202,7 +203,7 @@ func (r *router) live(ctx context.Context) error {
 	r.flush(ctx, speaker) // what was adopted goes out before any peer comes
 	r.settleInterfaces()
 	r.setReady()
-	if err := speaker.SetPeers(r.spec.bgpPeers()); err != nil {
+	if err := speaker.SetPeers(r.peersNow(r.spec)); err != nil {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
 	r.degrade("life", nil)
@@ -298,6 +299,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 			r.expireStale(now)
 			r.logCounts(now)
 		}
+		r.takeTurn(speaker)
 		r.settleInterfaces()
 		r.flush(ctx, speaker)
 		r.settleInterfaces() // what was shut is clean now

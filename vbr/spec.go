@@ -39,6 +39,8 @@ type spec struct {
 	group, groupRole string
 	// resting: a VBR that is not to exist on the network, and its status; such a router has no actor.
 	resting string
+	// health is the router's own check; nil for none.
+	health *healthSpec
 	// left is what was left out of the spec, and why; nil for nothing.
 	left error
 }
@@ -76,6 +78,7 @@ type riSpec struct {
 	link                                          netip.Prefix // of a pair: our link address
 	far                                           netip.Addr   // of a pair: the opposite's
 	cable                                         *cable       // of a pair whose ends are both on this host
+	health                                        *healthSpec  // nil: none
 }
 
 // newSpecs translates the intent's routers, those first that ask for a table, so that nobody else is given it.
@@ -149,6 +152,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 		}
 	}
 	s.addVPC(r)
+	s.health = s.healthOf(r.Health)
 	s.routes, s.networks = r.Routes, r.Networks
 	s.addGroup(in)
 	for _, ri := range in.InterfacesOf(r.Name) {
@@ -198,6 +202,7 @@ func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Ba
 	x := riSpec{
 		name: ri.Name, owner: ri.Owner, transit: ri.Transit, accepting: ri.Accepting, deactivated: ri.Deactivated, size: ri.Spec,
 		opposite: ri.Opposite, oppositeOwner: ri.OppositeOwner, oppositeRegion: ri.OppositeRegion, preference: ri.Preference,
+		health: s.healthOf(ri.Health),
 	}
 	if s.groupRole == groupStandby {
 		x.preference = max(1, x.preference/5)

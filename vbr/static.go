@@ -5,6 +5,7 @@ import (
 	"maps"
 	"net/netip"
 	"slices"
+	"time"
 
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
@@ -50,7 +51,7 @@ func (r *router) arrangeStatics(s *spec, state link.State) {
 			r.statics[name] = x
 		}
 		r.rib.ChangeSource(x.source, e.source)
-		r.rib.SetLinkUp(x.source, e.up)
+		r.rib.SetLinkUp(x.source, e.up && !r.out)
 		r.rib.SetUsable(x.source, e.usable)
 		r.offerStatics(x, e.offers)
 	}
@@ -161,10 +162,11 @@ func (v *vpcSide) gateways() (all []netip.Addr) {
 // health checks. Any goroutine may call it. An unknown router interface is ignored.
 func (r *router) demote(ri string, demoted bool) {
 	r.mu.Lock()
-	if v := r.side(ri); v != nil {
+	defer r.mu.Unlock()
+	if v := r.side(ri); v != nil && v.demoted != demoted {
 		v.demoted, r.unsettled = demoted, true
+		r.rib.SetNow(time.Now())
 		r.rib.Demote(v.source, demoted)
+		poke(r.wake)
 	}
-	r.mu.Unlock()
-	poke(r.wake)
 }

@@ -22,6 +22,7 @@ type vpcSide struct {
 	demoted bool            // see demote
 	synced  bool            // of a local pair: the far end has told all it has
 	mated   bool            // of a pair: the kernel knows the opposite's link address
+	pinned  pin             // of one with a health check: the way to its target
 }
 
 // vtep is a remote tunnel end point that routes lead to.

@@ -68,9 +68,11 @@ vbr-beta  degraded       0/0         0         0       0           0         0  
 func router() *vbrv1.RouterStatus {
 	return &vbrv1.RouterStatus{Name: "vbr-acme", Owner: "acme", State: vbrv1.RouterStatus_STATE_READY, Since: ago(90 * time.Minute), LocalAsn: 45104, RouterId: "10.0.0.1",
 		Vrf: "vbr-acme", RouteTableId: 10001, Sessions: 2, SessionsEstablished: 1, Drift: 1,
-		Routes:           &vbrv1.RouteCounts{Received: 120, Accepted: 118, Rejected: map[string]uint32{"as-loop": 2}, Kernel: 118, Advertised: 7, Exported: 118},
-		Lines:            []*vbrv1.LineStatus{{PhysicalConnectionId: "pc-1", Device: "eth1.100", VlanId: 100, Up: true, Addresses: []string{"10.0.0.1/30", "2001:db8::1/126"}}, {PhysicalConnectionId: "pc-2", Device: "eth2.100", VlanId: 100}},
-		RouterInterfaces: []*vbrv1.RouterInterfaceStatus{{Name: "ri-acme", Device: "vx5001", Vni: 5001, RouteTarget: "64600:5001", Imported: 7, Exported: 118, Gateways: []string{"192.0.2.1"}}},
+		Routes: &vbrv1.RouteCounts{Received: 120, Accepted: 118, Rejected: map[string]uint32{"as-loop": 2}, Kernel: 118, Advertised: 7, Exported: 118},
+		Lines:  []*vbrv1.LineStatus{{PhysicalConnectionId: "pc-1", Device: "eth1.100", VlanId: 100, Up: true, Addresses: []string{"10.0.0.1/30", "2001:db8::1/126"}}, {PhysicalConnectionId: "pc-2", Device: "eth2.100", VlanId: 100}},
+		RouterInterfaces: []*vbrv1.RouterInterfaceStatus{{Name: "ri-acme", Device: "vx5001", Vni: 5001, RouteTarget: "64600:5001", Imported: 7, Exported: 118, Gateways: []string{"192.0.2.1"},
+			Status: "Active", OppositeInterfaceId: "ri-vpc", Owner: "acme", Since: ago(time.Hour), Role: "InitiatingSide", Spec: "Small.1", Preference: 50,
+			HealthCheck: &vbrv1.HealthCheckState{HealthCheckStatus: "NoRedundantRoute", SourceIp: "10.0.0.1", TargetIp: "10.1.0.1", Since: ago(time.Minute), Lost: 12, RttMs: 1.25}}},
 	}
 }
 
@@ -93,8 +95,8 @@ pc-1   100  eth1.100  up     10.0.0.1/30 2001:db8::1/126
 pc-2   100  eth2.100  down
 
 router interfaces:
-Name      VNI  Route Target  Device  Imported  Exported  Gateways
-ri-acme  5001  64600:5001    vx5001         7       118  192.0.2.1
+Name     State   Health            Opposite   VNI  Route Target  Device  Imported  Exported  Gateways   Reason
+ri-acme  Active  NoRedundantRoute  ri-vpc    5001  64600:5001    vx5001         7       118  192.0.2.1
 
 1 of 2 sessions established:
 Router    Neighbor     V     AS  MsgRcvd  MsgSent   Up/Down  State/PfxRcd  PfxSnt  Desc

@@ -93,6 +93,8 @@ func outcome(answer any) []any {
 		return []any{"revision", a.GetRevision()}
 	case *vbrv1.ResetSessionResponse:
 		return []any{"sessions", a.GetSessions()}
+	case interface{ GetTest() *vbrv1.FailoverTest }:
+		return []any{"test", a.GetTest().GetId(), "status", a.GetTest().GetStatus(), "verdict", a.GetTest().GetVerdict()}
 	case interface{ GetChanged() bool }:
 		return []any{"changed", a.GetChanged()}
 	}

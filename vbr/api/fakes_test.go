@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"slices"
 	"sync"
+	"time"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
@@ -129,7 +130,8 @@ func (f *fakeHost) RouterStatus(name string) *vbrv1.RouterStatus {
 	if !slices.Contains(f.RouterNames(), name) {
 		return nil
 	}
-	return &vbrv1.RouterStatus{Name: name, Owner: name[4:], State: vbrv1.RouterStatus_STATE_DEGRADED, Sessions: 2, SessionsEstablished: 1, Routes: &vbrv1.RouteCounts{Kernel: 15}}
+	return &vbrv1.RouterStatus{Name: name, Owner: name[4:], State: vbrv1.RouterStatus_STATE_DEGRADED, Sessions: 2, SessionsEstablished: 1, Routes: &vbrv1.RouteCounts{Kernel: 15},
+		RouterInterfaces: []*vbrv1.RouterInterfaceStatus{{Name: "ri-" + name[4:], Owner: name[4:]}}}
 }
 
 func (f *fakeHost) Sessions(router string) []*vbrv1.BgpSession {
@@ -169,4 +171,37 @@ func (f *fakeHost) ResetSession(router string, peer netip.Addr, soft bool) (int,
 func (f *fakeHost) SetDrained(router string, drained bool) (bool, error) {
 	f.change(fmt.Sprint("drain ", router, " ", drained))
 	return true, nil
+}
+
+func (f *fakeHost) Usage(router, _ string, _ time.Time) ([]*vbrv1.Usage, error) {
+	if router == "" {
+		return nil, fmt.Errorf("%q: %w", router, vbr.ErrNoRouter)
+	}
+	return []*vbrv1.Usage{{Router: router, RouterInterface: "ri-" + router[4:], Owner: router[4:], TxBytes: 7}}, nil
+}
+
+func (f *fakeHost) Quality(routerInterface string, _ time.Time, _ int) (*vbrv1.GetQualityResponse, error) {
+	return &vbrv1.GetQualityResponse{RouterInterface: routerInterface}, nil
+}
+
+func (f *fakeHost) StartFailoverTest(r *vbrv1.StartFailoverTestRequest, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
+	for _, p := range r.GetProbes() { // the fake has an owner where others have a probe
+		if !mayProbe(p) {
+			return nil, &vbr.RequestError{Field: "probes", Value: p, Legal: "your own"}
+		}
+	}
+	if r.GetDurationMinutes() == 13 {
+		return nil, &vbr.RefusedError{Why: "nothing else would carry 172.16.1.0/24"}
+	}
+	f.change("start test of " + r.GetRouter())
+	return &vbrv1.FailoverTest{Id: "ft-" + r.GetRouter()[4:], Router: r.GetRouter(), Status: "Init"}, nil
+}
+
+func (f *fakeHost) StopFailoverTest(id string) (*vbrv1.FailoverTest, error) {
+	f.change("stop test " + id + " of vbr-" + id[3:])
+	return &vbrv1.FailoverTest{Id: id, Status: "Stopped", Verdict: "Passed"}, nil
+}
+
+func (f *fakeHost) FailoverTests() []*vbrv1.FailoverTest {
+	return []*vbrv1.FailoverTest{{Id: "ft-beta", Router: "vbr-beta", Owner: "beta"}, {Id: "ft-acme", Router: "vbr-acme", Owner: "acme"}}
 }

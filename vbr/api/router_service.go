@@ -4,6 +4,7 @@ import (
 	"context"
 	"net/netip"
 	"slices"
+	"time"
 
 	"google.golang.org/grpc"
 
@@ -24,6 +25,11 @@ type Host interface {
 	Explain(router, destination string) (*vbrv1.ExplainResponse, error)
 	ResetSession(router string, peer netip.Addr, soft bool) (int, error)
 	SetDrained(router string, drained bool) (changed bool, err error)
+	Usage(router, routerInterface string, since time.Time) ([]*vbrv1.Usage, error)
+	Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error)
+	StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
+	StopFailoverTest(id string) (*vbrv1.FailoverTest, error)
+	FailoverTests() []*vbrv1.FailoverTest
 }
 
 // routerService hands calls to the host, about routers that the caller may see.

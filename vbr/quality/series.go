@@ -56,23 +56,37 @@ type Point struct {
 	OK    bool // false: nothing was observed
 }
 
-// Series divides from..to into n parts and gives a metric's value in each: what a plot draws. There are fewer points if there are fewer slots (see Report) than n, at most HourSlots, and none for an empty time.
-func (h *History) Series(m Metric, from, to time.Time, n int) []Point {
+// Part is what was observed from Start to the next part.
+type Part struct {
+	Start time.Time
+	Slot
+}
+
+// Parts divides from..to into n parts. There are fewer if there are fewer slots (see Report) than n, at most HourSlots, and none for an empty time.
+func (h *History) Parts(from, to time.Time, n int) []Part {
 	t, first, end := h.window(from, to)
 	slots := int((end - first) / t.width)
 	n = min(n, slots, HourSlots)
 	if n <= 0 {
 		return nil
 	}
-	merged := make([]Slot, n)
+	parts := make([]Part, n)
+	for i := range parts {
+		parts[i].Start = timeOf(first + uint32((i*slots+n-1)/n)*t.width)
+	}
 	for _, d := range t.between(first, end) {
 		i := int((d.start-first)/t.width) * n / slots
-		merged[i] = merged[i].Merge(d.Slot)
+		parts[i].Slot = parts[i].Merge(d.Slot)
 	}
-	points := make([]Point, n)
-	for i, s := range merged {
-		points[i].Start = timeOf(first + uint32((i*slots+n-1)/n)*t.width)
-		points[i].Value, points[i].OK = s.Value(m)
+	return parts
+}
+
+// Series gives a metric's value in each of n Parts of from..to: what a plot draws.
+func (h *History) Series(m Metric, from, to time.Time, n int) []Point {
+	var points []Point
+	for _, p := range h.Parts(from, to, n) {
+		v, ok := p.Value(m)
+		points = append(points, Point{Start: p.Start, Value: v, OK: ok})
 	}
 	return points
 }

@@ -3632,7 +3632,11 @@ type StartFailoverTestRequest struct {
 	// End it and restore when a probe has been lost for so many milliseconds. Legal: 100..60000. 0: 1000.
 	ObjectiveMs uint32 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
 	// Only say whether it could be done.
-	DryRun        bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	DryRun bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	// What is measured, as in "10.1.0.1->172.16.1.1": probes from an address of another router of this host, such as a VRouter of
+	// the VPC, to one that answers behind the router that is taken out and behind the one that takes over. Legal: at most 8. Empty: no packets
+	// are measured, only routes.
+	Probes        []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3693,6 +3697,13 @@ func (x *StartFailoverTestRequest) GetDryRun() bool {
 		return x.DryRun
 	}
 	return false
+}
+
+func (x *StartFailoverTestRequest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
 }
 
 // StartFailoverTestResponse is the test, which runs now.
@@ -4462,12 +4473,13 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04sent\x18\x02 \x01(\rR\x04sent\x12\x12\n" +
 	"\x04lost\x18\x03 \x01(\rR\x04lost\x12\x15\n" +
 	"\x06rtt_ms\x18\x04 \x01(\x01R\x05rttMs\x12\x1b\n" +
-	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\x99\x01\n" +
+	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\xb1\x01\n" +
 	"\x18StartFailoverTestRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
 	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
-	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"E\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06probes\x18\x05 \x03(\tR\x06probes\"E\n" +
 	"\x19StartFailoverTestResponse\x12(\n" +
 	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\")\n" +
 	"\x17StopFailoverTestRequest\x12\x0e\n" +

@@ -86,6 +86,11 @@ func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error
 	}
 	p.fact("kernel", "%d installed, %d refused, %d mended by audits", n.GetKernel(), n.GetRefused(), r.GetDrift())
 	p.fact("told", "%d to the customer, %d to the VPC", n.GetAdvertised(), n.GetExported())
+	if h := r.GetHealthCheck(); h != nil {
+		c := Health(h)
+		p.line("  %-9s %s, %s -> %s, %d of the last 100 probes lost, %.2f ms", "health", p.Palette.Paint(c.Style, c.Text), table.Clean(h.GetSourceIp()), table.Clean(h.GetTargetIp()),
+			h.GetLost(), h.GetRttMs())
+	}
 	if err := p.lines(r.GetLines()); err != nil {
 		return err
 	}
@@ -125,9 +130,11 @@ func (p *Page) routerInterfaces(list []*vbrv1.RouterInterfaceStatus) error {
 		return nil
 	}
 	p.line("\nrouter interfaces:")
-	t := p.table(left("Name"), right("VNI"), left("Route Target"), left("Device"), right("Imported"), right("Exported"), left("Gateways"))
+	t := p.table(left("Name"), left("State"), left("Health"), left("Opposite"), right("VNI"), left("Route Target"), left("Device"), right("Imported"), right("Exported"),
+		left("Gateways"), left("Reason"))
 	for _, ri := range list {
-		t.Row(ri.GetName(), ri.GetVni(), ri.GetRouteTarget(), ri.GetDevice(), ri.GetImported(), ri.GetExported(), strings.Join(ri.GetGateways(), " "))
+		t.Row(ri.GetName(), InterfaceState(ri), Health(ri.GetHealthCheck()), orDash(ri.GetOppositeInterfaceId()), ri.GetVni(), orDash(ri.GetRouteTarget()), orDash(ri.GetDevice()),
+			ri.GetImported(), ri.GetExported(), strings.Join(ri.GetGateways(), " "), ri.GetReason())
 	}
 	return t.Flush()
 }

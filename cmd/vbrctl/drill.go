@@ -1,0 +1,193 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"math"
+	"time"
+
+	"github.com/spf13/cobra"
+	"google.golang.org/grpc/codes"
+	"google.golang.org/grpc/status"
+
+	"github.com/openvbr/openvbr/cmd/vbrctl/internal/output"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+)
+
+func (a *app) drillCmd() *cobra.Command {
+	c := &cobra.Command{
+		Use:     "drill",
+		Aliases: []string{"drills", "failover-test"},
+		Short:   "Take a router out of service as a failure would, for a time, and measure",
+		Long: `A drill (EC: failover test) takes a VBR out of service as the loss of its lines would, after it has made sure that others carry its routes. It
+measures what is lost on the way out and on the way back, ends at once when an outage lasts longer than the objective, and keeps its verdict for
+a year.`,
+		Example: `  vbrctl drill start --router vbr-a --duration 10m --probe 10.1.0.1->172.16.1.1
+  vbrctl drill list
+  vbrctl drill stop ft-20261125-120000-1a2b`,
+		Args: cobra.ArbitraryArgs,
+		RunE: unknownCommand,
+	}
+	c.AddCommand(a.drillStartCmd(), a.drillStopCmd(), a.drillListCmd(), a.drillShowCmd())
+	return c
+}
+
+func (a *app) drillStartCmd() *cobra.Command {
+	var request vbrv1.StartFailoverTestRequest
+	var duration, objective time.Duration
+	c := &cobra.Command{
+		Use:   "start",
+		Short: "Start a drill",
+		Long: `Start takes the router out and comes back at once; see ` + "`vbrctl drill show`" + ` for how it goes. With --probe packets are measured: from an address of another
+router of the host, such as the gateway of a VPC's vSwitch, to one that answers behind both the router and the one that takes over. Without, it
+is only known whether others offered the routes and whether the router came back.`,
+		Example: `  vbrctl drill start --router vbr-a --dry-run
+  vbrctl drill start --router vbr-a --duration 10m --objective 500ms --probe 10.1.0.1->172.16.1.1`,
+		Args: nargs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			minutes := math.Ceil(duration.Minutes())
+			switch {
+			case request.Router == "":
+				return usagef("which router? name one with --router")
+			case duration < time.Minute || minutes > 4320:
+				return usagef("--duration %s; legal: 1m..72h", duration)
+			case objective < 100*time.Millisecond || objective > time.Minute:
+				return usagef("--objective %s; legal: 100ms..1m", objective)
+			}
+			request.DurationMinutes, request.ObjectiveMs = uint32(minutes), uint32(objective.Milliseconds())
+			return a.drillStart(cmd.Context(), &request)
+		},
+	}
+	a.routerFlag(c, &request.Router, "the `router` to take out, a VBR")
+	c.Flags().DurationVar(&duration, "duration", 10*time.Minute, "for how long, in whole minutes")
+	c.Flags().DurationVar(&objective, "objective", time.Second, "the longest outage that is allowed")
+	c.Flags().StringArrayVar(&request.Probes, "probe", nil, "measure `FROM->TO`; more than once for several")
+	c.Flags().BoolVar(&request.DryRun, "dry-run", false, "only say whether it could be done")
+	return c
+}
+
+func (a *app) drillStart(ctx context.Context, request *vbrv1.StartFailoverTestRequest) error {
+	c, err := a.client()
+	if err != nil {
+		return err
+	}
+	answer, err := call(ctx, a, c.Routers.StartFailoverTest, request)
+	switch test := answer.GetTest(); {
+	case err != nil:
+		return a.aboutRouter(ctx, request.GetRouter(), err)
+	case request.GetDryRun():
+		return a.say(answer, "%s could be taken out: %s", test.GetRouter(), findings(test))
+	default:
+		return a.say(answer, "drill %s: %s goes out of service for %d min: %s\nsee `vbrctl drill show %s`", test.GetId(), test.GetRouter(), test.GetDurationMinutes(), findings(test), test.GetId())
+	}
+}
+
+func findings(t *vbrv1.FailoverTest) string {
+	if len(t.GetFindings()) == 0 {
+		return "nothing was found"
+	}
+	return t.GetFindings()[0]
+}
+
+func (a *app) drillStopCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "stop ID",
+		Short: "End a drill before its time; the router serves again",
+		Example: `  vbrctl drill stop ft-20261125-120000-1a2b
+  vbrctl drill stop ft-20261125-120000-1a2b -o json`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeDrills,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			c, err := a.client()
+			if err != nil {
+				return err
+			}
+			answer, err := call(cmd.Context(), a, c.Routers.StopFailoverTest, &vbrv1.StopFailoverTestRequest{Id: args[0]})
+			if err != nil {
+				return err
+			}
+			if v := answer.GetTest().GetVerdict(); v != "" {
+				return a.say(answer, "drill %s ended: %s", args[0], v)
+			}
+			return a.say(answer, "drill %s ends: the router is coming back; see `vbrctl drill show %s`", args[0], args[0])
+		},
+	}
+}
+
+func (a *app) drillListCmd() *cobra.Command {
+	var router string
+	c := &cobra.Command{
+		Use:     "list",
+		Aliases: []string{"ls"},
+		Short:   "The drills of the last year, newest first",
+		Example: `  vbrctl drill list
+  vbrctl drill list --router vbr-a -o json`,
+		Args: nargs(0, 0),
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			tests, err := a.drills(cmd.Context(), &vbrv1.ListFailoverTestsRequest{Router: router})
+			switch {
+			case err != nil:
+				return a.aboutRouter(cmd.Context(), router, err)
+			case a.forPrograms():
+				return writeList(a.stdout, a.output(), "tests", tests)
+			case len(tests) == 0:
+				a.note("no drills; see `vbrctl drill start --help`")
+			}
+			return a.page(a.stdout).Drills(tests)
+		},
+	}
+	a.routerFlag(c, &router, "only those of this router")
+	return c
+}
+
+func (a *app) drillShowCmd() *cobra.Command {
+	return &cobra.Command{
+		Use:   "show ID",
+		Short: "All about one drill: verdict, findings, what was measured",
+		Example: `  vbrctl drill show ft-20261125-120000-1a2b
+  vbrctl drill show ft-20261125-120000-1a2b -o yaml`,
+		Args:              nargs(1, 1),
+		ValidArgsFunction: a.completeDrills,
+		RunE: func(cmd *cobra.Command, args []string) error {
+			tests, err := a.drills(cmd.Context(), &vbrv1.ListFailoverTestsRequest{Id: args[0]})
+			switch {
+			case err != nil:
+				return err
+			case len(tests) == 0:
+				return status.Error(codes.NotFound, fmt.Sprintf("no drill %s; see `vbrctl drill list`", args[0]))
+			case a.forPrograms():
+				return output.Document(a.stdout, a.output(), tests[0])
+			}
+			return a.page(a.stdout).Drill(tests[0])
+		},
+	}
+}
+
+func (a *app) drills(ctx context.Context, request *vbrv1.ListFailoverTestsRequest) (tests []*vbrv1.FailoverTest, err error) {
+	c, err := a.client()
+	if err != nil {
+		return nil, err
+	}
+	err = stream(ctx, a, false, c.Routers.ListFailoverTests, request, func(r *vbrv1.ListFailoverTestsResponse) error {
+		tests = append(tests, r.GetTests()...)
+		return nil
+	})
+	return tests, err
+}
+
+// completeDrills completes one argument that is the id of a drill.
+func (a *app) completeDrills(cmd *cobra.Command, args []string, begun string) ([]string, cobra.ShellCompDirective) {
+	if len(args) > 0 {
+		return nil, noFiles
+	}
+	a.timeout = min(a.timeout, namesWithin)
+	tests, err := a.drills(cmd.Context(), &vbrv1.ListFailoverTestsRequest{})
+	if err != nil {
+		return nil, noFiles
+	}
+	var ids []string
+	for _, t := range tests {
+		ids = append(ids, t.GetId())
+	}
+	return beginning(ids, begun, nil), noFiles | cobra.ShellCompDirectiveKeepOrder
+}

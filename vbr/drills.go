@@ -1,0 +1,219 @@
+package vbr
+
+import (
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"google.golang.org/protobuf/proto"
+
+	"github.com/openvbr/openvbr/internal/sealed"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/intent"
+)
+
+const (
+	testsKept = 365 * 24 * time.Hour
+	maxTests  = 1000 // that are kept
+	testsFile = "failover-tests"
+)
+
+// ErrNoTest says that an id is of no failover test of this host.
+var ErrNoTest = errors.New("no such failover test")
+
+// drills is the record of a host's failover tests, of a year, in a file. A nil one has none.
+type drills struct {
+	host *Host
+	path string
+
+	mu      sync.Mutex            // a leaf
+	tests   []*vbrv1.FailoverTest // oldest first
+	running map[string]*drill     // by id
+	groups  []intent.Group
+}
+
+// testsKind is the kind of the record's envelope.
+func testsKind() sealed.Kind { return sealed.Kind{'V', 'B', 'R', 'F'} }
+
+// testID is a new one.
+func testID(now time.Time) string {
+	var b [2]byte
+	_, _ = rand.Read(b[:]) // it never fails
+	return fmt.Sprintf("ft-%s-%x", now.UTC().Format("20060102-150405"), b)
+}
+
+// loadDrills reads the record. A test that ran when the predecessor ended is aborted: its router serves again.
+func loadDrills(h *Host) *drills {
+	d := &drills{host: h, path: filepath.Join(h.opts.StateDir, testsFile), running: make(map[string]*drill)}
+	tests, err := load(d.path, decodeTests)
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
+		h.log.Error("the record of failover tests could not be read", "err", err)
+		h.note(vbrv1.Event_TYPE_STORE, "", "", testsFile, fmt.Sprintf("the record of failover tests is lost: %v", err))
+	}
+	d.tests = tests
+	for _, t := range tests {
+		if t.GetStatus() == testStopped {
+			continue
+		}
+		t.Status, t.Verdict = testStopped, testAborted
+		t.Findings = append(t.Findings, "vbrd ended during the test; the router serves again")
+		if end := t.GetEndTime(); end.AsTime().After(h.started) {
+			t.EndTime = stamp(h.started)
+		}
+		h.note(vbrv1.Event_TYPE_FAILOVER_TEST, t.GetRouter(), t.GetOwner(), t.GetId(), "Aborted: vbrd ended during the test; the router serves again")
+		err := d.save()
+		h.warn("the record of failover tests is not up to date", err)
+	}
+	return d
+}
+
+func decodeTests(data []byte) ([]*vbrv1.FailoverTest, error) {
+	_, body, err := sealed.Open(testsKind(), 1, data)
+	if err != nil {
+		return nil, err
+	}
+	var list vbrv1.ListFailoverTestsResponse
+	if err := proto.Unmarshal(body, &list); err != nil {
+		return nil, fmt.Errorf("%w: %w", sealed.ErrDamaged, err)
+	}
+	return list.GetTests(), nil
+}
+
+// save writes the record, without what is too old; d.mu is held, or nobody else knows d.
+func (d *drills) save() error {
+	oldest := time.Now().Add(-testsKept)
+	d.tests = slices.DeleteFunc(d.tests, func(t *vbrv1.FailoverTest) bool {
+		return t.GetStatus() == testStopped && t.GetEndTime().AsTime().Before(oldest)
+	})
+	for len(d.tests) > maxTests {
+		i := slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetStatus() == testStopped })
+		d.tests = slices.Delete(d.tests, i, i+1) // some are: not so many run
+	}
+	body, err := proto.Marshal(&vbrv1.ListFailoverTestsResponse{Tests: d.tests})
+	if err != nil {
+		return fmt.Errorf("vbr: record of failover tests: %w", err)
+	}
+	if err := sealed.Write(d.path, sealed.Seal(testsKind(), 1, body)); err != nil {
+		return fmt.Errorf("vbr: record of failover tests: %w", err)
+	}
+	return nil
+}
+
+// begin records a test, durably, before anything is done.
+func (d *drills) begin(x *drill) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, o := range d.running {
+		if o.router.name == x.router.name {
+			return &RefusedError{fmt.Sprintf("failover test %s of router %s is running; stop it first", o.test.GetId(), x.router.name)}
+		}
+	}
+	if len(d.running) >= testsAtOnce {
+		return &RefusedError{fmt.Sprintf("%d failover tests run, which is the limit", testsAtOnce)}
+	}
+	d.tests = append(d.tests, x.test)
+	if err := d.save(); err != nil {
+		d.tests = slices.DeleteFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t == x.test })
+		return err
+	}
+	d.running[x.test.GetId()] = x
+	return nil
+}
+
+// update changes a test and records that.
+func (d *drills) update(change func()) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	change()
+	d.host.warn("the record of failover tests is not up to date", d.save())
+}
+
+// end records how a test ended.
+func (d *drills) end(x *drill, change func()) {
+	d.update(change)
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	delete(d.running, x.test.GetId())
+}
+
+func (d *drills) copyOf(t *vbrv1.FailoverTest) *vbrv1.FailoverTest {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	return proto.Clone(t).(*vbrv1.FailoverTest)
+}
+
+// group takes in which VBRs are in failover groups.
+func (d *drills) group(in *intent.Intent) {
+	if d == nil {
+		return
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	d.groups = in.Groups
+}
+
+// peersOf are the VBRs that are in a failover group with a router.
+func (d *drills) peersOf(router string) (out []string) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		switch router {
+		case g.VBR:
+			out = append(out, g.Peer)
+		case g.Peer:
+			out = append(out, g.VBR)
+		}
+	}
+	return out
+}
+
+// FailoverTests are those of the last year, newest first.
+func (h *Host) FailoverTests() []*vbrv1.FailoverTest {
+	d := h.drills
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	out := make([]*vbrv1.FailoverTest, 0, len(d.tests))
+	for _, t := range slices.Backward(d.tests) {
+		x := proto.Clone(t).(*vbrv1.FailoverTest)
+		if run := d.running[t.GetId()]; run != nil && t.GetStatus() == testTesting {
+			for _, p := range run.probes {
+				x.Measurements = append(x.Measurements, h.monitor.measurements(p)...)
+			}
+		}
+		out = append(out, x)
+	}
+	return out
+}
+
+// stopLimit is how long StopFailoverTest waits for the end.
+const stopLimit = 5 * time.Second
+
+// StopFailoverTest ends a test before its time, and returns it once it has ended, or as it is after some seconds: what was measured on the way back takes a little longer.
+// The error wraps ErrNoTest, or is a *RefusedError if the test does not run.
+func (h *Host) StopFailoverTest(id string) (*vbrv1.FailoverTest, error) {
+	d := h.drills
+	d.mu.Lock()
+	x := d.running[id]
+	i := slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetId() == id })
+	if x != nil && !x.stopped {
+		x.stopped = true
+		close(x.stop)
+	}
+	d.mu.Unlock()
+	switch {
+	case i < 0:
+		return nil, fmt.Errorf("failover test %q: %w", id, ErrNoTest)
+	case x == nil:
+		return nil, &RefusedError{fmt.Sprintf("failover test %s does not run any more", id)}
+	}
+	select {
+	case <-x.done:
+	case <-time.After(stopLimit):
+	}
+	return d.copyOf(x.test), nil
+}

@@ -1,0 +1,51 @@
+package vbr
+
+import (
+	"github.com/openvbr/openvbr/bgp"
+)
+
+// setOut takes the router out of service as the loss of its lines would, or back into it: soon, by its actor.
+//
+// Out of service, its lines and router interfaces count as down: no route leads through it, the VPC hears that the customer's are gone, and packets
+// that come all the same are dropped. Sessions with the customer end by Cease (Peer De-configured, RFC 4486), so that the customer's routers lose our routes
+// at once, as they do when the line goes down or BFD says so: the mere loss of a TCP session would have them keep the routes for a restart (RFC
+// 4724), which no failing line does. Devices stay up, and the router interfaces stay Active.
+func (r *router) setOut(out bool) {
+	r.mu.Lock()
+	changed := r.out != out
+	r.out = out
+	r.mu.Unlock()
+	if changed {
+		r.records.turn.Store(true)
+		poke(r.wake)
+	}
+}
+
+// takeTurn has the router be out of service, or in it, as setOut says.
+func (r *router) takeTurn(speaker speaker) {
+	if !r.records.turn.Swap(false) {
+		return
+	}
+	r.mu.Lock()
+	r.setLinksUp(r.state)
+	r.arrangeStatics(r.spec, r.state)
+	r.mu.Unlock()
+	r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
+}
+
+// peersNow are the peers that the speaker is to have sessions with.
+func (r *router) peersNow(s *spec) []bgp.Peer {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.out {
+		return nil
+	}
+	return s.bgpPeers()
+}
+
+// isOut says whether a failover test has taken the router out.
+func (r *router) isOut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out
+}

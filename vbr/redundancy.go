@@ -1,0 +1,143 @@
+package vbr
+
+import (
+	"cmp"
+	"net/netip"
+	"slices"
+	"strings"
+
+	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// carried is a prefix of the customer's that a router tells the other end of a router interface.
+type carried struct {
+	prefix netip.Prefix
+	ri     *riSpec
+}
+
+// unbacked are the prefixes that the VPC side would lose with this router, as far as this host knows, and who offers the others. Somebody else offers a prefix
+//
+//   - to a VRouter of this host: if it has an accepted path by another router interface;
+//   - over the backbone: if another host does under the same route target, or another router of this host;
+//   - in a failover group: if the group's other VBR does, when it is on this host.
+//
+// The lines' own subnets do not count: they go with their line.
+func (h *Host) unbacked(r *router) (lost []netip.Prefix, by []string) {
+	others := make(map[string]bool)
+	seen := make(map[netip.Prefix]bool)
+	peers := h.drills.peersOf(r.name)
+	elsewhere := h.backbone.offers(r)
+	for from := uint32(1); from != 0; {
+		var batch []carried
+		batch, from = r.carries(from)
+		for _, c := range batch {
+			if who := h.backs(r, c, peers, elsewhere); who != "" {
+				others[who] = true
+			} else if !seen[c.prefix] {
+				seen[c.prefix] = true
+				lost = append(lost, c.prefix)
+			}
+		}
+	}
+	for who := range others {
+		by = append(by, who)
+	}
+	slices.Sort(by)
+	slices.SortFunc(lost, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
+	return lost, by
+}
+
+// carries is what the router tells the VPC side of the next prefixes; see rib.Table.ToldSlice.
+func (r *router) carries(from uint32) (out []carried, next uint32) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	next = r.rib.ToldSlice(from, scanned, func(a rib.Announcement) {
+		if a.Source.Kind == rib.Connected {
+			return
+		}
+		for i := range r.spec.ris {
+			if ri := r.spec.ris[i]; r.tells(i) && heard(a.Source, &ri) {
+				out = append(out, carried{a.Prefix, &ri})
+			}
+		}
+	})
+	return out, next
+}
+
+// backs says who else offers what a router carries; empty: nobody.
+func (h *Host) backs(r *router, c carried, peers []string, elsewhere map[offer]netip.Addr) string {
+	if c.ri.local() {
+		return h.router(c.ri.cable.router).hasAnother(c)
+	}
+	if vtep, ok := elsewhere[offer{c.ri.target, c.prefix}]; ok {
+		return "the host with VTEP " + vtep.String()
+	}
+	for _, o := range h.allRouters() {
+		if o != r && !o.unserved && (slices.Contains(peers, o.name) || o.targets(c.ri.target)) && o.offersNow(c.prefix) {
+			return o.name
+		}
+	}
+	return ""
+}
+
+// hasAnother is the router interface, other than that of the pair, by which a VRouter has the prefix too.
+func (r *router) hasAnother(c carried) string {
+	if r == nil {
+		return ""
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.rib.Lookup(c.prefix) {
+		if p.Verdict == rib.Accepted && !p.Source.Adopted && p.Source.Through() != c.ri.opposite {
+			return strings.TrimSpace(r.name + " " + p.Source.Through())
+		}
+	}
+	return ""
+}
+
+// targets says whether a router interface of the router has the route target.
+func (r *router) targets(t evpn.RouteTarget) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return slices.ContainsFunc(r.spec.ris, func(ri riSpec) bool { return ri.remote() && ri.target == t })
+}
+
+// offersNow says whether the router tells its VPC side of the prefix, as one that leads to its own customer.
+func (r *router) offersNow(p netip.Prefix) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if r.out {
+		return false
+	}
+	return slices.ContainsFunc(r.rib.Lookup(p), func(x rib.Path) bool { return x.Best && !x.Source.Adopted && x.Source.Through() == "" })
+}
+
+// offer is a prefix under a route target.
+type offer struct {
+	target evpn.RouteTarget
+	prefix netip.Prefix
+}
+
+// offers is what other hosts offer under the router's route targets.
+func (b *backbone) offers(r *router) map[offer]netip.Addr {
+	wanted := make(map[evpn.RouteTarget]bool)
+	r.mu.Lock()
+	for _, ri := range r.spec.ris {
+		if ri.remote() {
+			wanted[ri.target] = true
+		}
+	}
+	r.mu.Unlock()
+	out := make(map[offer]netip.Addr)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, p := range b.paths {
+		for _, t := range p.route.Targets {
+			if wanted[t] && !p.stale {
+				out[offer{t, p.route.Prefix}] = p.route.NextHop
+			}
+		}
+	}
+	return out
+}
