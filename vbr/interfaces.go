@@ -1,7 +1,6 @@
 package vbr
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +8,8 @@ import (
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
-// riRecord is what a router remembers of one of its router interfaces, over all its lives; guarded by router.mu, changed by the actor only.
+// riRecord is what a router remembers of one of its router interfaces, over all its lives. It is guarded by router.mu; but for again and ended, only
+// the actor changes it, and may read it without.
 type riRecord struct {
 	state riState
 	why   string // it is not Active
@@ -270,6 +270,3 @@ func (r *router) partWith(ris []riSpec) {
 	r.unexport(told)
 	r.unshow(ris)
 }
-
-// interfaceReasons are why router interfaces were left out of the spec; nil for none.
-func (r *router) interfaceReasons() error { return errors.Join(r.spec.left) }
