@@ -56,20 +56,27 @@ func loadDrills(h *Host) *drills {
 		h.note(vbrv1.Event_TYPE_STORE, "", "", testsFile, fmt.Sprintf("the record of failover tests is lost: %v", err))
 	}
 	d.tests = tests
-	for _, t := range tests {
+	if d.abortAll(time.Now()) {
+		h.warn("the record of failover tests is not up to date", d.save())
+	}
+	return d
+}
+
+// abortAll ends the tests that a predecessor ran, and says whether there were any.
+func (d *drills) abortAll(now time.Time) (any bool) {
+	const why = "vbrd ended during the test; the router serves again"
+	for _, t := range d.tests {
 		if t.GetStatus() == testStopped {
 			continue
 		}
-		t.Status, t.Verdict = testStopped, testAborted
-		t.Findings = append(t.Findings, "vbrd ended during the test; the router serves again")
-		if end := t.GetEndTime(); end.AsTime().After(h.started) {
-			t.EndTime = stamp(h.started)
+		any = true
+		t.Status, t.Verdict, t.Findings = testStopped, testAborted, append(t.GetFindings(), why)
+		if t.GetEndTime().AsTime().After(now) {
+			t.EndTime = stamp(now)
 		}
-		h.note(vbrv1.Event_TYPE_FAILOVER_TEST, t.GetRouter(), t.GetOwner(), t.GetId(), "Aborted: vbrd ended during the test; the router serves again")
-		err := d.save()
-		h.warn("the record of failover tests is not up to date", err)
+		d.host.note(vbrv1.Event_TYPE_FAILOVER_TEST, t.GetRouter(), t.GetOwner(), t.GetId(), testAborted+": "+why)
 	}
-	return d
+	return any
 }
 
 func decodeTests(data []byte) ([]*vbrv1.FailoverTest, error) {

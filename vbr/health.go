@@ -276,22 +276,29 @@ func stepBack(x *evpn.Route) {
 // scanned is how many prefixes are looked at in one go.
 const scanned = 256
 
-// reliesOn says whether some prefix has no accepted path but by a router interface, or by others that are abnormal too.
+// reliesOn says whether some prefix has no accepted path but by a router interface, or by others that are abnormal too. What looks like a line's own
+// subnet at the other end (no AS path, origin igp) counts only if there is nothing else: it goes with its line.
 func (r *router) reliesOn(ri string, abnormal map[string]bool) bool {
 	f := rib.Filter{Stage: rib.StageAccepted, Source: ri}
+	learned, subnet := false, false
 	for from := uint32(1); from != 0; {
 		var rows []rib.Row
 		r.mu.Lock()
 		rows, from = r.rib.Scan(from, scanned, &f, nil)
 		for _, row := range rows {
-			if !r.hasOther(row, abnormal) {
+			own := len(row.Attrs.ASPath) == 0 && row.Attrs.Origin == rib.OriginIGP
+			learned = learned || !own
+			if r.hasOther(row, abnormal) {
+				continue
+			}
+			if subnet = subnet || own; !own {
 				r.mu.Unlock()
 				return true
 			}
 		}
 		r.mu.Unlock()
 	}
-	return false
+	return subnet && !learned
 }
 
 // hasOther says whether a prefix has an accepted path from a source that is not abnormal; r.mu is held.

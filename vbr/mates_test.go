@@ -251,3 +251,34 @@ func TestLocalPairRaces(t *testing.T) {
 		t.Errorf("the VBR has %v", got)
 	}
 }
+
+// After a restart a pair begins as the predecessor had it, for the opposite may be late; not for longer than what was adopted stays.
+func TestPairResumes(t *testing.T) {
+	c := newCouple(t)
+	c.vbr.mu.Lock()
+	c.vbr.adopted[3] = c.vbr.rib.AddSource(adoptedSource(rib.RouterInterface, 3, &c.vbr.spec.ris[0]))
+	c.vbr.rib.Announce(c.vbr.adopted[3], 0, &rib.Attrs{NextHop: c.vbr.vpc[0].ri.far}, netip.MustParsePrefix("10.100.0.0/16"))
+	c.vbr.mu.Unlock()
+	c.vbr.settleInterfaces()
+	c.vbr.flush(t.Context(), mute{})
+	if x := c.vbr.interfaces["ri-line"]; x.state != riActive || c.vbr.fib.Len() != 1 {
+		t.Fatalf("alone: %s %s, %d routes", x.state, x.why, c.vbr.fib.Len())
+	}
+	c.vbr.sweepAt = time.Now().Add(time.Minute)
+	c.vbr.sweepIfDue(t.Context(), mute{})
+	if c.vbr.swept {
+		t.Error("swept before the opposite has told all")
+	}
+	c.vbr.sweepAt = time.Now().Add(-time.Second)
+	c.vbr.rib.NextWindow()
+	c.vbr.sweepIfDue(t.Context(), mute{})
+	c.vbr.settleInterfaces()
+	c.vbr.flush(t.Context(), mute{})
+	if x := c.vbr.interfaces["ri-line"]; x.state != riConnecting || c.vbr.fib.Len() != 0 {
+		t.Errorf("the opposite never came: %s, %d routes", x.state, c.vbr.fib.Len())
+	}
+	c.act(t)
+	if x := c.vbr.interfaces["ri-line"]; x.state != riActive {
+		t.Errorf("it came late: %s %s", x.state, x.why)
+	}
+}

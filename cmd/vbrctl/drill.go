@@ -78,7 +78,7 @@ func (a *app) drillStart(ctx context.Context, request *vbrv1.StartFailoverTestRe
 	case request.GetDryRun():
 		return a.say(answer, "%s could be taken out: %s", test.GetRouter(), findings(test))
 	default:
-		return a.say(answer, "drill %s: %s goes out of service for %d min: %s\nsee `vbrctl drill show %s`", test.GetId(), test.GetRouter(), test.GetDurationMinutes(), findings(test), test.GetId())
+		return a.say(answer, "drill %s: %s goes out of service for %d min: %s; see `vbrctl drill show %s`", test.GetId(), test.GetRouter(), test.GetDurationMinutes(), findings(test), test.GetId())
 	}
 }
 

@@ -77,7 +77,17 @@ func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error
 		p.line("  %s", p.warn("! drained too"))
 	}
 	p.fact("owner", "%s", orDash(r.GetOwner()))
-	p.fact("AS", "%d, router id %s", r.GetLocalAsn(), orDash(r.GetRouterId()))
+	if r.GetRouterType() == "VRouter" {
+		p.fact("type", "VRouter: the router of a VPC")
+	} else {
+		p.fact("AS", "%d, router id %s", r.GetLocalAsn(), orDash(r.GetRouterId()))
+	}
+	if r.GetVbrStatus() != "" && r.GetVbrStatus() != "active" {
+		p.fact("status", "%s", r.GetVbrStatus())
+	}
+	if r.GetVbrHa() != "" {
+		p.fact("group", "%s, %s", r.GetVbrHa(), r.GetVbrHaRole())
+	}
 	p.fact("VRF", "%s, table %d", vrf(r), r.GetRouteTableId())
 	n := r.GetRoutes()
 	p.fact("routes", "%d received, %d accepted, %d rejected, %d stale", n.GetReceived(), n.GetAccepted(), Total(n.GetRejected()), n.GetStale())
@@ -94,8 +104,14 @@ func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error
 	if err := p.lines(r.GetLines()); err != nil {
 		return err
 	}
+	if err := p.vswitches(r.GetVswitches()); err != nil {
+		return err
+	}
 	if err := p.routerInterfaces(r.GetRouterInterfaces()); err != nil {
 		return err
+	}
+	if r.GetRouterType() == "VRouter" {
+		return nil
 	}
 	if len(sessions) == 0 {
 		p.line("\nno sessions")
@@ -121,6 +137,22 @@ func (p *Page) lines(lines []*vbrv1.LineStatus) error {
 			state = table.Cell{Text: "down", Style: table.Bad}
 		}
 		t.Row(l.GetPhysicalConnectionId(), l.GetVlanId(), l.GetDevice(), state, strings.Join(l.GetAddresses(), " "))
+	}
+	return t.Flush()
+}
+
+func (p *Page) vswitches(list []*vbrv1.VSwitchStatus) error {
+	if len(list) == 0 {
+		return nil
+	}
+	p.line("\nvSwitches:")
+	t := p.table(left("Name"), left("Device"), left("State"), left("Addresses"), left("Members"))
+	for _, w := range list {
+		state := table.Cell{Text: "up", Style: table.Good}
+		if !w.GetUp() {
+			state = table.Cell{Text: "down", Style: table.Bad}
+		}
+		t.Row(w.GetName(), w.GetDevice(), state, strings.Join(w.GetAddresses(), " "), strings.Join(w.GetMembers(), " "))
 	}
 	return t.Flush()
 }
