@@ -100,6 +100,7 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 			specs[i] = heir(r.target(), s)
 		}
 	}
+	h.drills.group(in)
 	h.backbone.want(h.targets(specs, refused))
 	h.makeRoom(ctx, specs, removed)
 	for _, s := range specs {
@@ -109,7 +110,6 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 		h.refuse(in.Router(name), err)
 	}
 	h.restOthers(in)
-	h.drills.group(in)
 	a.mu.Lock()
 	a.handed = out
 	a.mu.Unlock()
@@ -256,6 +256,9 @@ func (h *Host) targets(specs []*spec, refused map[string]error) map[evpn.RouteTa
 		if r := h.router(name); r != nil {
 			specs = append(slices.Clone(specs), r.target())
 		}
+	}
+	for _, t := range h.drills.targetsOf("") {
+		targets[t] = true
 	}
 	for _, s := range specs {
 		for _, ri := range s.ris {

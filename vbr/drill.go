@@ -263,9 +263,9 @@ func (d *drill) others() func() []netip.Prefix {
 		all = append(all, batch...)
 	}
 	return func() (lost []netip.Prefix) {
-		peers, elsewhere := h.drills.peersOf(r.name), h.backbone.offers(r)
+		known := h.known(r)
 		for _, c := range all {
-			if h.backs(r, c, peers, elsewhere) == "" {
+			if h.backs(r, c, known) == "" {
 				lost = append(lost, c.prefix)
 			}
 		}

@@ -12,6 +12,7 @@ import (
 
 	"google.golang.org/protobuf/proto"
 
+	"github.com/openvbr/openvbr/bgp/evpn"
 	"github.com/openvbr/openvbr/internal/sealed"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
@@ -174,6 +175,27 @@ func (d *drills) peersOf(router string) (out []string) {
 			out = append(out, g.Peer)
 		case g.Peer:
 			out = append(out, g.VBR)
+		}
+	}
+	return out
+}
+
+// targetsOf are the route targets under which the members on other hosts of a router's failover group tell their routes; with an empty name those
+// of all groups. The backbone keeps what is offered under them, for nothing else.
+func (d *drills) targetsOf(router string) (out []evpn.RouteTarget) {
+	if d == nil {
+		return nil
+	}
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for _, g := range d.groups {
+		if router != "" && g.VBR != router && g.Peer != router {
+			continue
+		}
+		for _, text := range g.Elsewhere {
+			if t, err := evpn.ParseRouteTarget(text); err == nil { // it was checked
+				out = append(out, t)
+			}
 		}
 	}
 	return out

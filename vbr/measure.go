@@ -115,7 +115,7 @@ func (m *monitor) noteStates(now time.Time, views []view) {
 		case !meant && !x.available, up == x.available && abnormal == x.abnormal && now.Sub(x.notedAt) < stateEvery:
 			continue
 		}
-		x.history.State(now, up, abnormal)
+		x.history.State(now, up || !meant, abnormal && meant) // what is out of service on purpose is not held against it
 		x.available, x.abnormal, x.notedAt, x.dirty = up, abnormal, now, true
 		if !meant {
 			x.notedAt = time.Time{}

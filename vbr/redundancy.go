@@ -20,19 +20,18 @@ type carried struct {
 //
 //   - to a VRouter of this host: if it has an accepted path by another router interface;
 //   - over the backbone: if another host does under the same route target, or another router of this host;
-//   - in a failover group: if the group's other VBR does, when it is on this host.
+//   - in a failover group: if the group's other VBR does, on this host or on another.
 //
 // The lines' own subnets do not count: they go with their line.
 func (h *Host) unbacked(r *router) (lost []netip.Prefix, by []string) {
 	others := make(map[string]bool)
 	seen := make(map[netip.Prefix]bool)
-	peers := h.drills.peersOf(r.name)
-	elsewhere := h.backbone.offers(r)
+	known := h.known(r)
 	for from := uint32(1); from != 0; {
 		var batch []carried
 		batch, from = r.carries(from)
 		for _, c := range batch {
-			if who := h.backs(r, c, peers, elsewhere); who != "" {
+			if who := h.backs(r, c, known); who != "" {
 				others[who] = true
 			} else if !seen[c.prefix] {
 				seen[c.prefix] = true
@@ -66,15 +65,17 @@ func (r *router) carries(from uint32) (out []carried, next uint32) {
 }
 
 // backs says who else offers what a router carries; empty: nobody.
-func (h *Host) backs(r *router, c carried, peers []string, elsewhere map[offer]netip.Addr) string {
+func (h *Host) backs(r *router, c carried, known knowledge) string {
 	if c.ri.local() {
 		return h.router(c.ri.cable.router).hasAnother(c)
 	}
-	if vtep, ok := elsewhere[offer{c.ri.target, c.prefix}]; ok {
-		return "the host with VTEP " + vtep.String()
+	for _, t := range append(known.targets, c.ri.target) {
+		if vtep, ok := known.elsewhere[offer{t, c.prefix}]; ok {
+			return "the host with VTEP " + vtep.String()
+		}
 	}
 	for _, o := range h.allRouters() {
-		if o != r && !o.unserved && (slices.Contains(peers, o.name) || o.targets(c.ri.target)) && o.offersNow(c.prefix) {
+		if o != r && !o.unserved && (slices.Contains(known.peers, o.name) || o.targets(c.ri.target)) && o.offersNow(c.prefix) {
 			return o.name
 		}
 	}
@@ -119,9 +120,19 @@ type offer struct {
 	prefix netip.Prefix
 }
 
-// offers is what other hosts offer under the router's route targets.
-func (b *backbone) offers(r *router) map[offer]netip.Addr {
+// knowledge is what a host knows of those who could take over from a router.
+type knowledge struct {
+	peers     []string             // in a failover group with it
+	targets   []evpn.RouteTarget   // of those of them that are on other hosts
+	elsewhere map[offer]netip.Addr // what other hosts offer under these and its own, and their VTEPs
+}
+
+func (h *Host) known(r *router) knowledge {
+	k := knowledge{peers: h.drills.peersOf(r.name), targets: slices.Clip(h.drills.targetsOf(r.name))}
 	wanted := make(map[evpn.RouteTarget]bool)
+	for _, t := range k.targets {
+		wanted[t] = true
+	}
 	r.mu.Lock()
 	for _, ri := range r.spec.ris {
 		if ri.remote() {
@@ -129,6 +140,12 @@ func (b *backbone) offers(r *router) map[offer]netip.Addr {
 		}
 	}
 	r.mu.Unlock()
+	k.elsewhere = h.backbone.offers(wanted)
+	return k
+}
+
+// offers is what other hosts offer under these route targets.
+func (b *backbone) offers(wanted map[evpn.RouteTarget]bool) map[offer]netip.Addr {
 	out := make(map[offer]netip.Addr)
 	b.mu.Lock()
 	defer b.mu.Unlock()

@@ -3,6 +3,7 @@ package intent
 import (
 	"net/netip"
 	"reflect"
+	"slices"
 	"time"
 
 	"github.com/openvbr/openvbr/vbr/intent/source"
@@ -40,10 +41,24 @@ func (in *Intent) On(host string) *Intent {
 	}
 	for _, g := range in.Groups {
 		if here[g.VBR] || here[g.Peer] {
+			if g.Elsewhere == nil {
+				g.Elsewhere = in.elsewhere(g, here)
+			}
 			out.Groups = append(out.Groups, g)
 		}
 	}
 	return out
+}
+
+// elsewhere are the route targets of those members of a group that are not here.
+func (in *Intent) elsewhere(g Group, here map[string]bool) (targets []string) {
+	for _, ri := range in.RouterInterfaces {
+		if (ri.Router == g.VBR || ri.Router == g.Peer) && !here[ri.Router] && ri.RouteTarget != "" {
+			targets = append(targets, ri.RouteTarget)
+		}
+	}
+	slices.Sort(targets)
+	return slices.Compact(targets)
 }
 
 // Equal tells whether two intents want the same of the network, wherever and in whatever order it was written.
@@ -279,13 +294,15 @@ type Group struct {
 	Name, Owner, Description string
 	VBR, Peer                string // names of Routers; VBR is the active one
 	Standby                  bool   // Peer carries nothing as long as VBR can
-	Origin                   *Origin
+	// Elsewhere are the route targets of the member that is on another host, as [Intent.On] finds them.
+	Elsewhere []string
+	Origin    *Origin
 }
 
 // Equal tells whether two groups want the same, wherever they were written.
 func (g Group) Equal(o Group) bool {
 	g.Origin, o.Origin = nil, nil
-	return g == o
+	return reflect.DeepEqual(g, o)
 }
 
 // Equal tells whether two physical connections want the same, wherever they were written.
