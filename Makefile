@@ -58,7 +58,7 @@ test-unit: build ## the tests that need no VRF, natively, with the race detector
 .PHONY: test-vrf
 test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
 	go test -p 1 -timeout 8m -exec '$(VMEXEC)' $(VRF_PKGS)
-	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
+	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp ./bgp/bfd
 
 .PHONY: bench
 bench: deps build ## vbrd beside BIRD and FRR, 1k to 500k routes, into docs/benchmarks.md (13 minutes; leave the machine alone)

@@ -26,7 +26,7 @@ type FRR struct {
 }
 
 // FRR starts zebra and the other daemons named (default bgpd and staticd)
-// with an integrated configuration.
+// with an integrated configuration; BFD needs "bfdd" among them.
 func (n *NS) FRR(conf string, daemons ...string) *FRR {
 	n.lab.Helper()
 	if len(daemons) == 0 {
