@@ -32,6 +32,7 @@ type delta struct {
 	linesGone, linesNew, linesMoved []line // moved: the same device with other addresses, as they will be
 	peersGone, peersNew             []peerSpec
 	peersReset, peersLater          []peerChange // later: from the next establishment on
+	peersWatched                    []peerChange // watched over otherwise, from now on
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
 	risChanged                      []riChange // other changes that no route leaves for, unless it becomes deactivated
@@ -64,7 +65,7 @@ func compare(before, after *spec) delta {
 	d.compareRates(before, after)
 	d.compareRoutes(before, after)
 	rules := before.rules.Equal(after.rules)
-	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
+	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersWatched)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+
 		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.others) > 0 || !rules {
 		d.scope = scopeLive
@@ -154,9 +155,15 @@ func (d *delta) comparePeers(before, after *spec) {
 		if a, b := before.device(had), after.device(&p); a != b {
 			c.moved, reset = true, append(reset, change("its line", a, b))
 		}
+		watched := watchChanges(had.watch, p.watch)
+		if len(watched) > 0 && len(reset) == 0 {
+			w := c
+			w.why = strings.Join(watched, ", ")
+			d.peersWatched = append(d.peersWatched, w)
+		}
 		switch {
 		case len(reset) > 0:
-			c.why = strings.Join(append(reset, later...), ", ")
+			c.why = strings.Join(slices.Concat(reset, later, watched), ", ")
 			d.peersReset = append(d.peersReset, c)
 		case len(later) > 0:
 			c.why = strings.Join(later, ", ")

@@ -39,6 +39,7 @@ type Host struct {
 	unswept  atomic.Int32 // routers that still hold what they adopted
 	events   *events.Log
 	drains   *drains
+	watchers watchers
 	soft     sync.Mutex // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
 	partial  bool // what is not wanted stays, see Options.Partial; set before anything runs
@@ -162,6 +163,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	if err := h.startBackbone(ctx, held > 0); err != nil {
 		return err
 	}
+	h.runBFD(ctx)
 	for _, r := range h.allRouters() {
 		if r.unserved {
 			continue
@@ -390,6 +392,7 @@ func (h *Host) stop() error {
 				h.log.Warn("the backbone speaker is slow to end", "err", err)
 			}
 		}
+		h.stopBFD()
 		close(done)
 	}()
 	select {

@@ -16,7 +16,7 @@ type Options struct {
 	Region string
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
-	Timers Timers
+	Timers   Timers
 	// StateDir holds what must survive a reboot: the ids given to routers and router interfaces.
 	StateDir string
 	// TableBase is the first routing table id given to routers that ask for none.

@@ -31,6 +31,7 @@ type remote struct {
 	discr        uint32
 	minTx, minRx time.Duration
 	mult         uint8
+	independent  bool
 }
 
 // newFSM is a session that starts now (RFC 5880 6.8.1 has the initial values).
@@ -45,7 +46,7 @@ func newFSM(now time.Time, cfg Session, discr uint32, jitter func() float64) *fs
 
 // receive takes a packet that decode and demux let pass, from "If the packet is not discarded" in RFC 5880 6.8.6 on. What it returns is to be sent at once.
 func (f *fsm) receive(now time.Time, p packet) (reply packet, ok bool) {
-	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult}
+	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult, p.independent}
 	if p.final {
 		f.finished() // 6.5
 	}
