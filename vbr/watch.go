@@ -26,7 +26,8 @@ type watchSpec struct {
 // watch is what BFD means for the routes of one peer (RFC 5882): pure, its caller brings what happens and the time.
 //
 // Not strict, a peer's routes go when BFD was up and fails, and may come again with BFD or with a new BGP session. Strict, they count while BFD is
-// up. A peer that says AdminDown has not failed (RFC 5882 3.2), strict or not.
+// up. A peer that says AdminDown has not failed (RFC 5882 3.2), strict or not, nor has one whose BFD
+// begins anew.
 type watch struct {
 	on, strict bool
 	state      bfd.State
@@ -71,6 +72,8 @@ func (w *watch) change(c bfd.Change, now time.Time) (failed bool) {
 		}
 	case c.AdminDown:
 		w.failed = false
+	case was == bfd.Up && c.Anew:
+		w.excuse(now.Add(graceTime))
 	case was == bfd.Up:
 		w.fail(now)
 		return true

@@ -112,7 +112,7 @@ func newInbox() inbox {
 func (i *inbox) put(c bfd.Change) {
 	i.mu.Lock()
 	i.last[c.Peer] = c
-	if c.State == bfd.Down && !c.AdminDown {
+	if c.State == bfd.Down && !c.AdminDown && !c.Anew {
 		i.down[c.Peer] = c
 	}
 	i.mu.Unlock()

@@ -187,6 +187,8 @@ func (r *router) noteWatch(c bfd.Change, was bfd.State, restarting bool) {
 		switch {
 		case c.AdminDown:
 			text = "the peer switched BFD off; its routes stay"
+		case c.Anew:
+			text = "the peer's BFD began anew; its routes stay"
 		case restarting:
 			text = fmt.Sprintf("%s; its routes stay while it restarts", c.Diag)
 		}

@@ -26,6 +26,7 @@ func TestWatch(t *testing.T) {
 		{"admin down is no failure", false, []step{{0, "up", ""}, {9, "admin", ""}, {99, "down", ""}, {100, "up", ""}}},
 		{"switched off after a failure", false, []step{{0, "up", ""}, {9, "down", "held!"}, {10, "admin", ""}}},
 		{"a restart excuses", false, []step{{0, "up", ""}, {9, "down", "held!"}, {9, "excuse", ""}, {30, "established", ""}, {31, "up", ""}, {40, "down", "held!"}}},
+		{"begins anew at the other end", false, []step{{0, "up", ""}, {9, "anew", ""}, {99, "init", ""}, {100, "up", ""}}},
 		{"taken away", false, []step{{0, "up", ""}, {9, "down", "held!"}, {10, "off", ""}}},
 
 		{"strict waits for BFD", true, []step{{0, "established", "held"}, {1, "init", "held"}, {2, "up", ""}, {3, "down", "held!"}, {9, "established", "held"}}},
@@ -39,6 +40,7 @@ func TestWatch(t *testing.T) {
 			{300, "down", "held!"}, {301, "up", "held"}, {302, "", ""}, // begins anew after two calm minutes
 		}},
 		{"strict, up again after two calm minutes", true, []step{{0, "up", ""}, {10, "down", "held!"}, {200, "up", ""}}},
+		{"strict excuses what begins anew, for a time", true, []step{{0, "up", ""}, {9, "anew", ""}, {18, "init", ""}, {20, "", "held"}, {21, "up", ""}}},
 		{"strict excuses a restart, for a time", true, []step{{0, "up", ""}, {9, "down", "held!"}, {9, "excuse", ""}, {38, "established", ""}, {39, "", "held"}}},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -58,6 +60,8 @@ func TestWatch(t *testing.T) {
 					failed = w.change(bfd.Change{State: bfd.Down, RemoteState: bfd.Up, Diag: bfd.DiagTimeExpired}, now)
 				case "admin":
 					failed = w.change(bfd.Change{State: bfd.Down, AdminDown: true, Diag: bfd.DiagNeighborDown}, now)
+				case "anew":
+					failed = w.change(bfd.Change{State: bfd.Down, Anew: true, Diag: bfd.DiagNeighborDown}, now)
 				case "established":
 					w.established()
 				case "excuse":

@@ -164,7 +164,7 @@ func (s *session) unlockAndTell() {
 	now := told{f.state, f.adminDown()}
 	change := Change{
 		Peer: s.key.peer, Local: s.local, Device: s.key.device, State: f.state, RemoteState: f.remote.state,
-		Diag: f.diag, Since: f.since, AdminDown: now.adminDown, Independent: f.remote.independent,
+		Diag: f.diag, Since: f.since, AdminDown: now.adminDown, Independent: f.remote.independent, Anew: f.anew,
 	}
 	news := now != s.told
 	s.told = now
