@@ -18,7 +18,7 @@ const (
 	fast      = 100
 	// steady is for what is not about speed: failed after 1.5 s, which an outage of vbrd has to outlast.
 	steady = 500
-	// calm is the longest stall of the machine with which a measured failover counts, and tries how often it is tried.
+	// calm is the longest stall of the machine with which a failed failover counts, and tries how often it is tried.
 	calm  = 100 * time.Millisecond
 	tries = 5
 )
@@ -111,21 +111,19 @@ func (w *world) testBlackhole(t *testing.T) {
 	for try := range tries {
 		f := w.blackhole(t)
 		t.Logf("try %d: %+v", try+1, f)
-		if f.stall > calm || f.flapped {
-			continue
+		switch {
+		case !f.flapped && f.gap <= withinBFD && f.detection <= withinBFD && f.lostOnReturn == 0:
+			return
+		case f.stall <= calm:
+			t.Errorf("no packets for %v; from the last packet to the last route gone: %v; %d packets lost when the line came back",
+				f.gap, f.detection, f.lostOnReturn)
+			return
 		}
-		if f.gap > withinBFD || f.detection > withinBFD {
-			t.Errorf("no packets for %v; from the last packet to the last route gone: %v", f.gap, f.detection)
-		}
-		if f.lostOnReturn > 0 {
-			t.Errorf("%d packets lost when the line came back", f.lostOnReturn)
-		}
-		return
 	}
 	t.Errorf("the machine stalled for more than %v in each of %d tries", calm, tries)
 }
 
-// failover is what a try measured. It counts unless the machine stalled for long, or so long that BFD failed by itself.
+// failover is what a try measured; flapped: BFD failed by itself, before or where nothing was cut.
 type failover struct {
 	gap, detection time.Duration // without packets in any direction; from the last BFD packet to the last route gone
 	lostOnReturn   int
@@ -147,12 +145,13 @@ func (w *world) blackhole(t *testing.T) (f failover) {
 	time.Sleep(3 * time.Second)
 	f.gap, f.stall = w.stop(t, pingers)
 	packets := capture.Stop()
-	f.flapped = strings.Contains(w.vbrd.Log()[log:], "state=Down") && strings.Contains(w.vbrd.Log()[log:], "device=eth1.101 state=Down")
+	f.flapped = strings.Contains(w.vbrd.Log()[log:], "device=eth1.101 state=Down")
 	changes := monitor.Log()[before:]
 	monitor.Kill()
 	heard := lastFrom(t, packets, "10.0.0.2")
-	f.detection = lastChange(t, changes, cut.Add(withinBFD+f.stall)).Sub(heard)
-	if out, err := w.Vbrctl(binary(t), "show", "sessions", "--peer", "10.0.0.2", "-r", "vbr-acme"); err != nil || !strings.Contains(out, "BFD down: control detection time expired") {
+	last := lastChange(t, changes, cut.Add(withinBFD+f.stall))
+	f.detection, f.flapped = last.Sub(heard), f.flapped || last.IsZero()
+	if out, err := w.Vbrctl(binary(t), "show", "sessions", "--peer", "10.0.0.2", "-r", "vbr-acme"); err != nil || !f.flapped && !strings.Contains(out, "BFD down: control detection time expired") {
 		t.Errorf("%v:\n%s", err, out)
 	}
 	w.setInterval(steady)
@@ -228,7 +227,7 @@ func lastFrom(t *testing.T, packets []string, host string) time.Time {
 	return time.Time{}
 }
 
-// lastChange is when `ip -ts monitor` last saw something before a time.
+// lastChange is when `ip -ts monitor` last saw something before a time; zero if it saw nothing.
 func lastChange(t *testing.T, log string, before time.Time) (last time.Time) {
 	t.Helper()
 	for line := range strings.Lines(log) {
@@ -243,9 +242,6 @@ func lastChange(t *testing.T, log string, before time.Time) (last time.Time) {
 		if at.Before(before) {
 			last = at
 		}
-	}
-	if last.IsZero() {
-		t.Fatalf("no change in\n%s", log)
 	}
 	return last
 }
