@@ -128,7 +128,7 @@ func (r *router) sweepIfDue(ctx context.Context, speaker speaker) {
 		r.mu.Unlock()
 		return
 	}
-	r.swept = true
+	r.swept, r.unsettled = true, true // what rested on the predecessor's word has to stand by itself now
 	left := 0
 	for _, id := range r.adopted {
 		left += r.rib.Counts(id).Received

@@ -11,7 +11,7 @@ import (
 // announce tells each neighbour what the kernel holds that is for it, see heard, and takes back what no longer is.
 func (r *router) announce(speaker speaker, said []rib.Announcement) {
 	var c forCustomer
-	var out outbox
+	out := make(outbox)
 	for _, a := range said {
 		r.tellCustomer(&c, &a)
 		for i := range r.spec.ris {
@@ -21,14 +21,14 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 			ri := &r.spec.ris[i]
 			switch tell, back := r.spec.turn(&a, ri); {
 			case tell:
-				out.tell(ri, r.route(ri, a))
+				out.tell(r.host.far(ri), r.route(ri, a))
 			case back:
-				out.takeBack(ri, a.Prefix)
+				out.takeBack(r.host.far(ri), evpn.Key{RD: ri.rd, Prefix: a.Prefix})
 			}
 		}
 	}
 	r.tellNetworks(&c, false)
-	r.degrade("announce", errors.Join(c.send(speaker), r.send(&out)))
+	r.degrade("announce", errors.Join(c.send(speaker), out.send()))
 }
 
 // turn says whether an announcement is to be told to a neighbour, or what it was told is to be taken back; ri as with heard.
@@ -61,17 +61,17 @@ func (r *router) export(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var out outbox
+	out := make(outbox)
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
 		for i := range ris {
 			if heard(a.Source, &ris[i]) {
-				out.tell(&ris[i], r.route(&ris[i], a))
+				out.tell(r.host.far(&ris[i]), r.route(&ris[i], a))
 			}
 		}
 	})
 	r.mu.Unlock()
-	r.degrade("announce", r.send(&out))
+	r.degrade("announce", out.send())
 }
 
 // unexport takes back all that the VPC sides of some router interfaces were told.
@@ -79,22 +79,23 @@ func (r *router) unexport(ris []riSpec) {
 	if len(ris) == 0 {
 		return
 	}
-	var out outbox
+	out := make(outbox)
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
 		for i := range ris {
 			if heard(a.Source, &ris[i]) {
-				out.takeBack(&ris[i], a.Prefix)
+				out.takeBack(r.host.far(&ris[i]), evpn.Key{RD: ris[i].rd, Prefix: a.Prefix})
 			}
 		}
 	})
 	r.mu.Unlock()
-	r.degrade("announce", r.send(&out))
+	r.degrade("announce", out.send())
 }
 
 // noLonger are the routes that router interfaces were told and are to hear no longer, because these or others cease to be for transit;
 // r.mu is held.
-func (r *router) noLonger(after *spec) (out outbox) {
+func (r *router) noLonger(after *spec) outbox {
+	out := make(outbox)
 	r.rib.Told(func(a rib.Announcement) {
 		then := *a.Source
 		if ri := after.routerInterface(then.Through()); ri != nil {
@@ -103,7 +104,7 @@ func (r *router) noLonger(after *spec) (out outbox) {
 		for i := range r.spec.ris {
 			before := &r.spec.ris[i]
 			if now := after.routerInterface(before.name); now != nil && heard(a.Source, before) && !heard(&then, now) {
-				out.takeBack(before, a.Prefix)
+				out.takeBack(r.host.far(before), evpn.Key{RD: before.rd, Prefix: a.Prefix})
 			}
 		}
 	})

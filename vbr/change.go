@@ -79,6 +79,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	}
 	state, err := r.host.links.Ensure(next.link)
 	r.degrade("devices", err)
+	r.degrade("router interfaces", next.left)
 	if r.outgrown(next, state) {
 		return errChanged
 	}
@@ -129,7 +130,7 @@ func (r *router) tellAnew(next *spec, d delta) {
 	r.mu.Lock()
 	out := r.noLonger(next)
 	r.mu.Unlock()
-	r.degrade("announce", r.send(&out))
+	r.degrade("announce", out.send())
 	r.records.retell.Store(true)
 }
 

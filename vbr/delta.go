@@ -354,6 +354,7 @@ func heir(running, after *spec) *spec {
 func (s *spec) without(taken func(claim string) bool) *spec {
 	out := *s
 	out.lines, out.peers, out.ris, out.link.Lines, out.link.Tunnels, out.link.Pairs = nil, nil, nil, nil, nil, nil
+	out.link.Switches = withoutPorts(s.link.Switches, taken)
 	position := make(map[int]int)
 	for i, l := range s.lines {
 		if !taken(l.device) {

@@ -78,3 +78,12 @@ func list(prefixes []netip.Prefix) string {
 	}
 	return strings.Join(texts(prefixes), ", ")
 }
+
+// withoutPorts are the vSwitches less the members that are taken.
+func withoutPorts(switches []link.Switch, taken func(claim string) bool) (out []link.Switch) {
+	for _, w := range switches {
+		w.Ports = slices.DeleteFunc(slices.Clone(w.Ports), taken)
+		out = append(out, w)
+	}
+	return out
+}

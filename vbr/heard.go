@@ -83,5 +83,5 @@ func (s *spec) leading(through string) *rib.Source {
 
 // source is the source of the paths that come by a router interface on a device.
 func (ri *riSpec) source(device int) rib.Source {
-	return rib.Source{Kind: rib.RouterInterface, Name: ri.name, Transit: ri.transit, Device: device, OnLink: true}
+	return rib.Source{Kind: rib.RouterInterface, Name: ri.name, Transit: ri.transit, Prefer: ri.bias(), Device: device, OnLink: true}
 }

@@ -1,7 +1,6 @@
 package vbr
 
 import (
-	"errors"
 	"fmt"
 	"time"
 
@@ -9,7 +8,8 @@ import (
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
-// riRecord is what a router remembers of one of its router interfaces, over all its lives; guarded by router.mu, changed by the actor only.
+// riRecord is what a router remembers of one of its router interfaces, over all its lives. It is guarded by router.mu; but for again and ended, only
+// the actor changes it, and may read it without.
 type riRecord struct {
 	state riState
 	why   string // it is not Active
@@ -53,7 +53,7 @@ type step struct {
 	from   riState
 	passed []riState
 	why    string
-	active bool
+	to     riState
 	again  bool
 }
 
@@ -75,7 +75,7 @@ func (r *router) settleInterfaces() {
 		if x.why = s.why; len(s.passed) > 0 {
 			x.state, x.since = s.passed[len(s.passed)-1], time.Now()
 		}
-		s.active = x.state == riActive
+		s.to = x.state
 		x.again = false
 		steps = append(steps, s)
 	}
@@ -144,7 +144,7 @@ func (r *router) say(s step) {
 func (r *router) gate(s step) {
 	v, ri := s.side, []riSpec{s.side.ri}
 	switch told := r.interfaces[v.ri.name].told; {
-	case s.active:
+	case s.to == riActive:
 		if v.shut {
 			r.takeIn(v)
 		}
@@ -153,7 +153,7 @@ func (r *router) gate(s step) {
 			r.export(ri)
 		}
 	default:
-		r.shutOut(v)
+		r.shutOut(v, s.to)
 		if told {
 			r.unexport(ri)
 			r.setTold(v.ri.name, false)
@@ -182,8 +182,8 @@ func (r *router) takeIn(v *vpcSide) {
 	}
 }
 
-// shutOut drops what came in, and what a predecessor left; nothing more does.
-func (r *router) shutOut(v *vpcSide) {
+// shutOut drops what came in; nothing more does. What a predecessor left goes too, unless it is but the device that is not up yet.
+func (r *router) shutOut(v *vpcSide, state riState) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if !v.shut {
@@ -192,7 +192,9 @@ func (r *router) shutOut(v *vpcSide) {
 	v.shut = true
 	r.rib.SetNow(time.Now())
 	r.rib.Drop(v.source)
-	r.dropAdopted(v.device)
+	if state != riActivating {
+		r.dropAdopted(v.device)
+	}
 	for _, t := range v.vteps {
 		t.refs = 0
 	}
@@ -269,6 +271,3 @@ func (r *router) partWith(ris []riSpec) {
 	r.unexport(told)
 	r.unshow(ris)
 }
-
-// interfaceReasons are why router interfaces were left out of the spec; nil for none.
-func (r *router) interfaceReasons() error { return errors.Join(r.spec.left) }

@@ -53,11 +53,6 @@ func (m *mates) poke(ri string) {
 	}
 }
 
-// farEnd is who hears what leaves by a router interface: the backbone, or a router of this host.
-type farEnd interface {
-	export(gained []evpn.Route, lost []evpn.Key) error
-}
-
 // neighbour is the far end of a local pair.
 type neighbour struct {
 	mates *mates
@@ -105,9 +100,9 @@ func (r *router) side(ri string) *vpcSide {
 // askedAgain takes in that the far end of a local pair wants to be told all again.
 func (r *router) askedAgain(ri string) {
 	r.mu.Lock()
-	x := r.record(ri)
-	x.again, x.ended = true, false
-	r.unsettled = true
+	if x := r.interfaces[ri]; x != nil { // without one it has told nothing yet, and will when it opens
+		x.again, x.ended, r.unsettled = true, false, true
+	}
 	r.mu.Unlock()
 	poke(r.wake)
 }

@@ -2,16 +2,25 @@ package vbr
 
 import (
 	"errors"
-	"net/netip"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
 )
 
-// outbox collects what the far ends of router interfaces are to hear.
-type outbox struct {
-	backbone letters
-	local    map[string]*letters // by the opposite's name
+// farEnd is who hears what leaves by a router interface: the backbone, or another router of this host. Comparable.
+type farEnd interface {
+	export(gained []evpn.Route, lost []evpn.Key) error
 }
+
+// far is who hears what leaves by the router interface.
+func (h *Host) far(ri *riSpec) farEnd {
+	if ri.local() {
+		return neighbour{&h.mates, ri.opposite}
+	}
+	return h.backbone
+}
+
+// outbox collects what the far ends of router interfaces are to hear.
+type outbox map[farEnd]*letters
 
 // letters are for one far end.
 type letters struct {
@@ -19,36 +28,30 @@ type letters struct {
 	lost   []evpn.Key
 }
 
-func (o *outbox) to(ri *riSpec) *letters {
-	if !ri.local() {
-		return &o.backbone
-	}
-	if o.local == nil {
-		o.local = make(map[string]*letters)
-	}
-	l := o.local[ri.opposite]
+func (o outbox) to(far farEnd) *letters {
+	l := o[far]
 	if l == nil {
 		l = new(letters)
-		o.local[ri.opposite] = l
+		o[far] = l
 	}
 	return l
 }
 
-func (o *outbox) tell(ri *riSpec, route evpn.Route) {
-	l := o.to(ri)
+func (o outbox) tell(far farEnd, route evpn.Route) {
+	l := o.to(far)
 	l.gained = append(l.gained, route)
 }
 
-func (o *outbox) takeBack(ri *riSpec, p netip.Prefix) {
-	l := o.to(ri)
-	l.lost = append(l.lost, evpn.Key{RD: ri.rd, Prefix: p})
+func (o outbox) takeBack(far farEnd, key evpn.Key) {
+	l := o.to(far)
+	l.lost = append(l.lost, key)
 }
 
 // send hands the far ends what is for them.
-func (r *router) send(o *outbox) error {
-	errs := []error{r.host.backbone.export(o.backbone.gained, o.backbone.lost)}
-	for name, l := range o.local {
-		errs = append(errs, neighbour{&r.host.mates, name}.export(l.gained, l.lost))
+func (o outbox) send() error {
+	var errs []error
+	for far, l := range o {
+		errs = append(errs, far.export(l.gained, l.lost))
 	}
 	return errors.Join(errs...)
 }

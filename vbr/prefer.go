@@ -66,3 +66,12 @@ func (s *spec) trail(a rib.Announcement) [][3]uint32 {
 	}
 	return append(slices.Clip(list), s.rules.Trail)
 }
+
+// bias is what the preference adds to the LOCAL_PREF of what comes in through the router interface: of several with the same routes that of the
+// highest preference is used.
+func (ri *riSpec) bias() int32 {
+	if ri.preference == 0 {
+		return 0
+	}
+	return int32(ri.preference) - defaultPreference
+}

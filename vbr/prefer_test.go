@@ -124,11 +124,11 @@ func TestTransitEnds(t *testing.T) {
 	o.rib.Changes(10, func(c rib.Change) { o.rib.Confirm(c, true) })
 	for _, ends := range []int{0, 1} {
 		after := &spec{ris: slices.Clone(o.spec.ris)}
-		if keys := o.noLonger(after).backbone.lost; len(keys) != 0 {
+		if keys := o.noLonger(after).to(o.host.backbone).lost; len(keys) != 0 {
 			t.Errorf("nothing changes, yet taken back: %v", keys)
 		}
 		after.ris[ends].transit = false
-		if keys := o.noLonger(after).backbone.lost; len(keys) != 1 || keys[0] != (evpn.Key{RD: o.spec.ris[1].rd, Prefix: p}) {
+		if keys := o.noLonger(after).to(o.host.backbone).lost; len(keys) != 1 || keys[0] != (evpn.Key{RD: o.spec.ris[1].rd, Prefix: p}) {
 			t.Errorf("transit of %s ends: taken back %v", after.ris[ends].name, keys)
 		}
 	}

@@ -15,7 +15,6 @@ import (
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
-	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -65,6 +64,7 @@ type router struct {
 	swept      bool                 // adopted has been swept in this life
 	sweepAt    time.Time            // when adopted goes at the latest
 	devices    map[int]bool         // interface indexes of this life; nil between lives and while one begins
+	newest     int                  // the newest device that was looked at because something is wrong with the devices
 	waiting    bool                 // between two lives
 	reasons    map[string]string    // why the router is degraded
 	next       *spec                // what the router is to become; nil when that is spec
@@ -185,6 +185,7 @@ func (r *router) live(ctx context.Context) error {
 		return err
 	}
 	r.degrade("devices", err)
+	r.degrade("router interfaces", r.spec.left)
 	if err := r.begin(ctx, state); err != nil {
 		return err
 	}
@@ -355,6 +356,10 @@ func (r *router) outgrown(s *spec, now link.State) bool {
 func (r *router) uses(device int, up bool) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
+	if up && device > r.newest && r.reasons["devices"] != "" {
+		r.newest = device // it may be what a vSwitch or a line waits for
+		return true
+	}
 	return r.waiting || r.devices == nil && !up || r.devices[device]
 }
 
@@ -376,32 +381,4 @@ func moved(a, b link.State) bool {
 	index := func(x, y link.Device) bool { return x.Index == y.Index }
 	return !slices.EqualFunc(a.Lines, b.Lines, index) || !slices.EqualFunc(a.Tunnels, b.Tunnels, index) ||
 		!slices.EqualFunc(a.Pairs, b.Pairs, index) || !slices.EqualFunc(a.Switches, b.Switches, index)
-}
-
-// degrade notes that something is wrong, or with a nil error that it is right again, and logs the change.
-func (r *router) degrade(what string, err error) {
-	text := ""
-	if err != nil {
-		text = err.Error()
-	}
-	r.mu.Lock()
-	before := r.reasons[what]
-	if text == "" {
-		delete(r.reasons, what)
-	} else {
-		r.reasons[what] = text
-	}
-	r.noteState()
-	r.mu.Unlock()
-	switch {
-	case text == before:
-	case text != "":
-		r.log.Error("router degraded", "what", what, "err", text)
-		if before == "" { // and not each time that the number of routes in it changes
-			r.note(vbrv1.Event_TYPE_ROUTER_DEGRADED, what, text)
-		}
-	default:
-		r.log.Info("router recovered", "what", what, "was", before)
-		r.note(vbrv1.Event_TYPE_ROUTER_RECOVERED, what, "was: "+before)
-	}
 }

@@ -99,12 +99,13 @@ func TestOutbox(t *testing.T) {
 		ASPath: []rib.Segment{{Type: rib.ASSequence, ASNs: []uint32{65001, 65009}}, {Type: rib.ASConfedSequence, ASNs: []uint32{1}}, {Type: rib.ASSet, ASNs: []uint32{7, 8}}},
 		MED:    7, HasMED: true, Communities: []uint32{1 << 16},
 	}}
-	var out outbox
+	out := make(outbox)
 	for i := range r.spec.ris {
-		out.tell(&r.spec.ris[i], r.route(&r.spec.ris[i], a))
-		out.takeBack(&r.spec.ris[i], p)
+		ri := &r.spec.ris[i]
+		out.tell(s.host.far(ri), r.route(ri, a))
+		out.takeBack(s.host.far(ri), evpn.Key{RD: ri.rd, Prefix: p})
 	}
-	routes, keys := out.backbone.gained, out.backbone.lost
+	routes, keys := out[s.b].gained, out[s.b].lost
 	if len(routes) != 2 || len(keys) != 2 {
 		t.Fatalf("%d routes, %d keys", len(routes), len(keys))
 	}

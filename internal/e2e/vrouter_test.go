@@ -25,7 +25,7 @@ const (
 	idcHost4, idcHost6 = "172.16.1.1", "2001:db8:1::1"
 )
 
-func newCloud(t *testing.T) *cloud {
+func newCloud(t *testing.T, backbone string) *cloud {
 	c := &cloud{Lab: lab.New(t), t: t, machines: make(map[string]*lab.NS)}
 	c.edge, c.idc = c.Namespace("edge"), c.Namespace("idc")
 	c.Veth(c.edge, "eth1", c.idc, "eth0")
@@ -37,8 +37,8 @@ func newCloud(t *testing.T) *cloud {
 	c.frr = c.idc.FRR(customerConf, "bgpd")
 	c.machine("acme", "10.100.1.10/24", "10.100.1.1", "2001:db8:100:1::10/64", "2001:db8:100:1::1")
 	c.machine("shop", "10.110.1.10/24", "10.110.1.1", "2001:db8:110:1::10/64", "2001:db8:110:1::1")
-	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 120s, deferral: 10s, stale: 30s, audit: 60s}\n",
-		c.Dir+"/resources.d", c.Dir+"/state", c.Dir+"/vbrd.sock"))
+	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 120s, deferral: 10s, stale: 30s, audit: 60s}\n%s",
+		c.Dir+"/resources.d", c.Dir+"/state", c.Dir+"/vbrd.sock", backbone))
 	return c
 }
 
@@ -157,7 +157,7 @@ func (c *cloud) bothWays() error {
 
 // TestVRouter: an IDC and a VPC on one host, joined by a local pair.
 func TestVRouter(t *testing.T) {
-	c := newCloud(t)
+	c := newCloud(t, "")
 	c.resources(vbrYAML, vpcYAML, ends)
 	lab.Eventually(t, 60*time.Second, "pings between IDC and VPC", c.bothWays)
 	t.Run("the customer hears the VPC's CIDR blocks, not its vSwitches", func(t *testing.T) {
@@ -180,6 +180,9 @@ func TestVRouter(t *testing.T) {
 			lab.Eventually(t, 10*time.Second, "and come back", c.bothWays)
 		}
 	})
+	t.Run("custom routes", c.testStatics)
+	t.Run("BGP networks", c.testNetworks)
+	t.Run("terminated and recovered", c.testTerminated)
 	t.Run("the VPC's end is deleted", func(t *testing.T) {
 		c.resources(vbrYAML, vpcYAML)
 		lab.Eventually(t, 10*time.Second, "the routes leave", func() error { return c.empty("10.100.0.0/16", "172.16.1.0/24") })
@@ -231,4 +234,98 @@ func (c *cloud) testKill(t *testing.T) {
 			t.Errorf("pinger %d: %s", i, stats)
 		}
 	}
+}
+
+// testStatics: a custom route of the VPC to a machine of its own, and one of the VBR into the VPC that customers hear of; both follow the state of what
+// they lead through.
+func (c *cloud) testStatics(t *testing.T) {
+	vm := c.machines["acme"]
+	vm.IP("addr add 192.168.7.1/32 dev lo")
+	const routes = "route_entries: [{destination_cidr_block: %s, next_hop_list: [{next_hop_type: %s, next_hop_id: %s, weight: 10}]}]\n"
+	vpc := vpcYAML + fmt.Sprintf(routes, "192.168.7.0/24", "IpAddress", "10.100.1.10")
+	vbr := vbrYAML + fmt.Sprintf(routes, "192.168.0.0/16", "RouterInterface", "ri-line")
+	c.resources(vbr, vpc, ends)
+	lab.Eventually(t, 10*time.Second, "the customer hears of both", func() error {
+		out, err := c.frr.Ask("bgpd", "show bgp ipv4 unicast")
+		if err == nil && (!strings.Contains(out, "192.168.7.0/24") || !strings.Contains(out, "192.168.0.0/16")) {
+			err = fmt.Errorf("not yet:\n%s", out)
+		}
+		return err
+	})
+	lab.Eventually(t, 5*time.Second, "pings to the machine's other address", func() error { return pings(c.idc, idcHost4, idcHost6, "192.168.7.1") })
+	off := "name: ri-line\n"
+	c.resources(vbr, vpc, strings.Replace(ends, off, off+"deactivated: true\n", 1))
+	lab.Eventually(t, 10*time.Second, "both leave", func() error {
+		out, err := c.frr.Ask("bgpd", "show bgp ipv4 unicast")
+		if err == nil && strings.Contains(out, "192.168.") {
+			err = fmt.Errorf("still there:\n%s", out)
+		}
+		return err
+	})
+	out, err := c.edge.Run(ctl(t), "--socket", c.Dir+"/vbrd.sock", "explain", "192.168.0.0/16", "-r", "vbr-acme")
+	if err != nil || !strings.Contains(out, "interface-not-active") {
+		t.Errorf("%v\n%s", err, out)
+	}
+	c.resources(vbrYAML, vpcYAML, ends)
+	lab.Eventually(t, 10*time.Second, "pings", c.bothWays)
+}
+
+// testNetworks: the customer hears what bgp_networks says, as long as something of it is there, and no session resets for it.
+func (c *cloud) testNetworks(t *testing.T) {
+	heard := func(want, not string) func() error {
+		return func() error {
+			out, err := c.frr.Ask("bgpd", "show bgp ipv4 unicast")
+			if err == nil && (!strings.Contains(out, want) || strings.Contains(out, not)) {
+				err = fmt.Errorf("want %s and not %s:\n%s", want, not, out)
+			}
+			return err
+		}
+	}
+	up := c.edge.MustRun(ctl(t), "--socket", c.Dir+"/vbrd.sock", "show", "sessions", "-o", "json")
+	c.resources(vbrYAML, "bgp_networks: [10.96.0.0/11, 10.200.0.0/16]\n", vpcYAML, ends)
+	lab.Eventually(t, 10*time.Second, "the network instead of the route", heard("10.96.0.0/11", "10.100.0.0/16"))
+	if err := heard("10.96.0.0/11", "10.200.")(); err != nil {
+		t.Error(err)
+	}
+	if err := pings(c.idc, idcHost4, idcHost6, "10.100.1.10"); err != nil {
+		t.Error(err)
+	}
+	off := "name: ri-line\n"
+	c.resources(vbrYAML, "bgp_networks: [10.96.0.0/11, 10.200.0.0/16]\n", vpcYAML, strings.Replace(ends, off, off+"deactivated: true\n", 1))
+	lab.Eventually(t, 10*time.Second, "it goes with its last route", heard("172.16.1.0/24", "10.96.0.0/11"))
+	c.resources(vbrYAML, vpcYAML, ends)
+	lab.Eventually(t, 10*time.Second, "the route instead of the network", heard("10.100.0.0/16", "10.96.0.0/11"))
+	now := c.edge.MustRun(ctl(t), "--socket", c.Dir+"/vbrd.sock", "show", "sessions", "-o", "json")
+	if a, b := sinceOf(up), sinceOf(now); a != b || a == "" {
+		t.Errorf("sessions were reset: since %s, then %s", a, b)
+	}
+}
+
+// sinceOf are the lines of vbrctl's JSON that say since when sessions are up.
+func sinceOf(out string) (all string) {
+	for line := range strings.Lines(out) {
+		if strings.Contains(line, "since") {
+			all += line
+		}
+	}
+	return all
+}
+
+// testTerminated: a terminated VBR has nothing on the network and nothing wrong with it; recovered, it is as before. The VPC waits meanwhile.
+func (c *cloud) testTerminated(t *testing.T) {
+	c.resources(vbrYAML, "termination_time: 2026-01-31T12:00:00Z\n", vpcYAML, ends)
+	lab.Eventually(t, 10*time.Second, "its devices leave", func() error {
+		if out := c.edge.MustRun("ip", "-br", "link"); strings.Contains(out, "vbr-acme") || strings.Contains(out, "eth1.100") {
+			return fmt.Errorf("still there:\n%s", out)
+		}
+		return nil
+	})
+	if s := c.status("vbr-acme"); !strings.Contains(s, "vbr_status: terminated") || strings.Contains(s, "DEGRADED") {
+		t.Errorf("status:\n%s", s)
+	}
+	if s := c.status("vpc-acme"); !strings.Contains(s, "status: AcceptingConnecting") || strings.Contains(s, "DEGRADED") {
+		t.Errorf("status of the VPC:\n%s", s)
+	}
+	c.resources(vbrYAML, vpcYAML, ends)
+	lab.Eventually(t, 20*time.Second, "it is as before", c.bothWays)
 }

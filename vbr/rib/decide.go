@@ -2,6 +2,7 @@ package rib
 
 import (
 	"cmp"
+	"math"
 	"slices"
 
 	"github.com/gaissmai/bart"
@@ -14,6 +15,15 @@ const MaxPaths = 16
 type candidate struct {
 	attrs *shared
 	id    uint32
+}
+
+// localPref is LOCAL_PREF with what the source adds to it.
+func (c *candidate) localPref() uint32 {
+	lp := int64(c.attrs.Attrs.localPref())
+	if lp == 0 { // of a router that wants no traffic (RFC 8326): nothing raises it
+		return 0
+	}
+	return uint32(min(max(lp+int64(c.attrs.source.Prefer), 1), math.MaxUint32))
 }
 
 // decide judges e's paths and picks its equal-cost set, best path first, and the paths that would follow it.
@@ -109,7 +119,7 @@ var costs = [StepExternal + 1]func(*candidate) uint32{
 	StepAdopted:   func(p *candidate) uint32 { return uint32(boolByte(p.attrs.source.Adopted)) },
 	StepDemoted:   func(p *candidate) uint32 { return uint32(boolByte(p.attrs.source.demoted)) },
 	StepPriority:  func(p *candidate) uint32 { return uint32(p.attrs.Priority) },
-	StepLocalPref: func(p *candidate) uint32 { return ^p.attrs.localPref() },
+	StepLocalPref: func(p *candidate) uint32 { return ^p.localPref() },
 	StepASPath:    func(p *candidate) uint32 { return uint32(p.attrs.Length()) },
 	StepOrigin:    func(p *candidate) uint32 { return uint32(p.attrs.Origin) },
 	StepExternal:  func(p *candidate) uint32 { return uint32(boolByte(p.attrs.source.Internal)) },

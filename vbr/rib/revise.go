@@ -32,7 +32,7 @@ func (t *Table) ChangeSource(id SourceID, to Source) {
 func (s Source) equal(o Source) bool {
 	return s.Kind == o.Kind && s.Name == o.Name && s.Address == o.Address && s.RouterID == o.RouterID && s.ASN == o.ASN &&
 		s.Internal == o.Internal && s.Device == o.Device && s.OnLink == o.OnLink && s.Adopted == o.Adopted &&
-		s.Through() == o.Through() && s.Transit == o.Transit &&
+		s.Through() == o.Through() && s.Transit == o.Transit && s.Prefer == o.Prefer &&
 		slices.Equal(s.Subnets, o.Subnets) && slices.Equal(s.Own, o.Own)
 }
 

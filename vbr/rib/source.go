@@ -75,6 +75,8 @@ type Source struct {
 
 	// Interface names the router interface that a static route or an adopted one leaves by; empty: by none. See [Source.Through].
 	Interface string
+	// Prefer is added to the LOCAL_PREF of the source's paths when they are compared with others'. Neighbours hear nothing of it.
+	Prefer int32
 	// Transit says that the router interface which the paths leave by shares them with others. It means nothing to the table.
 	Transit bool
 

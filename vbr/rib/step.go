@@ -73,7 +73,7 @@ func (s Step) value(c candidate) string {
 	case StepPriority:
 		return fmt.Sprint(a.Priority)
 	case StepLocalPref:
-		return fmt.Sprint(a.localPref())
+		return fmt.Sprint(c.localPref())
 	case StepASPath:
 		return fmt.Sprint(a.Length())
 	case StepOrigin:
