@@ -155,6 +155,24 @@ func TestFailure(t *testing.T) {
 	})
 }
 
+// A peer that ends its session itself is not reset, nor is its next session.
+func TestFailureThatThePeerSees(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newWatchedRouter(t, watchSpec{on: true})
+		for _, again := range []bool{false, true} {
+			r.up()
+			r.bfd(isUp)
+			r.bfd(isDown)
+			(*customer)(r.router).PeerState(bgp.PeerState{Peer: addrOf(peerAddr), At: time.Now(), Reason: "peer closed the session: cease/bfd down"})
+			if again {
+				r.up()
+			}
+			r.actFor(time.Second)
+			r.wantResets("")
+		}
+	})
+}
+
 // Where the reset has no effect, the routes return with BFD.
 func TestFailureWithoutReset(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
+	"sync"
 	"time"
 
 	"github.com/openvbr/openvbr/bgp"
@@ -13,8 +14,11 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent"
 )
 
-// resetLimit bounds the reset of a session whose peer has failed.
-const resetLimit = 2 * time.Second
+const (
+	// resetPause is how long a peer that has failed has to end its session itself; resetLimit bounds the reset then.
+	resetPause = 100 * time.Millisecond
+	resetLimit = 2 * time.Second
+)
 
 // watchSpecOf is how a peer of the router is watched over.
 func watchSpecOf(r *intent.Router, p *intent.Peer) watchSpec {
@@ -91,24 +95,22 @@ func (r *router) obeyAll(now time.Time) {
 	}
 }
 
-// watchPeers acts on what BFD says, beside the actor, which may be busy with many routes.
+// watchPeers acts on what BFD says, beside the actor, which may be busy with many routes. Resets, which are not urgent any more, hold up nobody.
 func (r *router) watchPeers(ctx context.Context) {
+	var resets sync.WaitGroup
+	defer resets.Wait()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-r.bfd.news:
 		}
-		var failed []bfd.Change
 		for _, c := range r.bfd.take() {
-			if r.peerChanged(c) {
-				failed = append(failed, c)
+			if failed, session := r.peerChanged(c); failed {
+				resets.Go(func() { r.resetFailed(ctx, c, session) })
 			}
 		}
 		poke(r.wake)
-		for _, c := range failed {
-			r.resetFailed(ctx, c)
-		}
 	}
 }
 
@@ -122,13 +124,14 @@ func (r *router) watching(ctx context.Context) (wait func()) {
 	return func() { <-done }
 }
 
-// peerChanged takes in what BFD says of a peer: if it failed, its routes leave the kernel before this returns true.
-func (r *router) peerChanged(c bfd.Change) (reset bool) {
+// peerChanged takes in what BFD says of a peer: if it failed and has a session, its routes have left the kernel when this returns true, and which
+// session of its that was.
+func (r *router) peerChanged(c bfd.Change) (reset bool, session uint32) {
 	r.mu.Lock()
 	s := r.sessions[c.Peer]
 	if s == nil || !s.watch.on {
 		r.mu.Unlock()
-		return false
+		return false, 0
 	}
 	now, was := time.Now(), s.watch.state
 	failed, restarting := s.watch.change(c, now), false
@@ -136,10 +139,10 @@ func (r *router) peerChanged(c bfd.Change) (reset bool) {
 		restarting = r.peerFailed(s, c, now)
 	}
 	r.obey(s, now)
-	up := s.up
+	up, session := s.up, r.records.sessions[c.Peer].count
 	r.mu.Unlock()
 	r.noteWatch(c, was, restarting)
-	return failed && up
+	return failed && up, session
 }
 
 // peerFailed takes a failed peer's routes out of the kernel, unless BFD is down because the peer restarts gracefully, which is only to be told where
@@ -161,12 +164,19 @@ func (r *router) peerFailed(s *session, c bfd.Change, now time.Time) (restarting
 	return false
 }
 
-// resetFailed ends the session with a peer that has failed, so that both ends agree.
-func (r *router) resetFailed(ctx context.Context, c bfd.Change) {
+// resetFailed ends the session with a peer that has failed, so that both ends agree, unless the peer ends it first: as FRR does, which says so by BFD
+// at the same time. GoBGP would keep a reset that comes too late for the next session.
+func (r *router) resetFailed(ctx context.Context, c bfd.Change, session uint32) {
+	select {
+	case <-ctx.Done():
+		return
+	case <-time.After(resetPause):
+	}
 	r.mu.Lock()
-	speaker := r.speaker
+	speaker, s := r.speaker, r.sessions[c.Peer]
+	stands := s != nil && s.up && r.records.sessions[c.Peer].count == session
 	r.mu.Unlock()
-	if speaker == nil {
+	if speaker == nil || !stands {
 		return
 	}
 	ctx, cancel := context.WithTimeout(ctx, resetLimit)

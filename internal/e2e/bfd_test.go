@@ -59,7 +59,32 @@ func TestBFD(t *testing.T) {
 	t.Run("strict", w.testBFDStrict)
 	t.Run("term", w.testTermAndAdopt)
 	w.waitBFD(t)
-	t.Run("kill", w.testKillAndAdopt)
+	t.Run("kill", w.testBFDKill)
+}
+
+// testBFDKill: FRR's BFD fails while vbrd is dead, and FRR keeps the routes that it holds by graceful restart.
+func (w *world) testBFDKill(t *testing.T) {
+	downs := func() int {
+		var peers []struct {
+			Peer string `json:"peer"`
+			Down int    `json:"session-down"`
+		}
+		if err := w.Acme.Lines[0].Router.FRR.VtyshJSON(&peers, "show bfd peers counters json"); err != nil {
+			t.Fatal(err)
+		}
+		for _, p := range peers {
+			if p.Peer == "10.0.0.1" {
+				return p.Down
+			}
+		}
+		t.Fatalf("no session with us: %+v", peers)
+		return 0
+	}
+	before := downs()
+	w.testKillAndAdopt(t)
+	if after := downs(); after == before {
+		t.Errorf("FRR saw no failure by BFD: %d", after)
+	}
 }
 
 // TestBFDFailover measures with FRR at the customers.
