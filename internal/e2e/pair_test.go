@@ -119,12 +119,12 @@ func TestVPCToVPC(t *testing.T) {
 // region is two hosts with a vbrd each and a GoBGP reflector between them: the VBR on one, the VPC on the other.
 type region struct {
 	*lab.Lab
-	t         *testing.T
-	edge, gw  *lab.NS
-	idc, vm   *lab.NS
-	frr       *lab.FRR
-	up        func(client string) error // is nil when the reflector's session with it is established
-	vbrds     map[*lab.NS]*lab.Proc
+	t        *testing.T
+	edge, gw *lab.NS
+	idc, vm  *lab.NS
+	frr      *lab.FRR
+	up       func(client string) error // is nil when the reflector's session with it is established
+	vbrds    map[*lab.NS]*lab.Proc
 }
 
 const (
