@@ -42,14 +42,14 @@ func TestResetSaysCease(t *testing.T) {
 	n := startNode(t, 65000)
 	one, two := bgptest.Loopback(), bgptest.Loopback()
 	must(t, n.SetPeers([]Peer{{Address: one, ASN: 65001, Passive: true}, {Address: two, ASN: 65002, Passive: true}}))
-	if err := n.Reset(t.Context(), one); !errors.Is(err, ErrNotUp) {
+	if err := n.Reset(t.Context(), one, "test"); !errors.Is(err, ErrNotUp) {
 		t.Errorf("reset of a session that is not up: %v", err)
 	}
 	a := bgptest.Dial(t, one, n.at(), 65001, bgptest.MP(1, 1))
 	b := bgptest.Dial(t, two, n.at(), 65002, bgptest.MP(1, 1))
 	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", one))
 	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", two))
-	must(t, n.Reset(t.Context(), one))
+	must(t, n.Reset(t.Context(), one, "test"))
 	for {
 		typ, body, err := a.Next(5 * time.Second)
 		if err != nil {

@@ -170,9 +170,9 @@ func (s *Speaker) Peers() []PeerStatus { return s.server.Peers() }
 func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.Status(within) }
 
 // Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4); it comes up again after five seconds,
-// or when the peer dials. The error wraps ErrNotUp when there is none.
-func (s *Speaker) Reset(ctx context.Context, peer netip.Addr) error {
-	if err := s.server.Reset(ctx, peer); err != nil {
+// or when the peer dials. The peer is told why (RFC 9003). The error wraps ErrNotUp when there is no session.
+func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error {
+	if err := s.server.Reset(ctx, peer, why); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil

@@ -159,7 +159,7 @@ func (r *router) allSynced() bool {
 // customerSynced says whether every peer of the customer has said all it has; r.mu is held.
 func (r *router) customerSynced() bool {
 	for _, s := range r.sessions {
-		if !s.synced {
+		if !s.synced || s.watch.held(time.Now()) { // BFD follows within seconds
 			return false
 		}
 	}

@@ -22,6 +22,7 @@ func (r *router) arrange(s *spec, state link.State) {
 	}
 	r.spec, r.state = s, state
 	r.setLinksUp(state)
+	r.arrangeWatches(s)
 	r.arrangeStatics(s, state)
 }
 

@@ -25,6 +25,9 @@ type session struct {
 	// taken out of service when it was lost.
 	hops   map[netip.Addr]bool
 	failed []fib.NextHop
+	// watch is what BFD says of the peer; cut: failed is BFD's doing, the session has not been lost yet.
+	watch watch
+	cut   bool
 	// told are the numbers last logged, and when.
 	told   rib.Counts
 	toldAt time.Time
@@ -63,7 +66,15 @@ func (c *customer) SessionLost(peer netip.Addr) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sessions[peer]
-	if s == nil || !s.up {
+	if s != nil && s.up {
+		s.cut = false
+		r.failHops(s, peer)
+	}
+}
+
+// failHops takes the next hops of a session out of service; r.mu is held.
+func (r *router) failHops(s *session, peer netip.Addr) {
+	if len(s.failed) > 0 { // they are
 		return
 	}
 	for hop := range s.hops {
@@ -81,22 +92,27 @@ func (c *customer) SessionLost(peer netip.Addr) {
 // inUse says whether a session other than s, which is up, also uses a next hop; r.mu is held.
 func (r *router) inUse(hop netip.Addr, s *session) bool {
 	for _, o := range r.sessions {
-		if o != s && o.up && o.line == s.line && o.hops[hop] {
+		if o != s && o.up && !o.watch.failed && o.line == s.line && o.hops[hop] {
 			return true
 		}
 	}
 	return false
 }
 
-// restore puts the next hops of a lost session back into service; r.mu is held.
+// restore puts the next hops of a lost session back into service and forgets them; r.mu is held.
 func (r *router) restore(s *session) {
+	r.reinstate(s)
+	clear(s.hops)
+}
+
+// reinstate puts the next hops of a session back into service; r.mu is held.
+func (r *router) reinstate(s *session) {
 	for _, nh := range s.failed {
 		if err := r.host.fib.Restore(nh); err != nil {
 			r.log.Warn("next hop not put back into service", "next_hop", nh.Gateway, "err", err)
 		}
 	}
-	s.failed = nil
-	clear(s.hops)
+	s.failed, s.cut = nil, false
 }
 
 // PeerState takes in that a session came up, went down, or still does not come up.
@@ -107,7 +123,9 @@ func (c *customer) PeerState(p bgp.PeerState) {
 	wasUp := s != nil && s.up
 	if s != nil {
 		r.rib.SetNow(time.Now())
+		p.Reason = r.failedReason(p.Peer, s, p)
 		r.sessionMoved(s, p)
+		r.obey(s, time.Now())
 		r.sessionRecorded(p, wasUp)
 	}
 	r.mu.Unlock()
@@ -136,13 +154,14 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 	switch {
 	case p.Established:
 		s.synced = false
+		s.watch.established()
 		r.restore(s)
 		r.rib.SetRouterID(s.source, p.RouterID)
 		if !p.GracefulRestart.Forwarding.Has(p.Families) { // the other end does not forward for what it lost
 			r.sweepSession(s)
 		}
 	case !wasUp:
-	case p.GracefulRestart.Hold:
+	case p.GracefulRestart.Hold && !s.watch.failed:
 		r.rib.MarkStale(s.source)
 		s.staleUntil = time.Now().Add(min(p.GracefulRestart.Time, r.host.opts.Timers.Stale))
 	default:

@@ -5,9 +5,6 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
-	"time"
-
-	"github.com/openvbr/openvbr/bgp"
 )
 
 // scope is how far a change of a router's spec reaches.
@@ -32,6 +29,7 @@ type delta struct {
 	linesGone, linesNew, linesMoved []line // moved: the same device with other addresses, as they will be
 	peersGone, peersNew             []peerSpec
 	peersReset, peersLater          []peerChange // later: from the next establishment on
+	peersWatched                    []peerChange // watched over otherwise, from now on
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
 	risChanged                      []riChange // other changes that no route leaves for, unless it becomes deactivated
@@ -67,7 +65,7 @@ func compare(before, after *spec) delta {
 	}
 	d.compareRoutes(before, after)
 	rules := before.rules.Equal(after.rules)
-	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
+	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersWatched)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+
 		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.others) > 0 || !rules {
 		d.scope = scopeLive
@@ -139,70 +137,6 @@ func (s *spec) peer(a netip.Addr) *peerSpec {
 }
 
 func (s *spec) device(p *peerSpec) string { return s.lines[p.line].device }
-
-func (d *delta) comparePeers(before, after *spec) {
-	for _, p := range before.peers {
-		if after.peer(p.Address) == nil {
-			d.peersGone = append(d.peersGone, p)
-		}
-	}
-	for _, p := range after.peers {
-		had := before.peer(p.Address)
-		if had == nil {
-			d.peersNew = append(d.peersNew, p)
-			continue
-		}
-		reset, later := peerChanges(&had.Peer, &p.Peer)
-		c := peerChange{peerSpec: p, moved: had.LocalAddress != p.LocalAddress}
-		if a, b := before.device(had), after.device(&p); a != b {
-			c.moved, reset = true, append(reset, change("its line", a, b))
-		}
-		switch {
-		case len(reset) > 0:
-			c.why = strings.Join(append(reset, later...), ", ")
-			d.peersReset = append(d.peersReset, c)
-		case len(later) > 0:
-			c.why = strings.Join(later, ", ")
-			d.peersLater = append(d.peersLater, c)
-		}
-	}
-}
-
-// peerChanges are the differences that reset a session, and those that apply from the next one on. Keys are never told.
-func peerChanges(before, after *bgp.Peer) (reset, later []string) {
-	if before.ASN != after.ASN {
-		reset = append(reset, change("peer_asn", before.ASN, after.ASN))
-	}
-	if before.LocalAddress != after.LocalAddress {
-		reset = append(reset, change("its local address", before.LocalAddress, after.LocalAddress))
-	}
-	switch {
-	case before.Password == after.Password:
-	case before.Password == "":
-		reset = append(reset, "it gets an authentication key")
-	case after.Password == "":
-		reset = append(reset, "it loses its authentication key")
-	default:
-		reset = append(reset, "its authentication key changes")
-	}
-	for _, t := range []struct {
-		field         string
-		before, after time.Duration
-	}{
-		{"hold", before.HoldTime, after.HoldTime}, {"keepalive", before.KeepaliveInterval, after.KeepaliveInterval},
-		{"connect_retry", before.ConnectRetry, after.ConnectRetry},
-	} {
-		if t.before != t.after {
-			later = append(later, change(t.field, t.before, t.after))
-		}
-	}
-	a, b := *before, *after
-	a.LocalASN = b.LocalASN // the router's, see compareRouters
-	if a != b && len(reset)+len(later) == 0 {
-		reset = append(reset, "its configuration changes")
-	}
-	return reset, later
-}
 
 func (d *delta) compareInterfaces(before, after *spec) {
 	for _, ri := range before.ris {

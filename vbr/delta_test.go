@@ -61,6 +61,11 @@ func TestCompare(t *testing.T) {
 		{"peers in another order", []string{secondPeer, "", "bgp_peers:\n", "bgp_peers:\n" + secondPeer}, scopeNone, nil},
 		{"timers", []string{"hold: 9, keepalive: 3, connect_retry: 1", "hold: 30, connect_retry: 5"}, scopeLive,
 			[]string{"SESSION_CHANGED 10.0.0.2: hold changes from 9s to 30s, keepalive changes from 3s to 10s, connect_retry changes from 1s to 5s"}},
+		{"BFD", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65001, enable_bfd: true"}, scopeLive,
+			[]string{"SESSION_CHANGED 10.0.0.6: stays: enable_bfd changes from false to true"}},
+		{"intervals of a BFD that nobody has", []string{"name: vbr-acme\n", "name: vbr-acme\nmin_tx_interval: 100\n"}, scopeNone, nil},
+		{"BFD and a peer's AS", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65009, enable_bfd: true"}, scopeLive,
+			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009, enable_bfd changes from false to true"}},
 		{"a peer's AS", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65009"}, scopeLive,
 			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009"}},
 		{"a peer less", []string{secondPeer, ""}, scopeLive, []string{"SESSION_DELETED 10.0.0.6"}},
@@ -88,6 +93,25 @@ func TestCompare(t *testing.T) {
 			}
 			wantEffects(t, routerChanged(after, d, live{}), tt.want...)
 		})
+	}
+}
+
+// How a peer is watched over changes with its session up.
+func TestCompareWatches(t *testing.T) {
+	on := watchSpec{on: true, minTx: 300 * time.Millisecond, minRx: 300 * time.Millisecond, multiplier: 3}
+	fast := watchSpec{on: true, strict: true, minTx: 100 * time.Millisecond, minRx: 50 * time.Millisecond, multiplier: 5}
+	for _, tt := range []struct {
+		before, after watchSpec
+		want          string
+	}{
+		{on, on, ""},
+		{on, watchSpec{}, "enable_bfd changes from true to false"},
+		{on, fast, "bfd_strict changes from false to true, min_tx_interval changes from 300ms to 100ms, " +
+			"min_rx_interval changes from 300ms to 50ms, detect_multiplier changes from 3 to 5"},
+	} {
+		if got := strings.Join(watchChanges(tt.before, tt.after), ", "); got != tt.want {
+			t.Errorf("%q, want %q", got, tt.want)
+		}
 	}
 }
 

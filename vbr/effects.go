@@ -250,6 +250,9 @@ func (x *effects) sessions(d delta) {
 	for _, c := range d.peersLater {
 		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, c.Address.String(), false, 0, "session with %s stays: %s, from its next establishment on", c.Address, c.why)
 	}
+	for _, c := range d.peersWatched {
+		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, c.Address.String(), false, 0, "session with %s stays: %s", c.Address, c.why)
+	}
 }
 
 func (x *effects) interfaces(d delta) {

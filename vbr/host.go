@@ -41,6 +41,7 @@ type Host struct {
 	drains   *drains
 	monitor  *monitor
 	drills   *drills
+	watchers watchers
 	soft     sync.Mutex // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
 	partial  bool // what is not wanted stays, see Options.Partial; set before anything runs
@@ -166,6 +167,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	if err := h.startBackbone(ctx, held > 0); err != nil {
 		return err
 	}
+	h.runBFD(ctx)
 	for _, r := range h.allRouters() {
 		if r.unserved {
 			continue
@@ -373,6 +375,7 @@ func (h *Host) stop() error {
 				h.log.Warn("the backbone speaker is slow to end", "err", err)
 			}
 		}
+		h.stopBFD()
 		close(done)
 	}()
 	select {

@@ -52,7 +52,7 @@ func (r *router) sessionStatus(p *peerSpec, live bgp.PeerStatus) *vbrv1.BgpSessi
 	if b.Hold == 0 {
 		b.Hold, b.Keepalive = seconds(p.HoldTime), seconds(p.KeepaliveInterval)
 	}
-	b.Device = r.spec.lines[p.line].device
+	b.Device, b.Bfd = r.spec.lines[p.line].device, r.bfdStatus(p)
 	if x, ok := r.records.sessions[p.Address]; ok {
 		b.EstablishedCount, b.LastError = x.count, x.lastError
 		if !x.since.IsZero() {

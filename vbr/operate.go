@@ -45,7 +45,9 @@ func (h *Host) ResetSession(router string, peer netip.Addr, soft bool) (int, err
 	if err != nil || speaker == nil {
 		return 0, err
 	}
-	reset := speaker.Reset
+	reset := func(ctx context.Context, peer netip.Addr) error {
+		return speaker.Reset(ctx, peer, "reset by the operator")
+	}
 	if soft {
 		reset = speaker.Refresh
 		h.soft.Lock()

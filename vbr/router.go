@@ -73,6 +73,7 @@ type router struct {
 	out        bool                 // a failover test has taken the router out of service
 
 	records   records      // for those who look at it
+	bfd       inbox        // what BFD says of the peers
 	installer              // owned by the actor's goroutine, as these are
 	listening []netip.Addr // what the speaker of this life listens on
 	reported  *spec        // the last that was said to be about to come
@@ -86,7 +87,7 @@ func newRouter(h *Host, s *spec) *router {
 		name: s.name, spec: s, host: h, log: h.log.With("router", s.name), fib: h.fib.Table(s.link.Table),
 		wake: make(chan struct{}, 1), look: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		ready: make(chan struct{}), tried: make(chan struct{}), ended: make(chan struct{}),
-		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(),
+		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(), bfd: newInbox(),
 	}
 	r.rib.SetNow(time.Now())
 	r.records.drained.Store(h.drains.has(s.name))
@@ -105,6 +106,7 @@ func poke(ch chan struct{}) {
 // run is the actor. It returns when ctx is done and the router's goroutines are gone; the kernel keeps the router's state.
 func (r *router) run(ctx context.Context) {
 	defer r.end()
+	defer r.watching(ctx)()
 	pause := backoff.NewExponentialBackOff()
 	pause.MaxInterval = retryLimit
 	for ctx.Err() == nil {
@@ -157,6 +159,7 @@ func (r *router) end() {
 	if r.isLeaving() {
 		r.partWith(r.spec.ris)
 		r.sayCollect.Do(func() { r.host.collect(context.Background()) })
+		r.host.watchOver(r, nil)
 	}
 	r.taken(nil)
 	r.setReady()
@@ -297,6 +300,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 				poke(r.look)
 			}
 			r.expireStale(now)
+			r.obeyAll(now)
 			r.logCounts(now)
 		}
 		r.takeTurn(speaker)

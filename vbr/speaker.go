@@ -16,7 +16,7 @@ type speaker interface {
 	Withdraw([]netip.Prefix) error
 	SetPeers([]bgp.Peer) error
 	Status(within time.Duration) []bgp.PeerStatus
-	Reset(context.Context, netip.Addr) error
+	Reset(ctx context.Context, peer netip.Addr, why string) error
 	Refresh(context.Context, netip.Addr) error
 	Close(goodbye bool) error
 }
@@ -24,13 +24,13 @@ type speaker interface {
 // mute is a VRouter's: it has no BGP peers, and a server for none would cost a megabyte.
 type mute struct{}
 
-func (mute) Advertise([]bgp.Advertisement) error       { return nil }
-func (mute) Withdraw([]netip.Prefix) error             { return nil }
-func (mute) SetPeers([]bgp.Peer) error                 { return nil }
-func (mute) Status(time.Duration) []bgp.PeerStatus     { return nil }
-func (mute) Reset(context.Context, netip.Addr) error   { return bgp.ErrNotUp }
-func (mute) Refresh(context.Context, netip.Addr) error { return bgp.ErrNotUp }
-func (mute) Close(bool) error                          { return nil }
+func (mute) Advertise([]bgp.Advertisement) error             { return nil }
+func (mute) Withdraw([]netip.Prefix) error                   { return nil }
+func (mute) SetPeers([]bgp.Peer) error                       { return nil }
+func (mute) Status(time.Duration) []bgp.PeerStatus           { return nil }
+func (mute) Reset(context.Context, netip.Addr, string) error { return bgp.ErrNotUp }
+func (mute) Refresh(context.Context, netip.Addr) error       { return bgp.ErrNotUp }
+func (mute) Close(bool) error                                { return nil }
 
 // startSpeaker starts what speaks with the router's customer.
 func (r *router) startSpeaker(ctx context.Context, state link.State) (speaker, error) {

@@ -56,7 +56,8 @@ type line struct {
 // peerSpec is one session and the line it runs over.
 type peerSpec struct {
 	bgp.Peer
-	line int
+	line  int
+	watch watchSpec
 }
 
 // riSpec is one router interface.
@@ -194,7 +195,7 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
 		}
 		bp.Password = key
 	}
-	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link})
+	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, watch: watchSpecOf(r, &p)})
 	return nil
 }
 

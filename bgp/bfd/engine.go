@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"log/slog"
 	"math/rand/v2"
+	"net/netip"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -222,6 +223,15 @@ func (e *Engine) Status() []Status {
 		return cmp.Or(cmp.Compare(a.Device, b.Device), a.Peer.Compare(b.Peer))
 	})
 	return all
+}
+
+// Session is one session as it is; false if it does not run.
+func (e *Engine) Session(device string, peer netip.Addr) (Status, bool) {
+	s := e.find(key{peer, device})
+	if s == nil {
+		return Status{}, false
+	}
+	return s.status(), true
 }
 
 // Stats are the counters since New.

@@ -13,6 +13,7 @@ type fsm struct {
 	diag   Diag      // bfd.LocalDiag
 	why    Diag      // the last that was not DiagNone
 	remote remote
+	anew   bool // down because the neighbour's session began anew, see Change
 	downs  uint64
 
 	tx, rx interval // bfd.DesiredMinTxInterval, bfd.RequiredMinRxInterval
@@ -31,6 +32,7 @@ type remote struct {
 	discr        uint32
 	minTx, minRx time.Duration
 	mult         uint8
+	independent  bool
 }
 
 // newFSM is a session that starts now (RFC 5880 6.8.1 has the initial values).
@@ -45,7 +47,8 @@ func newFSM(now time.Time, cfg Session, discr uint32, jitter func() float64) *fs
 
 // receive takes a packet that decode and demux let pass, from "If the packet is not discarded" in RFC 5880 6.8.6 on. What it returns is to be sent at once.
 func (f *fsm) receive(now time.Time, p packet) (reply packet, ok bool) {
-	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult}
+	anew := f.state == Up && p.state == Down && p.diag == DiagNone && f.remote.discr != 0 && f.remote.discr != p.my
+	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult, p.independent}
 	if p.final {
 		f.finished() // 6.5
 	}
@@ -55,6 +58,7 @@ func (f *fsm) receive(now time.Time, p packet) (reply packet, ok bool) {
 		return packet{}, false
 	}
 	f.step(now, p.state)
+	f.anew = f.state == Down && (anew || f.anew)
 	f.retime(now)
 	if p.poll { // 6.5, 6.8.7: at once, whatever the timer says
 		reply = f.packet()

@@ -304,3 +304,31 @@ func TestAdminDownOutlivesSilence(t *testing.T) {
 		t.Errorf("when it is back: %v, AdminDown %v", f.state, f.adminDown())
 	}
 }
+
+// A neighbour whose session was made again has not seen a failure: it says Down under another name, and nothing of why.
+func TestAnew(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		what func(p *packet)
+		want bool
+	}{
+		{"made again", func(p *packet) { p.my, p.your = 8, 0 }, true},
+		{"the same session", func(*packet) {}, false},
+		{"the same session, that has forgotten us", func(p *packet) { p.your, p.diag = 0, DiagTimeExpired }, false},
+		{"made again after a failure", func(p *packet) { p.my, p.diag = 8, DiagTimeExpired }, false},
+		{"switched off", func(p *packet) { p.my, p.state = 8, AdminDown }, false},
+	} {
+		f := in(t, Up)
+		p := heard(Down)
+		test.what(&p)
+		f.receive(start.Add(ms), p)
+		if f.anew != test.want || f.state != Down {
+			t.Errorf("%s: %v, anew %v", test.name, f.state, f.anew)
+		}
+		f.receive(start.Add(2*ms), p)
+		f.receive(start.Add(3*ms), heard(Up))
+		if f.anew {
+			t.Errorf("%s: still so when %v", test.name, f.state)
+		}
+	}
+}

@@ -7,12 +7,13 @@ import (
 )
 
 const (
-	version   = 1
-	sizeMin   = 24 // of the mandatory section (RFC 5880 4.1)
-	sizeAuth  = 26 // with the shortest authentication section
-	sizeMax   = 255
-	flagAuth  = 0x04
-	flagMulti = 0x01
+	version     = 1
+	sizeMin     = 24 // of the mandatory section (RFC 5880 4.1)
+	sizeAuth    = 26 // with the shortest authentication section
+	sizeMax     = 255
+	flagControl = 0x08
+	flagAuth    = 0x04
+	flagMulti   = 0x01
 )
 
 // packet is a BFD control packet, as far as it matters.
@@ -21,6 +22,7 @@ type packet struct {
 	diag        Diag
 	poll, final bool
 	auth        bool
+	independent bool // the C bit, of a received packet: the neighbour's BFD does not share the fate of its control plane
 	mult        uint8
 	my, your    uint32        // discriminators
 	minTx       time.Duration // Desired Min TX Interval
@@ -49,7 +51,7 @@ func decode(b []byte) (packet, Reason) {
 		return packet{}, DropLength
 	}
 	p := packet{
-		state: State(h.State), diag: Diag(h.Diagnostic), poll: h.Poll, final: h.Final, auth: b[1]&flagAuth != 0,
+		state: State(h.State), diag: Diag(h.Diagnostic), poll: h.Poll, final: h.Final, auth: b[1]&flagAuth != 0, independent: b[1]&flagControl != 0,
 		mult: h.DetectTimeMultiplier, my: h.MyDiscriminator, your: h.YourDiscriminator,
 		minTx: micros(h.DesiredMinTxInterval), minRx: micros(h.RequiredMinRxInterval),
 	}

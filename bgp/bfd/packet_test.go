@@ -57,6 +57,9 @@ func TestDecode(t *testing.T) {
 	if diff := cmp.Diff(want, p, cmp.AllowUnexported(packet{})); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
 	}
+	if c, _ := decode(with(1, 3<<6|flagControl)); !c.independent {
+		t.Error("the C bit is not read")
+	}
 	b, err := p.encode()
 	if diff := cmp.Diff(slices.Replace(good(), 23, 24, 0), b); diff != "" || err != nil { // Echo is 0
 		t.Errorf("encode: %v (-want +got)\n%s", err, diff)

@@ -164,7 +164,7 @@ func (s *session) unlockAndTell() {
 	now := told{f.state, f.adminDown()}
 	change := Change{
 		Peer: s.key.peer, Local: s.local, Device: s.key.device, State: f.state, RemoteState: f.remote.state,
-		Diag: f.diag, Since: f.since, AdminDown: now.adminDown,
+		Diag: f.diag, Since: f.since, AdminDown: now.adminDown, Independent: f.remote.independent, Anew: f.anew,
 	}
 	news := now != s.told
 	s.told = now
@@ -236,7 +236,7 @@ func (s *session) status() Status {
 	st := Status{
 		Session: f.cfg, State: f.state, RemoteState: f.remote.state, AdminDown: f.adminDown(), Since: f.since,
 		Diag: f.why, RemoteDiag: f.remote.diag, Discriminator: s.discr, RemoteDiscr: f.remote.discr,
-		DetectTime: f.detectTime(), RemoteMinTx: f.remote.minTx, RemoteMinRx: f.remote.minRx, RemoteDetectMult: f.remote.mult,
+		DetectTime: f.detectTime(), RemoteMinTx: f.remote.minTx, RemoteMinRx: f.remote.minRx, RemoteDetectMult: f.remote.mult, Independent: f.remote.independent,
 		Polling: f.poll.active, Heard: f.heard, Downs: f.downs, Err: s.err,
 		Received: s.counts.received, Sent: s.counts.sent, Overflowed: s.counts.overflowed, SendErrors: s.counts.sendErrors,
 	}

@@ -105,6 +105,10 @@ type Change struct {
 	Diag               Diag      // ours: why it is not up; DiagNone when it is
 	Since              time.Time // when it became so
 	AdminDown          bool      // the neighbour says that it was switched off: not a failure (RFC 5882 3.2)
+	// Anew: it is down because the neighbour's session began anew: Down, with another discriminator and without a diagnostic, which
+	// one that has seen a failure has (RFC 5880 6.8.1). FRR makes its sessions again when BGP comes up.
+	Anew        bool
+	Independent bool // the neighbour's C bit, as last heard: its BFD outlives its control plane (RFC 5882 4.3)
 }
 
 // Status is a session as it is.
@@ -122,6 +126,7 @@ type Status struct {
 	RemoteMinTx        time.Duration
 	RemoteMinRx        time.Duration
 	RemoteDetectMult   uint8
+	Independent        bool      // as in Change
 	Polling            bool      // a change of intervals is not confirmed yet (RFC 5880 6.5)
 	Heard              time.Time // the last packet
 	Received, Sent     uint64    // packets

@@ -27,7 +27,7 @@ func (a *app) showCmd() *cobra.Command {
 	}
 	c.PersistentFlags().DurationVarP(&a.repeat, "watch", "w", 0, "show it again and again, this often; 2s without a value")
 	c.PersistentFlags().Lookup("watch").NoOptDefVal = "2s"
-	c.AddCommand(a.showHostCmd(), a.showRoutersCmd(), a.showRouterCmd(), a.showInterfacesCmd(), a.showSessionsCmd(), a.showRoutesCmd())
+	c.AddCommand(a.showHostCmd(), a.showRoutersCmd(), a.showRouterCmd(), a.showInterfacesCmd(), a.showSessionsCmd(), a.showBFDCmd(), a.showRoutesCmd())
 	return c
 }
 

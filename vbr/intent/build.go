@@ -42,6 +42,7 @@ func (c *checker) router(d *Document, m *vbrv1.VirtualBorderRouter) Router {
 		Bandwidth: uint64(m.GetBandwidth()) * 1_000_000, Confirmed: m.Confirmed, Health: c.healthCheck(d, m.GetHealthCheck())}
 	r.Networks = c.prefixes(d, "bgp_networks", m.GetBgpNetworks())
 	r.Routes = c.routes(d, m.GetRouteEntries())
+	r.BFD = bfd(m)
 	r.Terminated = c.termination(d, m.GetTerminationTime())
 	if m.LocalAsn != nil {
 		r.LocalASN = m.GetLocalAsn()
@@ -151,7 +152,8 @@ func maskBits(s string) int {
 func (c *checker) peer(d *Document, m *vbrv1.BgpPeer, path string) Peer {
 	address, _ := netip.ParseAddr(m.GetPeerIpAddress())
 	p := Peer{Address: address, Link: -1, ASN: m.GetPeerAsn(), AuthKeyFile: m.GetAuthKeyFile(),
-		Hold: seconds(m.Hold, DefaultHold), ConnectRetry: seconds(m.ConnectRetry, DefaultConnectRetry)}
+		Hold: seconds(m.Hold, DefaultHold), ConnectRetry: seconds(m.ConnectRetry, DefaultConnectRetry),
+		BFD: m.GetEnableBfd(), BFDStrict: m.GetBfdStrict()}
 	p.Keepalive = seconds(m.Keepalive, defaultKeepalive(p.Hold))
 	if d.flawed(path) || d.flawed(join(path, "peer_ip_address")) {
 		p.Address = netip.Addr{}

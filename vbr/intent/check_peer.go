@@ -15,6 +15,7 @@ func (c *checker) peers(r *Router) {
 	for i := range r.Peers {
 		p, path := &r.Peers[i], item("bgp_peers", i)
 		c.timers(r, p, path)
+		c.bfd(r, p, path)
 		if p.ASN != 0 && p.ASN == r.LocalASN {
 			c.fail(r.Origin, r.label(), join(path, "peer_asn"), fmt.Sprint(p.ASN), "the same AS number as local_asn", "another one: the sessions of a VBR are eBGP")
 		}

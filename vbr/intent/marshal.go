@@ -124,6 +124,7 @@ func (r *Router) message() *vbrv1.VirtualBorderRouter {
 	m := &vbrv1.VirtualBorderRouter{Name: r.Name, Owner: r.Owner, Description: r.Description, Host: r.Host,
 		LocalAsn: unless(r.LocalASN, DefaultLocalASN), RouteTableId: unless(r.TableID, 0), Bandwidth: uint32(r.Bandwidth / 1_000_000),
 		BgpNetworks: texts(r.Networks), RouteEntries: routeMessages(r.Routes), Confirmed: r.Confirmed, HealthCheck: r.Health.message()}
+	r.BFD.write(m)
 	if !r.Terminated.IsZero() {
 		m.TerminationTime = r.Terminated.UTC().Format(time.RFC3339)
 	}
@@ -163,7 +164,8 @@ func (p Peer) message() *vbrv1.BgpPeer {
 	return &vbrv1.BgpPeer{PeerIpAddress: p.Address.String(), PeerAsn: proto.Uint32(p.ASN), AuthKeyFile: p.AuthKeyFile,
 		Hold:         unless(inSeconds(p.Hold), inSeconds(DefaultHold)),
 		Keepalive:    unless(inSeconds(p.Keepalive), inSeconds(defaultKeepalive(p.Hold))),
-		ConnectRetry: unless(inSeconds(p.ConnectRetry), inSeconds(DefaultConnectRetry))}
+		ConnectRetry: unless(inSeconds(p.ConnectRetry), inSeconds(DefaultConnectRetry)),
+		EnableBfd:    p.BFD, BfdStrict: p.BFDStrict}
 }
 
 func inSeconds(d time.Duration) uint32 { return uint32(d / time.Second) }

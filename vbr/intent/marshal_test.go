@@ -61,7 +61,18 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 			p.ConnectRetry = proto.Uint32(rapid.Uint32Range(1, 3600).Draw(t, "retry"))
 			p.AuthKeyFile = "/etc/vbrd/keys/" + text.Draw(t, "file")
 		}
+		drawBFD(t, v, p)
 		v.BgpPeers = append(v.BgpPeers, p)
+	}
+}
+
+func drawBFD(t *rapid.T, v *vbrv1.VirtualBorderRouter, p *vbrv1.BgpPeer) {
+	p.EnableBfd = rapid.Bool().Draw(t, "bfd")
+	p.BfdStrict = p.EnableBfd && rapid.Bool().Draw(t, "strict")
+	if rapid.Bool().Draw(t, "intervals") {
+		v.MinTxInterval = proto.Uint32(rapid.Uint32Range(50, 299).Draw(t, "tx"))
+		v.MinRxInterval = proto.Uint32(rapid.Uint32Range(301, 1000).Draw(t, "rx"))
+		v.DetectMultiplier = proto.Uint32(rapid.Uint32Range(4, 10).Draw(t, "multiplier"))
 	}
 }
 

@@ -161,6 +161,7 @@ type Router struct {
 	Confirmed  *bool          // nil: no confirmation is needed
 	Terminated time.Time      // zero: it is not
 	Health     *HealthCheck   // nil: none
+	BFD        BFD            // of the peers that have it
 
 	// Of a VRouter.
 	CIDRs    []netip.Prefix // at least one
@@ -250,6 +251,8 @@ type Peer struct {
 	Hold         time.Duration // whole seconds; 0: no hold timer and no keepalives
 	Keepalive    time.Duration // whole seconds; 0 only when Hold is
 	ConnectRetry time.Duration // whole seconds
+	BFD          bool          // it is watched by BFD, single hop
+	BFDStrict    bool          // its routes count only while BFD is up
 }
 
 // RouterInterface is one end of the link between two routers, or of a router and a gateway that is not ours.

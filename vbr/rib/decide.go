@@ -48,7 +48,8 @@ func (t *Table) decideWhy(e *entry, why losses) (primary, backup []candidate) {
 	return all[:min(n, MaxPaths)], all[n : n+min(m, MaxPaths)]
 }
 
-// judgeAgain renews the verdicts on paths that are good in themselves: whether their link carries, and whether the VPC side has the prefix.
+// judgeAgain renews the verdicts on paths that are good in themselves: whether their link carries and their peer
+// answers, and whether the VPC side has the prefix.
 func (t *Table) judgeAgain(e *entry) {
 	for p := range t.pathsOf(e) {
 		if !passing(p.verdict) {
@@ -58,6 +59,8 @@ func (t *Table) judgeAgain(e *entry) {
 		v := Accepted
 		if s.down {
 			v = RejectedLinkDown
+		} else if s.unanswered {
+			v = RejectedBFDDown
 		} else if s.unusable {
 			v = RejectedInterface
 		} else if s.Kind == BGP && len(t.vpc) > 0 && t.vpcSet.LookupPrefix(e.prefix()) {

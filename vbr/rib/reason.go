@@ -69,6 +69,8 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return fmt.Sprintf("router interface %s is not Active, its health check fails, or nobody is known behind it", s.Through())
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
+	case RejectedBFDDown:
+		return fmt.Sprintf("BFD with %s is down, or has not been up for long enough", s.Name)
 	case RejectedTransitLoop:
 		return "it has passed this router before: its mark is in the trail (large communities)"
 	case RejectedTransitTooLong:

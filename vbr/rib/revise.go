@@ -66,7 +66,7 @@ func (t *Table) revise(which func(*source) bool) {
 
 // passing verdicts come and go by themselves, see judgeAgain.
 func passing(v Verdict) bool {
-	return v == Accepted || v == RejectedVPC || v == RejectedLinkDown || v == RejectedInterface
+	return v == Accepted || v == RejectedVPC || v == RejectedLinkDown || v == RejectedBFDDown || v == RejectedInterface
 }
 
 // Carried is how many prefixes the kernel was last asked to send over a source's paths, be it among others.

@@ -103,8 +103,8 @@ type source struct {
 	told   *toldCount
 	stale  int
 	down   bool
-	// demoted: see Demote; unusable: see SetUsable
-	demoted, unusable bool
+	// demoted: see Demote; unusable: see SetUsable; unanswered: see SetAnswering
+	demoted, unusable, unanswered bool
 }
 
 // Counts are the numbers of a source's paths.
@@ -170,6 +170,16 @@ func (t *Table) SetUsable(id SourceID, usable bool) {
 		return
 	}
 	s.unusable = !usable
+	t.touchAll(s)
+}
+
+// SetAnswering says whether whoever watches over a peer (BFD) lets its paths be used. While it does not, they are kept and rejected.
+func (t *Table) SetAnswering(id SourceID, answering bool) {
+	s := t.sources[id]
+	if s == nil || s.unanswered == !answering {
+		return
+	}
+	s.unanswered = !answering
 	t.touchAll(s)
 }
 

@@ -22,6 +22,7 @@ const (
 	RejectedVPC                    // inside a prefix that the VPC side announces
 	RejectedOwnCIDR                // inside one of the VPC's own CIDR blocks
 	RejectedLinkDown               // the device towards the next hop carries nothing
+	RejectedBFDDown                // BFD does not say that the peer answers, see SetAnswering
 	RejectedInterface              // the router interface that it leaves by is not in use, see SetUsable
 	RejectedTransitLoop            // the route has passed this router, see Trail
 	RejectedTransitTooLong         // the route has passed more than MaxTrail routers
@@ -43,6 +44,7 @@ func (v Verdict) String() string {
 		RejectedVPC:            "vpc-prefix",
 		RejectedOwnCIDR:        "own-cidr",
 		RejectedLinkDown:       "link-down",
+		RejectedBFDDown:        "bfd-down",
 		RejectedInterface:      "interface-not-active",
 		RejectedTransitLoop:    "transit-loop",
 		RejectedTransitTooLong: "transit-too-long",

@@ -23,12 +23,12 @@ type Refresher interface {
 var ErrNotUp = errors.New("no established session")
 
 // Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4). It comes up again after five
-// seconds or when the peer dials.
-func (s *Server) Reset(ctx context.Context, a netip.Addr) error {
+// seconds or when the peer dials. The peer is told why (RFC 9003).
+func (s *Server) Reset(ctx context.Context, a netip.Addr, why string) error {
 	if !s.isUp(a) {
 		return ErrNotUp
 	}
-	if err := s.bgp.ResetPeer(ctx, &api.ResetPeerRequest{Address: a.String(), Communication: "reset by the operator"}); err != nil {
+	if err := s.bgp.ResetPeer(ctx, &api.ResetPeerRequest{Address: a.String(), Communication: why}); err != nil {
 		return fmt.Errorf("reset: %w", err)
 	}
 	return nil

@@ -17,6 +17,9 @@ func (t *Topology) writeConfig() {
 	}
 	for _, c := range []*Customer{t.Acme, t.Beta} {
 		t.Lab.File("resources.d/"+c.Name+".yaml", c.Resource(key))
+		if t.options.BFD.has(c) {
+			t.WithBFD(c, t.options.BFD.Interval, "enable_bfd: true")
+		}
 	}
 }
 

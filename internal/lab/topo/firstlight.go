@@ -42,6 +42,8 @@ type Options struct {
 	// the VPC's traffic survives kill -9 of vbrd.
 	Reflector bool
 
+	BFD BFD
+
 	// Stored leaves the resources out of vbrd's settings: they are there for `vbrctl apply -f`.
 	Stored bool
 }

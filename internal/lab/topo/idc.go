@@ -22,7 +22,7 @@ func startRouter(c *Customer, ns *lab.NS, ln *Line, i int, o Options) *Router {
 	if o.BIRD {
 		r.BIRD = ns.BIRD(birdConf(c, ln, i, o))
 	} else {
-		r.FRR = ns.FRR(frrConf(c, ln, i, o), "bgpd")
+		r.FRR = ns.FRR(frrConf(c, ln, i, o), o.BFD.daemons()...)
 	}
 	return r
 }
@@ -59,6 +59,7 @@ func frrConf(c *Customer, ln *Line, i int, o Options) string {
 	family("ipv4", ln.Local4, other4, IDCPrefix4, IDCPrefix4B)
 	family("ipv6", ln.Local6, other6, IDCPrefix6, IDCPrefix6B)
 	p("exit")
+	b.WriteString(o.BFD.frr(c, ln))
 	return b.String()
 }
 
@@ -69,6 +70,7 @@ func birdConf(c *Customer, ln *Line, i int, o Options) string {
 	var b strings.Builder
 	p := func(format string, args ...any) { fmt.Fprintf(&b, format+"\n", args...) }
 	p("log stderr all;\nrouter id %s;\nprotocol device { scan time 1; }\nprotocol direct { ipv4; ipv6; interface \"eth0\", \"lan0\"; }", lanAddr4(i))
+	b.WriteString(o.BFD.bird(c))
 	for _, f := range []string{"ipv4", "ipv6"} {
 		p("protocol kernel { %s { import none; export where source = RTS_BGP || source = RTS_STATIC; }; merge paths on; }", f)
 	}
@@ -89,6 +91,9 @@ func birdConf(c *Customer, ln *Line, i int, o Options) string {
 			nhs = "next hop self; "
 		} else {
 			p(" check link;") // as FRR does by itself (bgp fast-external-failover)
+			if o.BFD.has(c) {
+				p(" bfd on;")
+			}
 		}
 		p(" %s { %simport all; export where source = RTS_STATIC || source = RTS_BGP || (source = RTS_DEVICE && ifname = \"lan0\"); };\n}", family, nhs)
 	}

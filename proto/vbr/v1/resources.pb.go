@@ -201,9 +201,19 @@ type VirtualBorderRouter struct {
 	// Legal: a time as in RFC 3339, UTC. Default: empty. EC: TerminationTime, TerminateVirtualBorderRouter, RecoverVirtualBorderRouter.
 	TerminationTime string `protobuf:"bytes,23,opt,name=termination_time,json=terminationTime,proto3" json:"termination_time,omitempty"`
 	// Probes of the customer's side from inside the VBR. Absent: none. Default: absent. EC: EnableCenVbrHealthCheck.
-	HealthCheck   *HealthCheck `protobuf:"bytes,24,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	HealthCheck *HealthCheck `protobuf:"bytes,24,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	// How often, in milliseconds, BFD packets are sent to the peers that have enable_bfd, unless a peer wants fewer (RFC 5880
+	// 4.1, Desired Min TX Interval). Legal: 50..1000. Default: 300, at which a failure is seen within a second; there it
+	// is 1000, and 200 the least. EC: MinTxInterval.
+	MinTxInterval *uint32 `protobuf:"varint,30,opt,name=min_tx_interval,json=minTxInterval,proto3,oneof" json:"min_tx_interval,omitempty"`
+	// How often, in milliseconds, peers may send BFD packets (RFC 5880 4.1, Required Min RX Interval).
+	// Legal: 50..1000. Default: 300. EC: MinRxInterval (200..1000, 1000).
+	MinRxInterval *uint32 `protobuf:"varint,31,opt,name=min_rx_interval,json=minRxInterval,proto3,oneof" json:"min_rx_interval,omitempty"`
+	// After how many of our BFD packets that do not arrive a peer takes us for failed; its own multiplier says after how many
+	// of its packets we do (RFC 5880 6.8.4). Legal: 3..10. Default: 3. EC: DetectMultiplier.
+	DetectMultiplier *uint32 `protobuf:"varint,32,opt,name=detect_multiplier,json=detectMultiplier,proto3,oneof" json:"detect_multiplier,omitempty"`
+	unknownFields    protoimpl.UnknownFields
+	sizeCache        protoimpl.SizeCache
 }
 
 func (x *VirtualBorderRouter) Reset() {
@@ -404,6 +414,27 @@ func (x *VirtualBorderRouter) GetHealthCheck() *HealthCheck {
 	return nil
 }
 
+func (x *VirtualBorderRouter) GetMinTxInterval() uint32 {
+	if x != nil && x.MinTxInterval != nil {
+		return *x.MinTxInterval
+	}
+	return 0
+}
+
+func (x *VirtualBorderRouter) GetMinRxInterval() uint32 {
+	if x != nil && x.MinRxInterval != nil {
+		return *x.MinRxInterval
+	}
+	return 0
+}
+
+func (x *VirtualBorderRouter) GetDetectMultiplier() uint32 {
+	if x != nil && x.DetectMultiplier != nil {
+		return *x.DetectMultiplier
+	}
+	return 0
+}
+
 // AssociatedPhysicalConnection is a further line of a VBR; its fields mean what they mean on the VBR itself.
 // EC: an element of AssociatedPhysicalConnections.
 type AssociatedPhysicalConnection struct {
@@ -543,7 +574,14 @@ type BgpPeer struct {
 	// Seconds between keepalives; below hold. Legal: 1..65534. Default: a third of hold, 10. EC: Keepalive.
 	Keepalive *uint32 `protobuf:"varint,5,opt,name=keepalive,proto3,oneof" json:"keepalive,omitempty"`
 	// Seconds between attempts to connect (RFC 4271 ConnectRetryTimer). Legal: 1..3600. Default: 5. EC: none.
-	ConnectRetry  *uint32 `protobuf:"varint,6,opt,name=connect_retry,json=connectRetry,proto3,oneof" json:"connect_retry,omitempty"`
+	ConnectRetry *uint32 `protobuf:"varint,6,opt,name=connect_retry,json=connectRetry,proto3,oneof" json:"connect_retry,omitempty"`
+	// Watches over the peer by BFD, single hop (RFC 5880, 5881), with the intervals of the VBR: when it no longer answers, its routes
+	// leave at once and the session is reset. Peers are on the line's subnet, so there is no multihop BFD, and no
+	// BfdMultiHop. Legal: true, false. Default: false. EC: EnableBfd.
+	EnableBfd bool `protobuf:"varint,10,opt,name=enable_bfd,json=enableBfd,proto3" json:"enable_bfd,omitempty"`
+	// Accepts the peer's routes only while BFD is up, and after a failure not before it has been up for a while: 1 second, twice as long
+	// with each failure, 30 at most. Legal: true only with enable_bfd. Default: false. EC: none.
+	BfdStrict     bool `protobuf:"varint,11,opt,name=bfd_strict,json=bfdStrict,proto3" json:"bfd_strict,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -618,6 +656,20 @@ func (x *BgpPeer) GetConnectRetry() uint32 {
 		return *x.ConnectRetry
 	}
 	return 0
+}
+
+func (x *BgpPeer) GetEnableBfd() bool {
+	if x != nil {
+		return x.EnableBfd
+	}
+	return false
+}
+
+func (x *BgpPeer) GetBfdStrict() bool {
+	if x != nil {
+		return x.BfdStrict
+	}
+	return false
 }
 
 // RouterInterface (RI) is one end of the link between two routers, each a VBR or a VRouter.
@@ -1360,7 +1412,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x06device\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
 	"\x06device\x12Lnot a network device name; legal: 1..15 characters without '/', ':' or space\x1aBthis.matches('^[!-.0-9;-~]{1,15}$') && this != '.' && this != '..'\xc8\x01\x01R\x06device\x12\x9d\x01\n" +
 	"\x04host\x18\x05 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01\x80\x01\n" +
-	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xfe\x1d\n" +
+	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xe3!\n" +
 	"\x13VirtualBorderRouter\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
 	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
@@ -1408,12 +1460,21 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\tconfirmed\x18\x16 \x01(\bH\x02R\tconfirmed\x88\x01\x01\x12\xdb\x01\n" +
 	"\x10termination_time\x18\x17 \x01(\tB\xaf\x01\xbaH\xab\x01\xba\x01\xa4\x01\n" +
 	"\x10termination_time\x12=not a time; legal: as in 2026-01-31T12:00:00Z (RFC 3339, UTC)\x1aQthis.matches('^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$')\xd8\x01\x01R\x0fterminationTime\x126\n" +
-	"\fhealth_check\x18\x18 \x01(\v2\x13.vbr.v1.HealthCheckR\vhealthCheckB\f\n" +
+	"\fhealth_check\x18\x18 \x01(\v2\x13.vbr.v1.HealthCheckR\vhealthCheck\x12\x8e\x01\n" +
+	"\x0fmin_tx_interval\x18\x1e \x01(\rBa\xbaH^\xba\x01[\n" +
+	"\x0fmin_tx_interval\x12*out of range; legal: 50..1000 milliseconds\x1a\x1cthis >= 50u && this <= 1000uH\x03R\rminTxInterval\x88\x01\x01\x12\x8e\x01\n" +
+	"\x0fmin_rx_interval\x18\x1f \x01(\rBa\xbaH^\xba\x01[\n" +
+	"\x0fmin_rx_interval\x12*out of range; legal: 50..1000 milliseconds\x1a\x1cthis >= 50u && this <= 1000uH\x04R\rminRxInterval\x88\x01\x01\x12\x82\x01\n" +
+	"\x11detect_multiplier\x18  \x01(\rBP\xbaHM\xba\x01J\n" +
+	"\x11detect_multiplier\x12\x1aout of range; legal: 3..10\x1a\x19this >= 3u && this <= 10uH\x05R\x10detectMultiplier\x88\x01\x01B\f\n" +
 	"\n" +
 	"_local_asnB\x11\n" +
 	"\x0f_route_table_idB\f\n" +
 	"\n" +
-	"_confirmed\"\xcf\v\n" +
+	"_confirmedB\x12\n" +
+	"\x10_min_tx_intervalB\x12\n" +
+	"\x10_min_rx_intervalB\x14\n" +
+	"\x12_detect_multiplier\"\xcf\v\n" +
 	"\x1cAssociatedPhysicalConnection\x12\xbd\x01\n" +
 	"\x16physical_connection_id\x18\x01 \x01(\tB\x86\x01\xbaH\x82\x01\xba\x01|\n" +
 	"\treference\x12<not a resource name; legal: the name of a PhysicalConnection\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x14physicalConnectionId\x12c\n" +
@@ -1432,7 +1493,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\x82\b\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xc0\b\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -1445,7 +1506,12 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\tkeepalive\x18\x05 \x01(\rBb\xbaH_\xba\x01\\\n" +
 	"\tkeepalive\x121out of range; legal: 1..65534 seconds, below hold\x1a\x1cthis >= 1u && this <= 65534uH\x02R\tkeepalive\x88\x01\x01\x12\x82\x01\n" +
 	"\rconnect_retry\x18\x06 \x01(\rBX\xbaHU\xba\x01R\n" +
-	"\rconnect_retry\x12$out of range; legal: 1..3600 seconds\x1a\x1bthis >= 1u && this <= 3600uH\x03R\fconnectRetry\x88\x01\x01B\v\n" +
+	"\rconnect_retry\x12$out of range; legal: 1..3600 seconds\x1a\x1bthis >= 1u && this <= 3600uH\x03R\fconnectRetry\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"enable_bfd\x18\n" +
+	" \x01(\bR\tenableBfd\x12\x1d\n" +
+	"\n" +
+	"bfd_strict\x18\v \x01(\bR\tbfdStrictB\v\n" +
 	"\t_peer_asnB\a\n" +
 	"\x05_holdB\f\n" +
 	"\n" +

@@ -260,7 +260,7 @@ func (x RouteSource_Type) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RouteSource_Type.Descriptor instead.
 func (RouteSource_Type) EnumDescriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16, 0}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{17, 0}
 }
 
 // Type is the kind of event.
@@ -286,6 +286,9 @@ const (
 	Event_TYPE_HEALTH_CHECK     Event_Type = 15
 	Event_TYPE_VBR_STATUS       Event_Type = 16
 	Event_TYPE_FAILOVER_TEST    Event_Type = 17
+	// BFD with a peer came up; or went down, be it because the peer switched it off.
+	Event_TYPE_BFD_UP   Event_Type = 20
+	Event_TYPE_BFD_DOWN Event_Type = 21
 )
 
 // Enum value maps for Event_Type.
@@ -309,6 +312,8 @@ var (
 		15: "TYPE_HEALTH_CHECK",
 		16: "TYPE_VBR_STATUS",
 		17: "TYPE_FAILOVER_TEST",
+		20: "TYPE_BFD_UP",
+		21: "TYPE_BFD_DOWN",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":      0,
@@ -329,6 +334,8 @@ var (
 		"TYPE_HEALTH_CHECK":     15,
 		"TYPE_VBR_STATUS":       16,
 		"TYPE_FAILOVER_TEST":    17,
+		"TYPE_BFD_UP":           20,
+		"TYPE_BFD_DOWN":         21,
 	}
 )
 
@@ -356,7 +363,7 @@ func (x Event_Type) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Event_Type.Descriptor instead.
 func (Event_Type) EnumDescriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{32, 0}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{33, 0}
 }
 
 // GetHostRequest has nothing to say.
@@ -1523,7 +1530,9 @@ type BgpSession struct {
 	AdvertisedRouteCount uint32            `protobuf:"varint,23,opt,name=advertised_route_count,json=advertisedRouteCount,proto3" json:"advertised_route_count,omitempty"`
 	Owner                string            `protobuf:"bytes,24,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Line it runs over.
-	Device        string `protobuf:"bytes,25,opt,name=device,proto3" json:"device,omitempty"`
+	Device string `protobuf:"bytes,25,opt,name=device,proto3" json:"device,omitempty"`
+	// Absent: the peer is not watched by BFD.
+	Bfd           *BfdSession `protobuf:"bytes,30,opt,name=bfd,proto3" json:"bfd,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1733,6 +1742,220 @@ func (x *BgpSession) GetDevice() string {
 	return ""
 }
 
+func (x *BgpSession) GetBfd() *BfdSession {
+	if x != nil {
+		return x.Bfd
+	}
+	return nil
+}
+
+// BfdSession is how BFD sees a BGP peer (RFC 5880). Intervals are in milliseconds.
+type BfdSession struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// AdminDown, Down, Init, Up (RFC 5880 4.1).
+	State string `protobuf:"bytes,1,opt,name=state,proto3" json:"state,omitempty"`
+	// Since when.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// Why it last went down, "no diagnostic" if it never did; and what the peer says of its own end.
+	Diagnostic       string `protobuf:"bytes,3,opt,name=diagnostic,proto3" json:"diagnostic,omitempty"`
+	RemoteState      string `protobuf:"bytes,4,opt,name=remote_state,json=remoteState,proto3" json:"remote_state,omitempty"`
+	RemoteDiagnostic string `protobuf:"bytes,5,opt,name=remote_diagnostic,json=remoteDiagnostic,proto3" json:"remote_diagnostic,omitempty"`
+	// Negotiated: how often we send, and how often the peer does. 0: not yet.
+	TxInterval uint32 `protobuf:"varint,6,opt,name=tx_interval,json=txInterval,proto3" json:"tx_interval,omitempty"`
+	RxInterval uint32 `protobuf:"varint,7,opt,name=rx_interval,json=rxInterval,proto3" json:"rx_interval,omitempty"`
+	// After how long without a packet the peer has failed. 0: nothing heard yet.
+	DetectTime             uint32 `protobuf:"varint,8,opt,name=detect_time,json=detectTime,proto3" json:"detect_time,omitempty"`
+	DetectMultiplier       uint32 `protobuf:"varint,9,opt,name=detect_multiplier,json=detectMultiplier,proto3" json:"detect_multiplier,omitempty"`
+	RemoteDetectMultiplier uint32 `protobuf:"varint,10,opt,name=remote_detect_multiplier,json=remoteDetectMultiplier,proto3" json:"remote_detect_multiplier,omitempty"`
+	Discriminator          uint32 `protobuf:"varint,11,opt,name=discriminator,proto3" json:"discriminator,omitempty"`
+	RemoteDiscriminator    uint32 `protobuf:"varint,12,opt,name=remote_discriminator,json=remoteDiscriminator,proto3" json:"remote_discriminator,omitempty"`
+	// How often it was up and went down.
+	DownCount       uint64 `protobuf:"varint,13,opt,name=down_count,json=downCount,proto3" json:"down_count,omitempty"`
+	PacketsReceived uint64 `protobuf:"varint,14,opt,name=packets_received,json=packetsReceived,proto3" json:"packets_received,omitempty"`
+	PacketsSent     uint64 `protobuf:"varint,15,opt,name=packets_sent,json=packetsSent,proto3" json:"packets_sent,omitempty"`
+	// The peer's C bit: its BFD goes on while its control plane restarts.
+	ControlPlaneIndependent bool `protobuf:"varint,16,opt,name=control_plane_independent,json=controlPlaneIndependent,proto3" json:"control_plane_independent,omitempty"`
+	Strict                  bool `protobuf:"varint,17,opt,name=strict,proto3" json:"strict,omitempty"`
+	// The peer's routes are rejected as "bfd-down".
+	Held bool `protobuf:"varint,18,opt,name=held,proto3" json:"held,omitempty"`
+	// Until when at the earliest, of a strict session that is up again. Absent: no longer.
+	HoldDownUntil *timestamppb.Timestamp `protobuf:"bytes,19,opt,name=hold_down_until,json=holdDownUntil,proto3" json:"hold_down_until,omitempty"`
+	// Why it cannot send or receive; empty: it can.
+	Error         string `protobuf:"bytes,20,opt,name=error,proto3" json:"error,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *BfdSession) Reset() {
+	*x = BfdSession{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *BfdSession) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*BfdSession) ProtoMessage() {}
+
+func (x *BfdSession) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use BfdSession.ProtoReflect.Descriptor instead.
+func (*BfdSession) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{13}
+}
+
+func (x *BfdSession) GetState() string {
+	if x != nil {
+		return x.State
+	}
+	return ""
+}
+
+func (x *BfdSession) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *BfdSession) GetDiagnostic() string {
+	if x != nil {
+		return x.Diagnostic
+	}
+	return ""
+}
+
+func (x *BfdSession) GetRemoteState() string {
+	if x != nil {
+		return x.RemoteState
+	}
+	return ""
+}
+
+func (x *BfdSession) GetRemoteDiagnostic() string {
+	if x != nil {
+		return x.RemoteDiagnostic
+	}
+	return ""
+}
+
+func (x *BfdSession) GetTxInterval() uint32 {
+	if x != nil {
+		return x.TxInterval
+	}
+	return 0
+}
+
+func (x *BfdSession) GetRxInterval() uint32 {
+	if x != nil {
+		return x.RxInterval
+	}
+	return 0
+}
+
+func (x *BfdSession) GetDetectTime() uint32 {
+	if x != nil {
+		return x.DetectTime
+	}
+	return 0
+}
+
+func (x *BfdSession) GetDetectMultiplier() uint32 {
+	if x != nil {
+		return x.DetectMultiplier
+	}
+	return 0
+}
+
+func (x *BfdSession) GetRemoteDetectMultiplier() uint32 {
+	if x != nil {
+		return x.RemoteDetectMultiplier
+	}
+	return 0
+}
+
+func (x *BfdSession) GetDiscriminator() uint32 {
+	if x != nil {
+		return x.Discriminator
+	}
+	return 0
+}
+
+func (x *BfdSession) GetRemoteDiscriminator() uint32 {
+	if x != nil {
+		return x.RemoteDiscriminator
+	}
+	return 0
+}
+
+func (x *BfdSession) GetDownCount() uint64 {
+	if x != nil {
+		return x.DownCount
+	}
+	return 0
+}
+
+func (x *BfdSession) GetPacketsReceived() uint64 {
+	if x != nil {
+		return x.PacketsReceived
+	}
+	return 0
+}
+
+func (x *BfdSession) GetPacketsSent() uint64 {
+	if x != nil {
+		return x.PacketsSent
+	}
+	return 0
+}
+
+func (x *BfdSession) GetControlPlaneIndependent() bool {
+	if x != nil {
+		return x.ControlPlaneIndependent
+	}
+	return false
+}
+
+func (x *BfdSession) GetStrict() bool {
+	if x != nil {
+		return x.Strict
+	}
+	return false
+}
+
+func (x *BfdSession) GetHeld() bool {
+	if x != nil {
+		return x.Held
+	}
+	return false
+}
+
+func (x *BfdSession) GetHoldDownUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HoldDownUntil
+	}
+	return nil
+}
+
+func (x *BfdSession) GetError() string {
+	if x != nil {
+		return x.Error
+	}
+	return ""
+}
+
 // ListRoutesRequest filters; what is empty matches all.
 type ListRoutesRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -1756,7 +1979,7 @@ type ListRoutesRequest struct {
 
 func (x *ListRoutesRequest) Reset() {
 	*x = ListRoutesRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +1991,7 @@ func (x *ListRoutesRequest) String() string {
 func (*ListRoutesRequest) ProtoMessage() {}
 
 func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +2004,7 @@ func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesRequest.ProtoReflect.Descriptor instead.
 func (*ListRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{13}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRoutesRequest) GetRouter() string {
@@ -1850,7 +2073,7 @@ type ListRoutesResponse struct {
 
 func (x *ListRoutesResponse) Reset() {
 	*x = ListRoutesResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1862,7 +2085,7 @@ func (x *ListRoutesResponse) String() string {
 func (*ListRoutesResponse) ProtoMessage() {}
 
 func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1875,7 +2098,7 @@ func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesResponse.ProtoReflect.Descriptor instead.
 func (*ListRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{14}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *ListRoutesResponse) GetRoutes() []*Route {
@@ -1906,7 +2129,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1918,7 +2141,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1931,7 +2154,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{15}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *Route) GetPrefix() string {
@@ -2010,7 +2233,7 @@ type RouteSource struct {
 
 func (x *RouteSource) Reset() {
 	*x = RouteSource{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2022,7 +2245,7 @@ func (x *RouteSource) String() string {
 func (*RouteSource) ProtoMessage() {}
 
 func (x *RouteSource) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2035,7 +2258,7 @@ func (x *RouteSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteSource.ProtoReflect.Descriptor instead.
 func (*RouteSource) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *RouteSource) GetType() RouteSource_Type {
@@ -2078,7 +2301,7 @@ type PathAttributes struct {
 
 func (x *PathAttributes) Reset() {
 	*x = PathAttributes{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2090,7 +2313,7 @@ func (x *PathAttributes) String() string {
 func (*PathAttributes) ProtoMessage() {}
 
 func (x *PathAttributes) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2103,7 +2326,7 @@ func (x *PathAttributes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathAttributes.ProtoReflect.Descriptor instead.
 func (*PathAttributes) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{17}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *PathAttributes) GetOrigin() string {
@@ -2160,7 +2383,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2172,7 +2395,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2185,7 +2408,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{18}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExplainRequest) GetRouter() string {
@@ -2224,7 +2447,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2236,7 +2459,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2249,7 +2472,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{19}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExplainResponse) GetRouter() string {
@@ -2320,7 +2543,7 @@ type ExplainedPath struct {
 
 func (x *ExplainedPath) Reset() {
 	*x = ExplainedPath{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2332,7 +2555,7 @@ func (x *ExplainedPath) String() string {
 func (*ExplainedPath) ProtoMessage() {}
 
 func (x *ExplainedPath) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2345,7 +2568,7 @@ func (x *ExplainedPath) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPath.ProtoReflect.Descriptor instead.
 func (*ExplainedPath) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{20}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *ExplainedPath) GetRoute() *Route {
@@ -2379,7 +2602,7 @@ type KernelRoute struct {
 
 func (x *KernelRoute) Reset() {
 	*x = KernelRoute{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2391,7 +2614,7 @@ func (x *KernelRoute) String() string {
 func (*KernelRoute) ProtoMessage() {}
 
 func (x *KernelRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2404,7 +2627,7 @@ func (x *KernelRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KernelRoute.ProtoReflect.Descriptor instead.
 func (*KernelRoute) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{21}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KernelRoute) GetInstalled() bool {
@@ -2460,7 +2683,7 @@ type KernelNextHop struct {
 
 func (x *KernelNextHop) Reset() {
 	*x = KernelNextHop{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2695,7 @@ func (x *KernelNextHop) String() string {
 func (*KernelNextHop) ProtoMessage() {}
 
 func (x *KernelNextHop) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2708,7 @@ func (x *KernelNextHop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KernelNextHop.ProtoReflect.Descriptor instead.
 func (*KernelNextHop) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{22}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *KernelNextHop) GetGateway() string {
@@ -2517,7 +2740,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2529,7 +2752,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2542,7 +2765,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{23}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *Told) GetNeighbour() string {
@@ -2588,7 +2811,7 @@ type ResetSessionRequest struct {
 
 func (x *ResetSessionRequest) Reset() {
 	*x = ResetSessionRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2600,7 +2823,7 @@ func (x *ResetSessionRequest) String() string {
 func (*ResetSessionRequest) ProtoMessage() {}
 
 func (x *ResetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2613,7 +2836,7 @@ func (x *ResetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSessionRequest.ProtoReflect.Descriptor instead.
 func (*ResetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{24}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResetSessionRequest) GetRouter() string {
@@ -2647,7 +2870,7 @@ type ResetSessionResponse struct {
 
 func (x *ResetSessionResponse) Reset() {
 	*x = ResetSessionResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2659,7 +2882,7 @@ func (x *ResetSessionResponse) String() string {
 func (*ResetSessionResponse) ProtoMessage() {}
 
 func (x *ResetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2672,7 +2895,7 @@ func (x *ResetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSessionResponse.ProtoReflect.Descriptor instead.
 func (*ResetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{25}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *ResetSessionResponse) GetSessions() uint32 {
@@ -2692,7 +2915,7 @@ type DrainRouterRequest struct {
 
 func (x *DrainRouterRequest) Reset() {
 	*x = DrainRouterRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2704,7 +2927,7 @@ func (x *DrainRouterRequest) String() string {
 func (*DrainRouterRequest) ProtoMessage() {}
 
 func (x *DrainRouterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2717,7 +2940,7 @@ func (x *DrainRouterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRouterRequest.ProtoReflect.Descriptor instead.
 func (*DrainRouterRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{26}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DrainRouterRequest) GetRouter() string {
@@ -2737,7 +2960,7 @@ type DrainRouterResponse struct {
 
 func (x *DrainRouterResponse) Reset() {
 	*x = DrainRouterResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2749,7 +2972,7 @@ func (x *DrainRouterResponse) String() string {
 func (*DrainRouterResponse) ProtoMessage() {}
 
 func (x *DrainRouterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2762,7 +2985,7 @@ func (x *DrainRouterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRouterResponse.ProtoReflect.Descriptor instead.
 func (*DrainRouterResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{27}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *DrainRouterResponse) GetChanged() bool {
@@ -2782,7 +3005,7 @@ type UndrainRouterRequest struct {
 
 func (x *UndrainRouterRequest) Reset() {
 	*x = UndrainRouterRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2794,7 +3017,7 @@ func (x *UndrainRouterRequest) String() string {
 func (*UndrainRouterRequest) ProtoMessage() {}
 
 func (x *UndrainRouterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2807,7 +3030,7 @@ func (x *UndrainRouterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainRouterRequest.ProtoReflect.Descriptor instead.
 func (*UndrainRouterRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{28}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UndrainRouterRequest) GetRouter() string {
@@ -2827,7 +3050,7 @@ type UndrainRouterResponse struct {
 
 func (x *UndrainRouterResponse) Reset() {
 	*x = UndrainRouterResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2839,7 +3062,7 @@ func (x *UndrainRouterResponse) String() string {
 func (*UndrainRouterResponse) ProtoMessage() {}
 
 func (x *UndrainRouterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2852,7 +3075,7 @@ func (x *UndrainRouterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainRouterResponse.ProtoReflect.Descriptor instead.
 func (*UndrainRouterResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{29}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *UndrainRouterResponse) GetChanged() bool {
@@ -2875,7 +3098,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2887,7 +3110,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2900,7 +3123,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{30}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListEventsRequest) GetRouter() string {
@@ -2934,7 +3157,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2946,7 +3169,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2959,7 +3182,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{31}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -2988,7 +3211,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3000,7 +3223,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3013,7 +3236,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{32}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{33}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -3079,7 +3302,7 @@ type ListUsageRequest struct {
 
 func (x *ListUsageRequest) Reset() {
 	*x = ListUsageRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3091,7 +3314,7 @@ func (x *ListUsageRequest) String() string {
 func (*ListUsageRequest) ProtoMessage() {}
 
 func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3104,7 +3327,7 @@ func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
 func (*ListUsageRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{33}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{34}
 }
 
 func (x *ListUsageRequest) GetRouter() string {
@@ -3145,7 +3368,7 @@ type ListUsageResponse struct {
 
 func (x *ListUsageResponse) Reset() {
 	*x = ListUsageResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3157,7 +3380,7 @@ func (x *ListUsageResponse) String() string {
 func (*ListUsageResponse) ProtoMessage() {}
 
 func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3170,7 +3393,7 @@ func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
 func (*ListUsageResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{34}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{35}
 }
 
 func (x *ListUsageResponse) GetUsages() []*Usage {
@@ -3201,7 +3424,7 @@ type Usage struct {
 
 func (x *Usage) Reset() {
 	*x = Usage{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3213,7 +3436,7 @@ func (x *Usage) String() string {
 func (*Usage) ProtoMessage() {}
 
 func (x *Usage) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3226,7 +3449,7 @@ func (x *Usage) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Usage.ProtoReflect.Descriptor instead.
 func (*Usage) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{35}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{36}
 }
 
 func (x *Usage) GetRouter() string {
@@ -3313,7 +3536,7 @@ type GetQualityRequest struct {
 
 func (x *GetQualityRequest) Reset() {
 	*x = GetQualityRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3325,7 +3548,7 @@ func (x *GetQualityRequest) String() string {
 func (*GetQualityRequest) ProtoMessage() {}
 
 func (x *GetQualityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3338,7 +3561,7 @@ func (x *GetQualityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQualityRequest.ProtoReflect.Descriptor instead.
 func (*GetQualityRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{36}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{37}
 }
 
 func (x *GetQualityRequest) GetRouterInterface() string {
@@ -3380,7 +3603,7 @@ type GetQualityResponse struct {
 
 func (x *GetQualityResponse) Reset() {
 	*x = GetQualityResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3392,7 +3615,7 @@ func (x *GetQualityResponse) String() string {
 func (*GetQualityResponse) ProtoMessage() {}
 
 func (x *GetQualityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3405,7 +3628,7 @@ func (x *GetQualityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQualityResponse.ProtoReflect.Descriptor instead.
 func (*GetQualityResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{37}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38}
 }
 
 func (x *GetQualityResponse) GetRouter() string {
@@ -3476,7 +3699,7 @@ type QualityObjective struct {
 
 func (x *QualityObjective) Reset() {
 	*x = QualityObjective{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3488,7 +3711,7 @@ func (x *QualityObjective) String() string {
 func (*QualityObjective) ProtoMessage() {}
 
 func (x *QualityObjective) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3501,7 +3724,7 @@ func (x *QualityObjective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QualityObjective.ProtoReflect.Descriptor instead.
 func (*QualityObjective) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *QualityObjective) GetName() string {
@@ -3560,7 +3783,7 @@ type QualitySample struct {
 
 func (x *QualitySample) Reset() {
 	*x = QualitySample{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3572,7 +3795,7 @@ func (x *QualitySample) String() string {
 func (*QualitySample) ProtoMessage() {}
 
 func (x *QualitySample) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3585,7 +3808,7 @@ func (x *QualitySample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QualitySample.ProtoReflect.Descriptor instead.
 func (*QualitySample) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{39}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *QualitySample) GetTime() *timestamppb.Timestamp {
@@ -3643,7 +3866,7 @@ type StartFailoverTestRequest struct {
 
 func (x *StartFailoverTestRequest) Reset() {
 	*x = StartFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3655,7 +3878,7 @@ func (x *StartFailoverTestRequest) String() string {
 func (*StartFailoverTestRequest) ProtoMessage() {}
 
 func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3668,7 +3891,7 @@ func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{40}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *StartFailoverTestRequest) GetRouter() string {
@@ -3716,7 +3939,7 @@ type StartFailoverTestResponse struct {
 
 func (x *StartFailoverTestResponse) Reset() {
 	*x = StartFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3728,7 +3951,7 @@ func (x *StartFailoverTestResponse) String() string {
 func (*StartFailoverTestResponse) ProtoMessage() {}
 
 func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3741,7 +3964,7 @@ func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *StartFailoverTestResponse) GetTest() *FailoverTest {
@@ -3761,7 +3984,7 @@ type StopFailoverTestRequest struct {
 
 func (x *StopFailoverTestRequest) Reset() {
 	*x = StopFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3773,7 +3996,7 @@ func (x *StopFailoverTestRequest) String() string {
 func (*StopFailoverTestRequest) ProtoMessage() {}
 
 func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3786,7 +4009,7 @@ func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StopFailoverTestRequest) GetId() string {
@@ -3806,7 +4029,7 @@ type StopFailoverTestResponse struct {
 
 func (x *StopFailoverTestResponse) Reset() {
 	*x = StopFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3818,7 +4041,7 @@ func (x *StopFailoverTestResponse) String() string {
 func (*StopFailoverTestResponse) ProtoMessage() {}
 
 func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3831,7 +4054,7 @@ func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StopFailoverTestResponse) GetTest() *FailoverTest {
@@ -3852,7 +4075,7 @@ type ListFailoverTestsRequest struct {
 
 func (x *ListFailoverTestsRequest) Reset() {
 	*x = ListFailoverTestsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3864,7 +4087,7 @@ func (x *ListFailoverTestsRequest) String() string {
 func (*ListFailoverTestsRequest) ProtoMessage() {}
 
 func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3877,7 +4100,7 @@ func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsRequest.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *ListFailoverTestsRequest) GetRouter() string {
@@ -3904,7 +4127,7 @@ type ListFailoverTestsResponse struct {
 
 func (x *ListFailoverTestsResponse) Reset() {
 	*x = ListFailoverTestsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3916,7 +4139,7 @@ func (x *ListFailoverTestsResponse) String() string {
 func (*ListFailoverTestsResponse) ProtoMessage() {}
 
 func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3929,7 +4152,7 @@ func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsResponse.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *ListFailoverTestsResponse) GetTests() []*FailoverTest {
@@ -3963,7 +4186,7 @@ type FailoverTest struct {
 
 func (x *FailoverTest) Reset() {
 	*x = FailoverTest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3975,7 +4198,7 @@ func (x *FailoverTest) String() string {
 func (*FailoverTest) ProtoMessage() {}
 
 func (x *FailoverTest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3988,7 +4211,7 @@ func (x *FailoverTest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTest.ProtoReflect.Descriptor instead.
 func (*FailoverTest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *FailoverTest) GetId() string {
@@ -4085,7 +4308,7 @@ type FailoverMeasurement struct {
 
 func (x *FailoverMeasurement) Reset() {
 	*x = FailoverMeasurement{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4097,7 +4320,7 @@ func (x *FailoverMeasurement) String() string {
 func (*FailoverMeasurement) ProtoMessage() {}
 
 func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4110,7 +4333,7 @@ func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverMeasurement.ProtoReflect.Descriptor instead.
 func (*FailoverMeasurement) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *FailoverMeasurement) GetPhase() string {
@@ -4267,7 +4490,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04peer\x18\x03 \x01(\tR\x04peer\"F\n" +
 	"\x14ListSessionsResponse\x12.\n" +
-	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xf9\a\n" +
+	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\x9f\b\n" +
 	"\n" +
 	"BgpSession\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12&\n" +
@@ -4297,10 +4520,40 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x11stale_route_count\x18\x16 \x01(\rR\x0fstaleRouteCount\x124\n" +
 	"\x16advertised_route_count\x18\x17 \x01(\rR\x14advertisedRouteCount\x12\x14\n" +
 	"\x05owner\x18\x18 \x01(\tR\x05owner\x12\x16\n" +
-	"\x06device\x18\x19 \x01(\tR\x06device\x1a;\n" +
+	"\x06device\x18\x19 \x01(\tR\x06device\x12$\n" +
+	"\x03bfd\x18\x1e \x01(\v2\x12.vbr.v1.BfdSessionR\x03bfd\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
-	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xf6\x01\n" +
+	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x96\x06\n" +
+	"\n" +
+	"BfdSession\x12\x14\n" +
+	"\x05state\x18\x01 \x01(\tR\x05state\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x1e\n" +
+	"\n" +
+	"diagnostic\x18\x03 \x01(\tR\n" +
+	"diagnostic\x12!\n" +
+	"\fremote_state\x18\x04 \x01(\tR\vremoteState\x12+\n" +
+	"\x11remote_diagnostic\x18\x05 \x01(\tR\x10remoteDiagnostic\x12\x1f\n" +
+	"\vtx_interval\x18\x06 \x01(\rR\n" +
+	"txInterval\x12\x1f\n" +
+	"\vrx_interval\x18\a \x01(\rR\n" +
+	"rxInterval\x12\x1f\n" +
+	"\vdetect_time\x18\b \x01(\rR\n" +
+	"detectTime\x12+\n" +
+	"\x11detect_multiplier\x18\t \x01(\rR\x10detectMultiplier\x128\n" +
+	"\x18remote_detect_multiplier\x18\n" +
+	" \x01(\rR\x16remoteDetectMultiplier\x12$\n" +
+	"\rdiscriminator\x18\v \x01(\rR\rdiscriminator\x121\n" +
+	"\x14remote_discriminator\x18\f \x01(\rR\x13remoteDiscriminator\x12\x1d\n" +
+	"\n" +
+	"down_count\x18\r \x01(\x04R\tdownCount\x12)\n" +
+	"\x10packets_received\x18\x0e \x01(\x04R\x0fpacketsReceived\x12!\n" +
+	"\fpackets_sent\x18\x0f \x01(\x04R\vpacketsSent\x12:\n" +
+	"\x19control_plane_independent\x18\x10 \x01(\bR\x17controlPlaneIndependent\x12\x16\n" +
+	"\x06strict\x18\x11 \x01(\bR\x06strict\x12\x12\n" +
+	"\x04held\x18\x12 \x01(\bR\x04held\x12B\n" +
+	"\x0fhold_down_until\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\rholdDownUntil\x12\x14\n" +
+	"\x05error\x18\x14 \x01(\tR\x05error\"\xf6\x01\n" +
 	"\x11ListRoutesRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12(\n" +
 	"\x05stage\x18\x02 \x01(\x0e2\x12.vbr.v1.RouteStageR\x05stage\x12\x16\n" +
@@ -4394,7 +4647,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\";\n" +
 	"\x12ListEventsResponse\x12%\n" +
-	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xef\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\x93\x05\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12&\n" +
@@ -4402,7 +4655,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x04 \x01(\tR\x06router\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\x95\x03\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\xb9\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTYPE_SESSION_UP\x10\x01\x12\x15\n" +
@@ -4424,7 +4677,9 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x15TYPE_ROUTER_INTERFACE\x10\x0e\x12\x15\n" +
 	"\x11TYPE_HEALTH_CHECK\x10\x0f\x12\x13\n" +
 	"\x0fTYPE_VBR_STATUS\x10\x10\x12\x16\n" +
-	"\x12TYPE_FAILOVER_TEST\x10\x11\"\x9d\x01\n" +
+	"\x12TYPE_FAILOVER_TEST\x10\x11\x12\x0f\n" +
+	"\vTYPE_BFD_UP\x10\x14\x12\x11\n" +
+	"\rTYPE_BFD_DOWN\x10\x15\"\x9d\x01\n" +
 	"\x10ListUsageRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
@@ -4557,7 +4812,7 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
@@ -4577,130 +4832,134 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(*ListSessionsRequest)(nil),       // 15: vbr.v1.ListSessionsRequest
 	(*ListSessionsResponse)(nil),      // 16: vbr.v1.ListSessionsResponse
 	(*BgpSession)(nil),                // 17: vbr.v1.BgpSession
-	(*ListRoutesRequest)(nil),         // 18: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),        // 19: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                     // 20: vbr.v1.Route
-	(*RouteSource)(nil),               // 21: vbr.v1.RouteSource
-	(*PathAttributes)(nil),            // 22: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),            // 23: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),           // 24: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),             // 25: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),               // 26: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),             // 27: vbr.v1.KernelNextHop
-	(*Told)(nil),                      // 28: vbr.v1.Told
-	(*ResetSessionRequest)(nil),       // 29: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),      // 30: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),        // 31: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),       // 32: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),      // 33: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil),     // 34: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),         // 35: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 36: vbr.v1.ListEventsResponse
-	(*Event)(nil),                     // 37: vbr.v1.Event
-	(*ListUsageRequest)(nil),          // 38: vbr.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),         // 39: vbr.v1.ListUsageResponse
-	(*Usage)(nil),                     // 40: vbr.v1.Usage
-	(*GetQualityRequest)(nil),         // 41: vbr.v1.GetQualityRequest
-	(*GetQualityResponse)(nil),        // 42: vbr.v1.GetQualityResponse
-	(*QualityObjective)(nil),          // 43: vbr.v1.QualityObjective
-	(*QualitySample)(nil),             // 44: vbr.v1.QualitySample
-	(*StartFailoverTestRequest)(nil),  // 45: vbr.v1.StartFailoverTestRequest
-	(*StartFailoverTestResponse)(nil), // 46: vbr.v1.StartFailoverTestResponse
-	(*StopFailoverTestRequest)(nil),   // 47: vbr.v1.StopFailoverTestRequest
-	(*StopFailoverTestResponse)(nil),  // 48: vbr.v1.StopFailoverTestResponse
-	(*ListFailoverTestsRequest)(nil),  // 49: vbr.v1.ListFailoverTestsRequest
-	(*ListFailoverTestsResponse)(nil), // 50: vbr.v1.ListFailoverTestsResponse
-	(*FailoverTest)(nil),              // 51: vbr.v1.FailoverTest
-	(*FailoverMeasurement)(nil),       // 52: vbr.v1.FailoverMeasurement
-	nil,                               // 53: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 54: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 55: google.protobuf.Timestamp
+	(*BfdSession)(nil),                // 18: vbr.v1.BfdSession
+	(*ListRoutesRequest)(nil),         // 19: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),        // 20: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                     // 21: vbr.v1.Route
+	(*RouteSource)(nil),               // 22: vbr.v1.RouteSource
+	(*PathAttributes)(nil),            // 23: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),            // 24: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),           // 25: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),             // 26: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),               // 27: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),             // 28: vbr.v1.KernelNextHop
+	(*Told)(nil),                      // 29: vbr.v1.Told
+	(*ResetSessionRequest)(nil),       // 30: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),      // 31: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),        // 32: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),       // 33: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),      // 34: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),     // 35: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),         // 36: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),        // 37: vbr.v1.ListEventsResponse
+	(*Event)(nil),                     // 38: vbr.v1.Event
+	(*ListUsageRequest)(nil),          // 39: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),         // 40: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                     // 41: vbr.v1.Usage
+	(*GetQualityRequest)(nil),         // 42: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),        // 43: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),          // 44: vbr.v1.QualityObjective
+	(*QualitySample)(nil),             // 45: vbr.v1.QualitySample
+	(*StartFailoverTestRequest)(nil),  // 46: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil), // 47: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),   // 48: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),  // 49: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),  // 50: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil), // 51: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),              // 52: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),       // 53: vbr.v1.FailoverMeasurement
+	nil,                               // 54: vbr.v1.RouteCounts.RejectedEntry
+	nil,                               // 55: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),     // 56: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	55, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	56, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	55, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	56, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	55, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	55, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	56, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	56, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	53, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	54, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	55, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	54, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	0,  // 17: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 18: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	20, // 19: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	21, // 20: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	22, // 21: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	55, // 22: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 23: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	25, // 24: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	26, // 25: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	28, // 26: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	20, // 27: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	27, // 28: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	27, // 29: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	55, // 30: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	55, // 31: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	37, // 32: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	55, // 33: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 34: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	55, // 35: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	40, // 36: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	55, // 37: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	55, // 38: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	55, // 39: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	55, // 40: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	55, // 41: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	43, // 42: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	44, // 43: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	55, // 44: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	51, // 45: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	51, // 46: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	51, // 47: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	55, // 48: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	55, // 49: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	52, // 50: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	5,  // 51: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 52: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 53: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	18, // 54: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	23, // 55: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	29, // 56: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	31, // 57: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	33, // 58: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	35, // 59: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	38, // 60: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	41, // 61: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	45, // 62: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	47, // 63: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	49, // 64: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 65: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 66: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 67: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	19, // 68: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	24, // 69: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	30, // 70: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	32, // 71: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	34, // 72: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	36, // 73: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	39, // 74: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	42, // 75: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	46, // 76: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	48, // 77: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	50, // 78: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	65, // [65:79] is the sub-list for method output_type
-	51, // [51:65] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	56, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	55, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	18, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
+	56, // 18: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	56, // 19: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	0,  // 20: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 21: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	21, // 22: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	22, // 23: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	23, // 24: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	56, // 25: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 26: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	26, // 27: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	27, // 28: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	29, // 29: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	21, // 30: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	28, // 31: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	28, // 32: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	56, // 33: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	56, // 34: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	38, // 35: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	56, // 36: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 37: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	56, // 38: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 39: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	56, // 40: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	56, // 41: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	56, // 42: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	56, // 43: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	56, // 44: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	44, // 45: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	45, // 46: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	56, // 47: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	52, // 48: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 49: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 50: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	56, // 51: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	56, // 52: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	53, // 53: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	5,  // 54: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 55: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 56: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	19, // 57: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	24, // 58: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	30, // 59: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	32, // 60: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	34, // 61: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	36, // 62: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	39, // 63: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	42, // 64: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	46, // 65: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	48, // 66: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	50, // 67: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 68: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 69: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 70: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	20, // 71: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	25, // 72: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	31, // 73: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	33, // 74: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	35, // 75: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	37, // 76: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	40, // 77: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	43, // 78: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	47, // 79: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	49, // 80: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	51, // 81: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	68, // [68:82] is the sub-list for method output_type
+	54, // [54:68] is the sub-list for method input_type
+	54, // [54:54] is the sub-list for extension type_name
+	54, // [54:54] is the sub-list for extension extendee
+	0,  // [0:54] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -4708,14 +4967,14 @@ func file_vbr_v1_router_service_proto_init() {
 	if File_vbr_v1_router_service_proto != nil {
 		return
 	}
-	file_vbr_v1_router_service_proto_msgTypes[17].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[18].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   50,
+			NumMessages:   51,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

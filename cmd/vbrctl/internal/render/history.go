@@ -28,6 +28,8 @@ var eventStyles = map[vbrv1.Event_Type]table.Style{
 	vbrv1.Event_TYPE_SESSION_UP:       table.Good,
 	vbrv1.Event_TYPE_ROUTER_RECOVERED: table.Good,
 	vbrv1.Event_TYPE_SESSION_DOWN:     table.Bad,
+	vbrv1.Event_TYPE_BFD_UP:           table.Good,
+	vbrv1.Event_TYPE_BFD_DOWN:         table.Bad,
 	vbrv1.Event_TYPE_ROUTER_DEGRADED:  table.Bad,
 	vbrv1.Event_TYPE_STORE:            table.Warn,
 	vbrv1.Event_TYPE_DRIFT:            table.Warn,

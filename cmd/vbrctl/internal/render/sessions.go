@@ -16,18 +16,27 @@ func (p *Page) Sessions(sessions []*vbrv1.BgpSession) error {
 	t := p.table(left("Router"), left("Neighbor"), right("V"), right("AS"), right("MsgRcvd"), right("MsgSent"), right("Up/Down"),
 		right("State/PfxRcd"), right("PfxSnt"), inWide(right("PfxAcc")), inWide(right("PfxStale")), inWide(left("Rejected")),
 		inWide(left("Device")), inWide(left("Local")), inWide(right("LocalAS")), inWide(left("RouterID")), inWide(left("Hold/Keep")),
-		inWide(left("Families")), inWide(left("GR")), inWide(right("Ups")), left("Desc"))
+		inWide(left("Families")), inWide(left("GR")), inWide(left("BFD")), inWide(right("Ups")), left("Desc"))
 	for _, s := range sessions {
-		gr := "no"
-		if s.GetGracefulRestart() {
-			gr = "yes"
-		}
 		t.Row(orDash(s.GetRouter()), s.GetPeerIpAddress(), 4, s.GetPeerAsn(), s.GetMessagesReceived(), s.GetMessagesSent(), p.upDown(s),
 			stateOrCount(s), s.GetAdvertisedRouteCount(), s.GetAcceptedRouteCount(), s.GetStaleRouteCount(), orDash(Counts(s.GetRejected())),
 			orDash(s.GetDevice()), orDash(s.GetLocalIpAddress()), s.GetLocalAsn(), orDash(s.GetPeerRouterId()),
-			fmt.Sprintf("%d/%d", s.GetHold(), s.GetKeepalive()), orDash(strings.Join(s.GetFamilies(), " ")), gr, s.GetEstablishedCount(), description(s))
+			fmt.Sprintf("%d/%d", s.GetHold(), s.GetKeepalive()), orDash(strings.Join(s.GetFamilies(), " ")), yesNo(s.GetGracefulRestart()), bfdOf(s), s.GetEstablishedCount(), description(s))
 	}
 	return t.Flush()
+}
+
+// bfdOf is how BFD with the peer is, and how often packets go and come.
+func bfdOf(s *vbrv1.BgpSession) table.Cell {
+	b := s.GetBfd()
+	if b == nil {
+		return table.Cell{Text: "-"}
+	}
+	c := bfdState(b)
+	if b.GetState() == "Up" {
+		c.Text = fmt.Sprintf("%s %d/%dms x%d", c.Text, b.GetTxInterval(), b.GetRxInterval(), b.GetRemoteDetectMultiplier())
+	}
+	return c
 }
 
 // upDown is how long a session is up or down; "never" when it never was established.

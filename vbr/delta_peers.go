@@ -1,0 +1,79 @@
+package vbr
+
+import (
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+)
+
+func (d *delta) comparePeers(before, after *spec) {
+	for _, p := range before.peers {
+		if after.peer(p.Address) == nil {
+			d.peersGone = append(d.peersGone, p)
+		}
+	}
+	for _, p := range after.peers {
+		had := before.peer(p.Address)
+		if had == nil {
+			d.peersNew = append(d.peersNew, p)
+			continue
+		}
+		reset, later := peerChanges(&had.Peer, &p.Peer)
+		c := peerChange{peerSpec: p, moved: had.LocalAddress != p.LocalAddress}
+		if a, b := before.device(had), after.device(&p); a != b {
+			c.moved, reset = true, append(reset, change("its line", a, b))
+		}
+		watched := watchChanges(had.watch, p.watch)
+		if len(watched) > 0 && len(reset) == 0 {
+			w := c
+			w.why = strings.Join(watched, ", ")
+			d.peersWatched = append(d.peersWatched, w)
+		}
+		switch {
+		case len(reset) > 0:
+			c.why = strings.Join(slices.Concat(reset, later, watched), ", ")
+			d.peersReset = append(d.peersReset, c)
+		case len(later) > 0:
+			c.why = strings.Join(later, ", ")
+			d.peersLater = append(d.peersLater, c)
+		}
+	}
+}
+
+// peerChanges are the differences that reset a session, and those that apply from the next one on. Keys are never told.
+func peerChanges(before, after *bgp.Peer) (reset, later []string) {
+	if before.ASN != after.ASN {
+		reset = append(reset, change("peer_asn", before.ASN, after.ASN))
+	}
+	if before.LocalAddress != after.LocalAddress {
+		reset = append(reset, change("its local address", before.LocalAddress, after.LocalAddress))
+	}
+	switch {
+	case before.Password == after.Password:
+	case before.Password == "":
+		reset = append(reset, "it gets an authentication key")
+	case after.Password == "":
+		reset = append(reset, "it loses its authentication key")
+	default:
+		reset = append(reset, "its authentication key changes")
+	}
+	for _, t := range []struct {
+		field         string
+		before, after time.Duration
+	}{
+		{"hold", before.HoldTime, after.HoldTime}, {"keepalive", before.KeepaliveInterval, after.KeepaliveInterval},
+		{"connect_retry", before.ConnectRetry, after.ConnectRetry},
+	} {
+		if t.before != t.after {
+			later = append(later, change(t.field, t.before, t.after))
+		}
+	}
+	a, b := *before, *after
+	a.LocalASN = b.LocalASN // the router's, see compareRouters
+	if a != b && len(reset)+len(later) == 0 {
+		reset = append(reset, "its configuration changes")
+	}
+	return reset, later
+}
