@@ -32,7 +32,7 @@ type Density struct {
 }
 
 const (
-	coldLimit = 15 * time.Minute
+	coldLimit = 90 * time.Minute // FRR with 500 VRFs needs most of it
 	restLimit = 20 * time.Second
 )
 

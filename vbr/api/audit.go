@@ -73,6 +73,10 @@ func what(request any) []any {
 		return []any{"what", short("router " + r.GetRouter())}
 	case *vbrv1.UndrainRouterRequest:
 		return []any{"what", short("router " + r.GetRouter())}
+	case *vbrv1.StartFailoverTestRequest:
+		return []any{"what", short("router " + r.GetRouter()), "dry_run", r.GetDryRun()}
+	case *vbrv1.StopFailoverTestRequest:
+		return []any{"what", short("failover test " + r.GetId())}
 	}
 	return nil
 }
@@ -124,13 +128,8 @@ func refNames(refs []*vbrv1.ResourceRef) []string {
 }
 
 func kindName(k vbrv1.Kind) string {
-	switch k {
-	case vbrv1.Kind_KIND_PHYSICAL_CONNECTION:
-		return "PhysicalConnection"
-	case vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER:
-		return "VirtualBorderRouter"
-	case vbrv1.Kind_KIND_ROUTER_INTERFACE:
-		return "RouterInterface"
+	if name := vbrv1.KindName(k); name != "" {
+		return name
 	}
 	return k.String()
 }

@@ -42,7 +42,7 @@ func wantedOf(req *vbrv1.ApplyRequest) (map[key]*vbrv1.Resource, error) {
 	for i, r := range req.GetResources() {
 		path := fmt.Sprintf("resources[%d]", i)
 		if content(r) == nil {
-			problems.Add(source.Problem{Path: path, Text: "is empty", Legal: "a physical_connection, virtual_border_router or router_interface"})
+			problems.Add(source.Problem{Path: path, Text: "is empty", Legal: "a physical_connection, virtual_border_router, router_interface, v_router or vbr_ha"})
 			continue
 		}
 		k := keyOfResource(r)
@@ -69,10 +69,14 @@ func unknownField(m protoreflect.Message) (found string) {
 		return "a field of " + string(m.Descriptor().Name())
 	}
 	m.Range(func(fd protoreflect.FieldDescriptor, v protoreflect.Value) bool {
-		if fd.IsList() && fd.Message() != nil {
+		switch {
+		case fd.Message() == nil:
+		case fd.IsList():
 			for i := 0; i < v.List().Len() && found == ""; i++ {
 				found = unknownField(v.List().Get(i).Message())
 			}
+		default:
+			found = unknownField(v.Message())
 		}
 		return found == ""
 	})
@@ -85,7 +89,7 @@ func editApply(base *state, caller Caller, req *vbrv1.ApplyRequest, wanted map[k
 	var stale, taken, foreign intent.Errors
 	for _, k := range sorted(wanted) {
 		r, is := wanted[k], base.shown[k]
-		if is != nil && !caller.Sees(ownerOf(is)) {
+		if is != nil && !base.sees(caller, is) {
 			is = nil
 		}
 		expected := r.GetMetadata().GetGeneration()
@@ -97,11 +101,8 @@ func editApply(base *state, caller Caller, req *vbrv1.ApplyRequest, wanted map[k
 			taken.Add(ownedByFile(k, is))
 		case base.shown[k] != nil && is == nil:
 			taken.Add(source.Problem{Path: k.String() + ".name", Value: source.Quote(k.name), Text: "name is in use", Legal: "another name"})
-		case !caller.MayChange(ownerOf(r)):
-			foreign.Add(source.Problem{Path: k.String() + ".owner", Value: source.Quote(ownerOf(r)), Text: "not an owner that " + caller.Name + " acts for", Legal: owners(caller)})
-		case is != nil && !caller.MayChange(ownerOf(is)):
-			foreign.Add(source.Problem{Path: k.String(), Text: "may not be changed by " + caller.Name})
 		default:
+			foreign = append(foreign, base.authorise(caller, k, is, r, wanted)...)
 			d.put[k] = &vbrv1.Resource{Resource: r.Resource}
 		}
 	}
@@ -172,17 +173,17 @@ func editDelete(base *state, caller Caller, refs []*vbrv1.ResourceRef) (*draft, 
 		is, inFile := base.kept[k], base.files.resources[k]
 		path := k.String()
 		switch {
-		case kindNames()[k.kind] == "":
-			bad.Add(source.Problem{Path: fmt.Sprintf("refs[%d].kind", i), Value: fmt.Sprint(int32(k.kind)), Text: "not a kind", Legal: "1..3"})
+		case vbrv1.KindName(k.kind) == "":
+			bad.Add(source.Problem{Path: fmt.Sprintf("refs[%d].kind", i), Value: fmt.Sprint(int32(k.kind)), Text: "not a kind", Legal: fmt.Sprintf("1..%d", len(vbrv1.Kinds()))})
 		case d.gone[k]:
 			bad.Add(source.Problem{Path: path, Text: "is in the request twice", Legal: "each resource once"})
 		case is == nil && inFile != nil && caller.Sees(ownerOf(inFile)):
 			taken.Add(ownedByFile(k, inFile))
-		case is == nil || !caller.Sees(ownerOf(is)):
+		case is == nil || !base.sees(caller, is):
 			missing.Add(source.Problem{Path: path, Text: "not found"})
 		case ref.GetGeneration() != 0 && ref.GetGeneration() != is.Metadata.GetGeneration():
 			stale.Add(staleGeneration(k, ref.GetGeneration(), is))
-		case !caller.MayChange(ownerOf(is)):
+		case !base.mayDelete(caller, is):
 			foreign.Add(source.Problem{Path: path, Text: "may not be deleted by " + caller.Name})
 		}
 		d.gone[k] = true
@@ -227,7 +228,7 @@ func (c *Controller) Rollback(ctx context.Context, caller Caller, req *vbrv1.Rol
 
 // back is the change from the base to what an earlier revision had. What comes back goes on from its old generation.
 func back(base *state, target *vbrv1.StoredRevision) *draft {
-	d := &draft{put: map[key]*vbrv1.Resource{}, gone: map[key]bool{}}
+	d := &draft{put: map[key]*vbrv1.Resource{}, gone: map[key]bool{}, back: true}
 	for k := range base.kept {
 		d.gone[k] = true
 	}

@@ -103,7 +103,7 @@ func TestApplyRefuses(t *testing.T) {
 			return problems
 		}
 	})
-	h.apply(t, admin, site()+port("pc-acme", "acme", "eth2", "")+line("vbr-hidden", "beta", "pc-acme", 7, ""))
+	h.apply(t, admin, site()+port("pc-acme", "acme", "eth2", "")+line("vbr-hidden", "beta", "pc-1", 7, secondLine))
 	many := make([]*vbrv1.Resource, control.MaxResources+1)
 	for _, tt := range []struct {
 		name   string
@@ -118,8 +118,8 @@ func TestApplyRefuses(t *testing.T) {
 			r.Resources[0] = &vbrv1.Resource{}
 			r.Resources[2] = &vbrv1.Resource{Resource: &vbrv1.Resource_RouterInterface{}}
 		},
-			"InvalidArgument\nresources[0]: is empty; legal: a physical_connection, virtual_border_router or router_interface\nresources[2]: is empty; legal: a physical_connection, virtual_border_router or router_interface"},
-		{"nil", admin, site(), func(r *vbrv1.ApplyRequest) { r.Resources[0] = nil }, "InvalidArgument\nresources[0]: is empty; legal: a physical_connection, virtual_border_router or router_interface"},
+			"InvalidArgument\nresources[0]: is empty; legal: a physical_connection, virtual_border_router, router_interface, v_router or vbr_ha\nresources[2]: is empty; legal: a physical_connection, virtual_border_router, router_interface, v_router or vbr_ha"},
+		{"nil", admin, site(), func(r *vbrv1.ApplyRequest) { r.Resources[0] = nil }, "InvalidArgument\nresources[0]: is empty; legal: a physical_connection, virtual_border_router, router_interface, v_router or vbr_ha"},
 		{"twice", admin, site() + site(), nil, "InvalidArgument\nPhysicalConnection/pc-1: is in the request twice; legal: each resource once\n" +
 			"VirtualBorderRouter/vbr-acme: is in the request twice; legal: each resource once\nRouterInterface/ri-acme: is in the request twice; legal: each resource once"},
 		{"a field of the future", admin, port("pc-9", "", "eth9", ""), func(r *vbrv1.ApplyRequest) {
@@ -135,7 +135,7 @@ func TestApplyRefuses(t *testing.T) {
 		{"all problems at once", admin, port("pc-2", "", "eth/2", "") + line("vbr-b", "", "pc-1", 100, "bgp_peers: [{peer_ip_address: 10.0.0.9, peer_asn: 65001}]\n") + door("ri-b", "", "vbr-x", 5001), nil, `InvalidArgument
 PhysicalConnection/pc-2.device: "eth/2": not a network device name; legal: 1..15 characters without '/', ':' or space
 RouterInterface/ri-b.route_target: "64600:5001": route target is already that of RouterInterface/ri-acme; legal: a route target of its own
-RouterInterface/ri-b.router_id: "vbr-x": no such VirtualBorderRouter; did you mean "vbr-b"?; legal: vbr-acme, vbr-b, vbr-hidden
+RouterInterface/ri-b.router_id: "vbr-x": no such VirtualBorderRouter or VRouter; did you mean "vbr-b"?; legal: vbr-acme, vbr-b, vbr-hidden
 RouterInterface/ri-b.vni: 5001: VNI is already that of RouterInterface/ri-acme; legal: a VNI of its own
 VirtualBorderRouter/vbr-b.bgp_peers[0].peer_ip_address: "10.0.0.9": on none of the VBR's link subnets; legal: 10.0.0.1..10.0.0.2
 VirtualBorderRouter/vbr-b.vlan_id: 100: VLAN on pc-1 is already that of VirtualBorderRouter/vbr-acme; legal: a VLAN no other line of the port has`},
@@ -155,7 +155,7 @@ PhysicalConnection.name: "pc.1": not a resource name; legal: a-z, 0-9 and '-' in
 		{"a VLAN of another", beta, line("vbr-beta", "beta", "pc-1", 100, ""), nil, "InvalidArgument\nVirtualBorderRouter/vbr-beta.vlan_id: 100: VLAN on pc-1 is in use; legal: a VLAN no other line of the port has"},
 		{"a VNI of another", beta, line("vbr-beta", "beta", "pc-1", 300, "") + door("ri-beta", "beta", "vbr-beta", 5001), nil,
 			"InvalidArgument\nRouterInterface/ri-beta.route_target: \"64600:5001\": route target is in use; legal: a route target of its own\nRouterInterface/ri-beta.vni: 5001: VNI is in use; legal: a VNI of its own"},
-		{"a door to another's router", beta, door("ri-beta", "beta", "vbr-acme", 7), nil, "InvalidArgument\nRouterInterface/ri-beta.router_id: \"vbr-acme\": no such VirtualBorderRouter; legal: vbr-hidden"},
+		{"a door to another's router", beta, door("ri-beta", "beta", "vbr-acme", 7), nil, "InvalidArgument\nRouterInterface/ri-beta.router_id: \"vbr-acme\": no such VirtualBorderRouter or VRouter; legal: vbr-hidden"},
 		{"a misspelt port", beta, line("vbr-beta", "beta", "pc-2", 300, ""), nil, "InvalidArgument\nVirtualBorderRouter/vbr-beta.physical_connection_id: \"pc-2\": no such PhysicalConnection; legal: the name of a PhysicalConnection"},
 		{"another's line breaks", acme, port("pc-acme", "acme", "eth2", "host: edge7\n"), nil, "InvalidArgument\n: resources of other owners rest on what this would change; legal: a change that leaves them as they are"},
 	} {
@@ -226,7 +226,7 @@ func TestDelete(t *testing.T) {
 		want   string
 	}{
 		{"nothing", admin, nil, "InvalidArgument\nrefs: 0: not a number of resources for one call; legal: 1..10000"},
-		{"no kind", admin, []*vbrv1.ResourceRef{{Name: "x"}}, "InvalidArgument\nrefs[0].kind: 0: not a kind; legal: 1..3"},
+		{"no kind", admin, []*vbrv1.ResourceRef{{Name: "x"}}, "InvalidArgument\nrefs[0].kind: 0: not a kind; legal: 1..5"},
 		{"twice", admin, []*vbrv1.ResourceRef{ref(kindRI, "ri-acme"), ref(kindRI, "ri-acme")}, "InvalidArgument\nRouterInterface/ri-acme: is in the request twice; legal: each resource once"},
 		{"not there", admin, []*vbrv1.ResourceRef{ref(kindRI, "ri-acme"), ref(kindVBR, "ri-acme")}, "NotFound\nVirtualBorderRouter/ri-acme: not found"},
 		{"not theirs", beta, []*vbrv1.ResourceRef{ref(kindRI, "ri-acme")}, "NotFound\nRouterInterface/ri-acme: not found"},
@@ -249,11 +249,14 @@ func TestDelete(t *testing.T) {
 	}
 }
 
+// secondLine is one on acme's port of a VBR that begins on another's.
+const secondLine = "associated_physical_connections: [{physical_connection_id: pc-acme, vlan_id: 8, local_gateway_ip: 10.0.1.1, peer_gateway_ip: 10.0.1.2, peering_subnet_mask: /30}]\n"
+
 // Effects on routers of others are told without their names.
 func TestEffectsHideOthers(t *testing.T) {
 	m := &memory{}
 	h := newHost(t, m, nil)
-	h.apply(t, admin, port("pc-acme", "acme", "eth2", "")+line("vbr-acme", "acme", "pc-acme", 1, "")+line("vbr-beta", "beta", "pc-acme", 2, ""))
+	h.apply(t, admin, port("pc-acme", "acme", "eth2", "")+line("vbr-acme", "acme", "pc-acme", 1, "")+port("pc-1", "provider", "eth1", "")+line("vbr-beta", "beta", "pc-1", 2, secondLine))
 	ctx, stop := context.WithCancel(t.Context())
 	done := make(chan error)
 	r := &runner{}

@@ -23,7 +23,7 @@ type assembly struct {
 // assemble begins with what is wrong with single stored resources. Documents of was that are the same are used again,
 // since they keep the field rules.
 func (c *Controller) assemble(s, was *state, changed map[key]bool) *assembly {
-	a := &assembly{state: s, opts: intent.Options{Host: c.cfg.Host}, docs: make(map[key]intent.Document, len(s.kept)), changed: changed}
+	a := &assembly{state: s, opts: intent.Options{Host: c.cfg.Host, Now: c.cfg.Now()}, docs: make(map[key]intent.Document, len(s.kept)), changed: changed}
 	for _, k := range sorted(s.kept) {
 		if p, bad := c.misplaced(s, k); bad {
 			s.left[k] = intent.Errors{p}
@@ -62,7 +62,7 @@ func (c *Controller) misplaced(s *state, k key) (source.Problem, bool) {
 		return source.Problem{Path: k.String(), Text: "is in the store and in " + file.GetMetadata().GetSource() + ", which counts",
 			Legal: "another name in the file, or delete the one in the store"}, true
 	}
-	if !c.cfg.Shared || k.kind == vbrv1.Kind_KIND_ROUTER_INTERFACE || hostOf(s.kept[k]) != "" {
+	if !c.cfg.Shared || k.kind == vbrv1.Kind_KIND_ROUTER_INTERFACE || k.kind == vbrv1.Kind_KIND_VBR_HA || hostOf(s.kept[k]) != "" {
 		return source.Problem{}, false
 	}
 	return source.Problem{Path: k.String() + ".host", Text: "missing", Legal: "a host's name, since several hosts share the store"}, true

@@ -32,6 +32,7 @@ type draft struct {
 	put    map[key]*vbrv1.Resource // created and changed; of metadata only the generation counts
 	gone   map[key]bool
 	author string // default: the caller
+	back   bool   // to what was before
 }
 
 // outcome is what the replies of all changes have in common.
@@ -149,15 +150,16 @@ func (c *Controller) judge(base *state, rev *vbrv1.StoredRevision, d *draft, cal
 	a := c.assemble(next, base, changed)
 	if !caller.SeesAll() {
 		a.opts.Sees = caller.Sees
-		for k := range changed {
-			doc := a.docs[k]
-			doc.New = !slices.Equal(refersTo(base.kept[k]), refersTo(next.kept[k]))
+	}
+	for k := range changed {
+		if doc, ok := a.docs[k]; ok && !d.back {
+			doc.New = !slices.Equal(leansOn(base.kept[k]), leansOn(next.kept[k]))
 			a.docs[k] = doc
 		}
 	}
 	in, problems := a.judge(base)
 	if len(problems) > 0 {
-		return nil, tell(caller, problems, next.owner)
+		return nil, tell(caller, problems, next.ownersOf)
 	}
 	a.finish(in, c.cfg.Host)
 	for _, p := range c.machine(next.here) {

@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/intent/source"
 	"github.com/openvbr/openvbr/vbr/intent/store"
@@ -69,12 +71,12 @@ func denied(caller Caller, what string) error {
 func keyOf(p source.Problem) (key, bool) {
 	label, _, _ := strings.Cut(p.Path, ".")
 	kind, name, ok := strings.Cut(label, "/")
-	k := key{kindOf(kind), name}
+	k := key{vbrv1.KindOf(kind), name}
 	return k, ok && k.kind != 0
 }
 
 // tell leaves out of problems what the caller is not to know: problems of resources that it does not see, and what the machine has.
-func tell(caller Caller, problems intent.Errors, owner func(key) (string, bool)) intent.Errors {
+func tell(caller Caller, problems intent.Errors, owners func(key) []string) intent.Errors {
 	if caller.SeesAll() {
 		return problems
 	}
@@ -82,7 +84,7 @@ func tell(caller Caller, problems intent.Errors, owner func(key) (string, bool))
 	hidden := false
 	for _, p := range problems {
 		if k, ok := keyOf(p); ok {
-			if o, known := owner(k); known && !caller.Sees(o) {
+			if of := owners(k); len(of) > 0 && !slices.ContainsFunc(of, caller.Sees) {
 				hidden = true
 				continue
 			}

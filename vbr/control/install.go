@@ -30,6 +30,7 @@ type delta struct {
 type item struct {
 	key           key
 	before, after *vbrv1.Resource
+	was, is       []string // who saw it, and who sees it
 }
 
 // next is the sequence number of the next change.
@@ -51,12 +52,12 @@ func difference(was, is *state) []item {
 	differs := map[key]item{}
 	for k, before := range was.shown {
 		if after := is.shown[k]; after != before && !proto.Equal(before, after) {
-			differs[k] = item{k, before, after}
+			differs[k] = item{k, before, after, was.owners(before), is.owners(after)}
 		}
 	}
 	for k, after := range is.shown {
 		if was.shown[k] == nil {
-			differs[k] = item{k, nil, after}
+			differs[k] = item{k, nil, after, nil, is.owners(after)}
 		}
 	}
 	out := make([]item, 0, len(differs))

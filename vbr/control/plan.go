@@ -90,14 +90,15 @@ func (c *Controller) effects(caller Caller, base, next *state) []*vbrv1.Effect {
 
 // seesRouter tells whether a router, before and after, is the caller's to know.
 func seesRouter(caller Caller, router string, states ...*state) bool {
-	k := key{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, router}
 	known := false
 	for _, s := range states {
-		owner, ok := s.owner(k)
-		if ok && !caller.Sees(owner) {
-			return false
+		for _, k := range routers(router) {
+			if r := s.shown[k]; r != nil && !s.sees(caller, r) {
+				return false
+			} else if r != nil {
+				known = true
+			}
 		}
-		known = known || ok
 	}
 	return known
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"slices"
+	"strings"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -21,18 +22,23 @@ const (
 // Get returns one resource. Replies share their messages with the controller: they are to be sent, not changed.
 func (c *Controller) Get(_ context.Context, caller Caller, req *vbrv1.GetRequest) (*vbrv1.GetResponse, error) {
 	k := key{req.GetKind(), req.GetName()}
-	if kindNames()[k.kind] == "" {
+	if vbrv1.KindName(k.kind) == "" {
 		return nil, refuse(codes.InvalidArgument, badKind("kind", k.kind))
 	}
-	r := c.now().shown[k]
-	if r == nil || !caller.Sees(ownerOf(r)) {
+	s := c.now()
+	r := s.shown[k]
+	if r == nil || !s.sees(caller, r) {
 		return nil, fail(codes.NotFound, "%s not found", k)
 	}
 	return &vbrv1.GetResponse{Resource: r}, nil
 }
 
 func badKind(path string, kind vbrv1.Kind) source.Problem {
-	return source.Problem{Path: path, Value: fmt.Sprint(int32(kind)), Text: "not a kind of resource", Legal: "1..3: PhysicalConnection, VirtualBorderRouter, RouterInterface"}
+	var names []string
+	for _, k := range vbrv1.Kinds() {
+		names = append(names, vbrv1.KindName(k))
+	}
+	return source.Problem{Path: path, Value: fmt.Sprint(int32(kind)), Text: "not a kind of resource", Legal: fmt.Sprintf("1..%d: %s", len(names), strings.Join(names, ", "))}
 }
 
 // List hands out what matches, by kind and name, at least one chunk. It needs no store: what is known now counts.
@@ -45,7 +51,7 @@ func (c *Controller) List(ctx context.Context, caller Caller, req *vbrv1.ListReq
 	var found []*vbrv1.Resource
 	for _, k := range sorted(s.shown) {
 		r := s.shown[k]
-		if f.matches(k, r) && (len(req.GetNames()) == 0 || slices.Contains(req.GetNames(), k.name)) && (req.GetHost() == "" || c.isOn(s, r, req.GetHost())) {
+		if f.matches(k, r, s.owners(r)) && (len(req.GetNames()) == 0 || slices.Contains(req.GetNames(), k.name)) && (req.GetHost() == "" || c.isOn(s, r, req.GetHost())) {
 			found = append(found, r)
 		}
 	}
@@ -73,12 +79,10 @@ func chunk(resources []*vbrv1.Resource) int {
 	return len(resources)
 }
 
-// isOn tells whether a resource is on a host; a router interface is where its router is.
+// isOn tells whether a resource is on a host; a router interface is where its router is, a failover group where either of its VBRs is.
 func (c *Controller) isOn(s *state, r *vbrv1.Resource, host string) bool {
-	if k := keyOfResource(r); k.kind == vbrv1.Kind_KIND_ROUTER_INTERFACE {
-		if r = s.shown[refersTo(r)[0]]; r == nil {
-			return false
-		}
+	if k := keyOfResource(r); k.kind == vbrv1.Kind_KIND_ROUTER_INTERFACE || k.kind == vbrv1.Kind_KIND_VBR_HA {
+		return slices.ContainsFunc(refersTo(r), func(to key) bool { return s.shown[to] != nil && c.isOn(s, s.shown[to], host) })
 	}
 	on := hostOf(r)
 	if on == "" {
@@ -96,17 +100,17 @@ type filter struct {
 
 func newFilter(caller Caller, kinds []vbrv1.Kind, owner string) (filter, error) {
 	for i, k := range kinds {
-		if kindNames()[k] == "" {
+		if vbrv1.KindName(k) == "" {
 			return filter{}, refuse(codes.InvalidArgument, badKind(fmt.Sprintf("kinds[%d]", i), k))
 		}
 	}
 	return filter{caller, kinds, owner}, nil
 }
 
-func (f filter) matches(k key, r *vbrv1.Resource) bool {
+// matches tells whether a resource is one of them; owners are those who see it.
+func (f filter) matches(k key, r *vbrv1.Resource, owners []string) bool {
 	if r == nil || len(f.kinds) > 0 && !slices.Contains(f.kinds, k.kind) {
 		return false
 	}
-	owner := ownerOf(r)
-	return f.caller.Sees(owner) && (f.owner == "" || f.owner == owner)
+	return slices.ContainsFunc(owners, f.caller.Sees) && (f.owner == "" || f.owner == ownerOf(r))
 }

@@ -17,31 +17,13 @@ type key struct {
 	name string
 }
 
-// kindNames are the kinds as files and problems call them.
-func kindNames() map[vbrv1.Kind]string {
-	return map[vbrv1.Kind]string{
-		vbrv1.Kind_KIND_PHYSICAL_CONNECTION:   "PhysicalConnection",
-		vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER: "VirtualBorderRouter",
-		vbrv1.Kind_KIND_ROUTER_INTERFACE:      "RouterInterface",
-	}
-}
-
-func kindOf(name string) vbrv1.Kind {
-	for k, n := range kindNames() {
-		if n == name {
-			return k
-		}
-	}
-	return vbrv1.Kind_KIND_UNSPECIFIED
-}
-
 // String is the resource's label: "VirtualBorderRouter/vbr-acme". What cannot be a name is quoted and cut.
 func (k key) String() string {
 	name := k.name
 	if len(name) > 63 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
 		name = source.Quote(name)
 	}
-	return kindNames()[k.kind] + "/" + name
+	return vbrv1.KindName(k.kind) + "/" + name
 }
 
 func (k key) compare(o key) int {
@@ -83,19 +65,55 @@ func hostOf(r *vbrv1.Resource) string {
 	return ""
 }
 
-// refersTo lists what a resource refers to.
-func refersTo(r *vbrv1.Resource) []key {
+// refersTo lists what a resource refers to and cannot be without. Of a router's name it lists both kinds of routers. The other end of a pair
+// is not listed: either end may go.
+func refersTo(r *vbrv1.Resource) (out []key) {
 	switch m := content(r).(type) {
 	case *vbrv1.VirtualBorderRouter:
-		out := []key{{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, m.GetPhysicalConnectionId()}}
-		for _, a := range m.GetAssociatedPhysicalConnections() {
-			out = append(out, key{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, a.GetPhysicalConnectionId()})
-		}
-		return out
+		return append(lines(m), throughInterfaces(m.GetRouteEntries())...)
+	case *vbrv1.VRouter:
+		return throughInterfaces(m.GetRouteEntries())
 	case *vbrv1.RouterInterface:
-		return []key{{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, m.GetRouterId()}}
+		return routers(m.GetRouterId())
+	case *vbrv1.VbrHa:
+		return []key{{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, m.GetVbrId()}, {vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, m.GetPeerVbrId()}}
 	}
 	return nil
+}
+
+func routers(name string) []key {
+	return []key{{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, name}, {vbrv1.Kind_KIND_V_ROUTER, name}}
+}
+
+// lines lists the ports of a VBR.
+func lines(m *vbrv1.VirtualBorderRouter) []key {
+	out := []key{{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, m.GetPhysicalConnectionId()}}
+	for _, a := range m.GetAssociatedPhysicalConnections() {
+		out = append(out, key{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, a.GetPhysicalConnectionId()})
+	}
+	return out
+}
+
+// throughInterfaces lists the next hops of custom routes that are router interfaces.
+func throughInterfaces(routes []*vbrv1.RouteEntry) (out []key) {
+	for _, e := range routes {
+		for _, h := range e.GetNextHopList() {
+			if h.GetNextHopType() != "IpAddress" {
+				out = append(out, key{vbrv1.Kind_KIND_ROUTER_INTERFACE, h.GetNextHopId()})
+			}
+		}
+	}
+	return out
+}
+
+// leansOn lists what the checks of a resource look for elsewhere: what it refers to, and of a pair what says where the other end is.
+func leansOn(r *vbrv1.Resource) []key {
+	out := refersTo(r)
+	if m, ok := content(r).(*vbrv1.RouterInterface); ok {
+		out = append(append(out, key{vbrv1.Kind_KIND_ROUTER_INTERFACE, m.GetOppositeInterfaceId()}), routers(m.GetOppositeRouterId())...)
+		out = append(out, key{name: m.GetRouteTarget()}, key{name: number(uint64(m.GetVni()))}, key{name: m.GetOppositeInterfaceOwnerId()})
+	}
+	return out
 }
 
 // same tells whether two resources say the same; metadata does not count.

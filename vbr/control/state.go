@@ -40,15 +40,6 @@ func (s *state) pending() bool { return s.revision().GetConfirmBy() != nil }
 // is tells whether the state is made from that revision.
 func (s *state) is(r *vbrv1.StoredRevision) bool { return proto.Equal(s.revision(), r.GetRevision()) }
 
-// owner is whose a resource is.
-func (s *state) owner(k key) (string, bool) {
-	r, ok := s.shown[k]
-	if !ok {
-		return "", false
-	}
-	return ownerOf(r), true
-}
-
 // machine finds what the machine, its kernel and the settings lack for this host's part of a change.
 func (c *Controller) machine(in *intent.Intent) intent.Errors {
 	problems := append(c.cfg.Check(in), c.cfg.Supports(in)...)
@@ -62,7 +53,7 @@ func (c *Controller) readFiles(check func(*intent.Intent) intent.Errors) (*files
 	if c.cfg.Files == "" {
 		return f, nil
 	}
-	in, docs, problems := intent.Options{Host: c.cfg.Host}.Load(c.cfg.Files)
+	in, docs, problems := intent.Options{Host: c.cfg.Host, Now: c.cfg.Now()}.Load(c.cfg.Files)
 	if len(problems) > 0 {
 		return nil, problems
 	}

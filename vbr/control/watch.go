@@ -122,9 +122,9 @@ func (w *watcher) send(items []item, sync bool) error {
 	var gone []*vbrv1.ResourceRef
 	for _, it := range items {
 		switch {
-		case w.matches(it.key, it.after):
+		case w.matches(it.key, it.after, it.is):
 			there = append(there, it.after)
-		case w.matches(it.key, it.before):
+		case w.matches(it.key, it.before, it.was):
 			gone = append(gone, &vbrv1.ResourceRef{Kind: it.key.kind, Name: it.key.name, Generation: it.before.GetMetadata().GetGeneration()})
 		}
 	}

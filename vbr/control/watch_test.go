@@ -86,14 +86,14 @@ func TestWatch(t *testing.T) {
 		h.apply(t, admin, site())
 		step("create", "+pc-1 +vbr-acme +ri-acme", "", "+ri-acme")
 		first := all.token
-		h.apply(t, admin, line("vbr-acme", "beta", "pc-1", 100, ""))
-		step("a new owner", "+vbr-acme", "+vbr-acme", "")
-		h.apply(t, admin, line("vbr-acme", "acme", "pc-1", 100, "")+door("ri-acme", "beta", "vbr-acme", 5001))
-		step("and back", "+vbr-acme +ri-acme", "+ri-acme -vbr-acme", "-ri-acme")
+		h.apply(t, admin, line("vbr-acme", "beta", "pc-1", 100, "")+door("ri-acme", "beta", "vbr-acme", 5001))
+		step("a new owner", "+vbr-acme +ri-acme", "+vbr-acme +ri-acme", "-ri-acme")
+		h.apply(t, admin, line("vbr-acme", "acme", "pc-1", 100, "")+door("ri-acme", "acme", "vbr-acme", 5001))
+		step("and back", "+vbr-acme +ri-acme", "-vbr-acme -ri-acme", "+ri-acme")
 		if _, err := h.Delete(t.Context(), admin, &vbrv1.DeleteRequest{Refs: []*vbrv1.ResourceRef{ref(kindRI, "ri-acme")}}); err != nil {
 			t.Fatal(err)
 		}
-		step("delete", "-ri-acme", "-ri-acme", "")
+		step("delete", "-ri-acme", "", "-ri-acme")
 
 		// From where the stream was, also at another daemon; what exists at the time comes once.
 		other := newHost(t, m, nil)

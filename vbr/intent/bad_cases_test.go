@@ -8,7 +8,7 @@ func badCases() []badCase {
 		{name: "bad: unknown keys, all of them", old: "vlan_id: 100\n", new: "vlanid: 100\nVlanID: 7\ncolour: red\n",
 			want: `r.yaml:9:1: VirtualBorderRouter/vbr-acme.vlanid: unknown key; did you mean "vlan_id"?
 r.yaml:10:1: VirtualBorderRouter/vbr-acme.VlanID: unknown key; did you mean "vlan_id"?
-r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host`},
+r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check`},
 		{name: "bad: unknown key in a list", old: "hold: 30, ", new: "hodl: 30, bfd: true, ",
 			want: `r.yaml:20:50: VirtualBorderRouter/vbr-acme.bgp_peers[0].hodl: unknown key; did you mean "hold"?
 r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry`},
@@ -19,9 +19,9 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal:
 		{name: "bad: key without value", old: "vlan_id: 100\n", new: "vlan_id:\n",
 			want: `r.yaml:9:1: VirtualBorderRouter/vbr-acme.vlan_id: has no value; leave the key out or give it one; legal: 0..4094, 0 = untagged`},
 		{name: "bad: no kind", old: "kind: RouterInterface\n", new: "",
-			want: `r.yaml:22:1: kind: missing; legal: PhysicalConnection, RouterInterface, VirtualBorderRouter`},
+			want: `r.yaml:22:1: kind: missing; legal: PhysicalConnection, RouterInterface, VRouter, VbrHa, VirtualBorderRouter`},
 		{name: "bad: unknown kind", old: "kind: RouterInterface\n", new: "kind: RouterInterfce\n",
-			want: `r.yaml:22:7: kind: "RouterInterfce": unknown kind; did you mean "RouterInterface"?; legal: PhysicalConnection, RouterInterface, VirtualBorderRouter`},
+			want: `r.yaml:22:7: kind: "RouterInterfce": unknown kind; did you mean "RouterInterface"?; legal: PhysicalConnection, RouterInterface, VRouter, VbrHa, VirtualBorderRouter`},
 		{name: "bad: not a mapping", add: "- a\n- b\n",
 			want: `r.yaml:28:1: a list of 2: not a resource; legal: keys and values, with kind: first`},
 		{name: "bad: list where a value belongs", old: "vlan_id: 100\n", new: "vlan_id: [100, 101]\n",
@@ -48,11 +48,11 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal:
 			want: `r.yaml:23:7: RouterInterface.name: "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa": not a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters`},
 		{name: "bad: name the kernel keeps", old: "name: vbr-acme\n", new: "name: default\n",
 			want: `r.yaml:6:7: VirtualBorderRouter/default.name: "default": the kernel keeps this name for itself; legal: a name other than all, default, lo
-r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter; legal: default`},
+r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter or VRouter; legal: default`},
 		{name: "bad: duplicate names", add: "kind: PhysicalConnection\nname: pc-1\ndevice: eth2\n---\nkind: RouterInterface\nname: ri-acme\nrouter_id: vbr-acme\nvni: 5003\nroute_target: 64600:5003\n---\nkind: VirtualBorderRouter\nname: vbr-acme\nphysical_connection_id: pc-1\nvlan_id: 300\nlocal_gateway_ip: 10.0.0.1\npeer_gateway_ip: 10.0.0.2\npeering_subnet_mask: /30\n",
 			want: `r.yaml:29:7: PhysicalConnection/pc-1.name: "pc-1": name is given twice, first at r.yaml:2:7; legal: one PhysicalConnection of a name
 r.yaml:33:7: RouterInterface/ri-acme.name: "ri-acme": name is given twice, first at r.yaml:23:7; legal: one RouterInterface of a name
-r.yaml:39:7: VirtualBorderRouter/vbr-acme.name: "vbr-acme": name is given twice, first at r.yaml:6:7; legal: one VirtualBorderRouter of a name`},
+r.yaml:39:7: VirtualBorderRouter/vbr-acme.name: "vbr-acme": name is given twice, first at r.yaml:6:7; legal: one VirtualBorderRouter or VRouter of a name`},
 		{name: "bad: duplicate device", add: "kind: PhysicalConnection\nname: pc-2\ndevice: eth1\n",
 			want: `r.yaml:30:9: PhysicalConnection/pc-2.device: "eth1": device is already that of PhysicalConnection/pc-1 at r.yaml:3:9; legal: one PhysicalConnection a device`},
 		{name: "bad: device name", old: "device: eth1\n", new: "device: eth1/0\n",
@@ -112,7 +112,7 @@ r.yaml:14:23: VirtualBorderRouter/vbr-acme.peer_ipv6_gateway_ip: "fe80::2": not 
 		{name: "bad: associated line on no port", old: "{physical_connection_id: pc-1,", new: "{physical_connection_id: wan,",
 			want: `r.yaml:17:30: VirtualBorderRouter/vbr-acme.associated_physical_connections[0].physical_connection_id: "wan": no such PhysicalConnection; legal: pc-1`},
 		{name: "bad: reference to no router", old: "router_id: vbr-acme\n", new: "router_id: vbr-amce\n",
-			want: `r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-amce": no such VirtualBorderRouter; did you mean "vbr-acme"?; legal: vbr-acme`},
+			want: `r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-amce": no such VirtualBorderRouter or VRouter; did you mean "vbr-acme"?; legal: vbr-acme`},
 		{name: "bad: peer on no link", old: "{peer_ip_address: 10.0.0.2,", new: "{peer_ip_address: 192.0.2.9,",
 			want: `r.yaml:20:23: VirtualBorderRouter/vbr-acme.bgp_peers[0].peer_ip_address: "192.0.2.9": on none of the VBR's link subnets; legal: 10.0.0.1..10.0.0.2, 2001:db8::1..2001:db8::3, 10.0.1.1..10.0.1.2`},
 		{name: "bad: peer is this end", old: "{peer_ip_address: 10.0.0.2,", new: "{peer_ip_address: 10.0.0.1,",
@@ -168,9 +168,9 @@ r.yaml:14:23: VirtualBorderRouter/vbr-acme.peer_ipv6_gateway_ip: "fe80::2": not 
 		{name: "bad: vrf", old: "local_asn: 45104\n", new: "local_asn: 45104\nvrf: blue\n",
 			want: `r.yaml:19:6: VirtualBorderRouter/vbr-acme.vrf: "blue": not a VRF; legal: default, or leave the key out for a VRF of its own`},
 		{name: "bad: default VRF beside another VBR", old: "local_asn: 45104\n", new: "local_asn: 45104\nvrf: default\n", add: beta,
-			want: `r.yaml:29:1: VirtualBorderRouter/vbr-beta.vrf: VirtualBorderRouter/vbr-acme at r.yaml:19:6 has vrf: default and must be the only VBR of its host; legal: VBRs on other hosts`},
+			want: `r.yaml:29:1: VirtualBorderRouter/vbr-beta.vrf: VirtualBorderRouter/vbr-acme at r.yaml:19:6 has vrf: default and must be the only router of its host; legal: routers on other hosts`},
 		{name: "bad: default VRF after another VBR", add: strings.Replace(beta, "route_table_id: 10007\n", "vrf: default\n", 1),
-			want: `r.yaml:35:6: VirtualBorderRouter/vbr-beta.vrf: "default": 2 VBRs are configured; legal: vrf: default only for the one VBR of a host`},
+			want: `r.yaml:35:6: VirtualBorderRouter/vbr-beta.vrf: "default": 2 routers are configured; legal: vrf: default only for the one router of a host`},
 		{name: "bad: port on another host", old: "device: eth1\n", new: "device: eth1\nhost: edge2\n", add: "---\n",
 			want: `r.yaml:9:25: VirtualBorderRouter/vbr-acme.physical_connection_id: "pc-1": PhysicalConnection/pc-1 is on host "edge2", the VBR on ""; legal: a PhysicalConnection of the VBR's host
 r.yaml:18:30: VirtualBorderRouter/vbr-acme.associated_physical_connections[0].physical_connection_id: "pc-1": PhysicalConnection/pc-1 is on host "edge2", the VBR on ""; legal: a PhysicalConnection of the VBR's host`},
@@ -178,9 +178,9 @@ r.yaml:18:30: VirtualBorderRouter/vbr-acme.associated_physical_connections[0].ph
 			want: `r.yaml:20:17: VirtualBorderRouter/vbr-acme.route_table_id: 10001: vrf: default uses the main table, 254; legal: no route_table_id`},
 		{name: "bad: VRF named as a port", old: "name: vbr-acme\n", new: "name: eth1\n",
 			want: `r.yaml:6:7: VirtualBorderRouter/eth1.name: "eth1": its device "eth1" is also that of PhysicalConnection/pc-1 at r.yaml:3:9; legal: names whose devices differ; beyond 15 characters they are shortened
-r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter; legal: eth1`},
+r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter or VRouter; legal: eth1`},
 		{name: "bad: VRF named as a VXLAN device", old: "name: vbr-acme\n", new: "name: vx5001\n",
-			want: `r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter; legal: vx5001
+			want: `r.yaml:24:12: RouterInterface/ri-acme.router_id: "vbr-acme": no such VirtualBorderRouter or VRouter; legal: vx5001
 r.yaml:25:6: RouterInterface/ri-acme.vni: 5001: its device "vx5001" is also that of VirtualBorderRouter/vx5001 at r.yaml:6:7; legal: names whose devices differ; beyond 15 characters they are shortened`},
 		{name: "bad: port is a VLAN device", add: "kind: PhysicalConnection\nname: pc-2\ndevice: eth1.100\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 100: its device "eth1.100" is also that of PhysicalConnection/pc-2 at r.yaml:30:9; legal: names whose devices differ; beyond 15 characters they are shortened`},
@@ -192,9 +192,9 @@ r.yaml:25:6: RouterInterface/ri-acme.vni: 5001: its device "vx5001" is also that
 			want: `r.yaml:9:11: not YAML: could not find flow map content`},
 		{name: "bad: everything at once", old: "vlan_id: 100\n", new: "vlan_id: 5000\nfoo: 1\n", add: "kind: RouterInterface\nname: ri-acme\nrouter_id: nobody\nvni: 0\nroute_target: x\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 5000: out of range; legal: 0..4094, 0 = untagged
-r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host
+r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check
 r.yaml:30:7: RouterInterface/ri-acme.name: "ri-acme": name is given twice, first at r.yaml:24:7; legal: one RouterInterface of a name
-r.yaml:31:12: RouterInterface/ri-acme.router_id: "nobody": no such VirtualBorderRouter; legal: vbr-acme
+r.yaml:31:12: RouterInterface/ri-acme.router_id: "nobody": no such VirtualBorderRouter or VRouter; legal: vbr-acme
 r.yaml:32:6: RouterInterface/ri-acme.vni: 0: out of range; legal: 1..16777215
 r.yaml:33:15: RouterInterface/ri-acme.route_target: "x": not a route target; legal: 0..65535:0..4294967295, 65536..4294967295:0..65535 or IPV4:0..65535`},
 	}

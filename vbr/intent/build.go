@@ -15,19 +15,22 @@ import (
 // add converts a document as far as it can be: a field that has a problem stays zero, and the checks leave zero
 // values alone.
 func (c *checker) add(d *Document) {
+	if d.New {
+		c.brought[labelOf(d.Message)] = true
+	}
 	switch m := d.Message.(type) {
 	case *vbrv1.PhysicalConnection:
 		c.in.PhysicalConnections = append(c.in.PhysicalConnections, PhysicalConnection{
 			Name: m.GetName(), Owner: m.GetOwner(), Description: m.GetDescription(), Host: m.GetHost(), Device: m.GetDevice(), Origin: d.Origin})
 	case *vbrv1.RouterInterface:
-		if d.New {
-			c.brought[m.GetName()] = true
-		}
-		c.in.RouterInterfaces = append(c.in.RouterInterfaces, RouterInterface{
-			Name: m.GetName(), Owner: m.GetOwner(), Description: m.GetDescription(), Router: m.GetRouterId(),
-			VNI: m.GetVni(), RouteTarget: c.routeTarget(d, m.GetRouteTarget()), Origin: d.Origin})
+		c.in.RouterInterfaces = append(c.in.RouterInterfaces, c.routerInterface(d, m))
 	case *vbrv1.VirtualBorderRouter:
 		c.in.Routers = append(c.in.Routers, c.router(d, m))
+	case *vbrv1.VRouter:
+		c.in.Routers = append(c.in.Routers, c.vRouter(d, m))
+	case *vbrv1.VbrHa:
+		c.in.Groups = append(c.in.Groups, Group{Name: m.GetName(), Owner: m.GetOwner(), Description: m.GetDescription(),
+			VBR: m.GetVbrId(), Peer: m.GetPeerVbrId(), Standby: m.GetMode() == "ActiveStandby", Origin: d.Origin})
 	default:
 		panic(fmt.Sprintf("intent: %T is no resource", m))
 	}
@@ -35,7 +38,11 @@ func (c *checker) add(d *Document) {
 
 func (c *checker) router(d *Document, m *vbrv1.VirtualBorderRouter) Router {
 	r := Router{Name: m.GetName(), Owner: m.GetOwner(), Description: m.GetDescription(), Host: m.GetHost(),
-		DefaultVRF: m.GetVrf() == "default", TableID: m.GetRouteTableId(), LocalASN: DefaultLocalASN, Origin: d.Origin}
+		DefaultVRF: m.GetVrf() == "default", TableID: m.GetRouteTableId(), LocalASN: DefaultLocalASN, Origin: d.Origin,
+		Bandwidth: uint64(m.GetBandwidth()) * 1_000_000, Confirmed: m.Confirmed, Health: c.healthCheck(d, m.GetHealthCheck())}
+	r.Networks = c.prefixes(d, "bgp_networks", m.GetBgpNetworks())
+	r.Routes = c.routes(d, m.GetRouteEntries())
+	r.Terminated = c.termination(d, m.GetTerminationTime())
 	if m.LocalAsn != nil {
 		r.LocalASN = m.GetLocalAsn()
 	}
@@ -61,6 +68,7 @@ func linkPath(i int) string {
 type lineMessage interface {
 	GetPhysicalConnectionId() string
 	GetVlanId() uint32
+	GetOuterVlanId() uint32
 	GetLocalGatewayIp() string
 	GetPeerGatewayIp() string
 	GetPeeringSubnetMask() string
@@ -84,6 +92,9 @@ func (c *checker) link(d *Document, m lineMessage, path string) Link {
 	}
 	if m.GetVlanId() <= 4094 {
 		l.VLAN = uint16(m.GetVlanId())
+	}
+	if m.GetOuterVlanId() <= 4094 {
+		l.OuterVLAN = uint16(m.GetOuterVlanId())
 	}
 	return l
 }

@@ -2,7 +2,6 @@ package intent
 
 import (
 	"fmt"
-	"strings"
 
 	"github.com/openvbr/openvbr/vbr/intent/source"
 )
@@ -13,7 +12,7 @@ type checker struct {
 	in         *Intent
 	problems   Errors
 	incomplete bool            // some resource could not be read: references may point at it
-	brought    map[string]bool // names of router interfaces from documents that are New
+	brought    map[string]bool // labels of resources from documents that are New
 	found      found
 	words      words
 }
@@ -30,6 +29,11 @@ func (c *checker) all() {
 	c.routers()
 	c.vlans()
 	c.routerInterfaces()
+	c.pairs()
+	for i := range c.in.Routers {
+		c.routerExtras(&c.in.Routers[i])
+	}
+	c.groups()
 	c.deviceNames()
 }
 
@@ -39,14 +43,23 @@ func (c *checker) fail(o *Origin, label, path, value, text, legal string) {
 }
 
 func (pc *PhysicalConnection) label() string { return label("PhysicalConnection", pc.Name) }
-func (r *Router) label() string              { return label("VirtualBorderRouter", r.Name) }
-func (ri *RouterInterface) label() string    { return label("RouterInterface", ri.Name) }
+
+// label names the router with its kind.
+func (r *Router) label() string {
+	if r.Kind == VRouter {
+		return label("VRouter", r.Name)
+	}
+	return label("VirtualBorderRouter", r.Name)
+}
+func (ri *RouterInterface) label() string { return label("RouterInterface", ri.Name) }
+func (g *Group) label() string            { return label("VbrHa", g.Name) }
 
 // holder is the first resource that has something which must be unique.
 type holder struct {
 	label  string
 	pos    source.Pos
 	hidden bool // from whom the problems are for
+	shared tags // of an outer VLAN's device: others with the same have it too
 }
 
 // String names the resource and, where known, the place: "RouterInterface/ri-acme at acme.yaml:3:1".
@@ -85,8 +98,11 @@ func (c *checker) holder(o *Origin, label, owner, path string) holder {
 	return holder{label: label, pos: o.At(path), hidden: !c.sees(owner)}
 }
 
-// name checks that a name is the only one of its kind.
-func (c *checker) name(seen map[string]holder, o *Origin, label, owner, name string) {
+// routerKinds is both kinds of routers, which share their names.
+const routerKinds = "VirtualBorderRouter or VRouter"
+
+// name checks that a name is the only one of its kind, or of kinds that share their names.
+func (c *checker) name(seen map[string]holder, o *Origin, label, owner, name, kind string) {
 	if name == "" {
 		return
 	}
@@ -95,20 +111,15 @@ func (c *checker) name(seen map[string]holder, o *Origin, label, owner, name str
 		if first.pos != (source.Pos{}) && !first.hidden {
 			where = ", first at " + first.pos.String()
 		}
-		c.fail(o, label, "name", source.Quote(name), "name is given twice"+where, "one "+kindPart(label)+" of a name")
+		c.fail(o, label, "name", source.Quote(name), "name is given twice"+where, "one "+kind+" of a name")
 	}
-}
-
-func kindPart(label string) string {
-	kind, _, _ := strings.Cut(label, "/")
-	return kind
 }
 
 func (c *checker) physicalConnections() {
 	names, devices := map[string]holder{}, map[on[string]]holder{}
 	for i := range c.in.PhysicalConnections {
 		pc := &c.in.PhysicalConnections[i]
-		c.name(names, pc.Origin, pc.label(), pc.Owner, pc.Name)
+		c.name(names, pc.Origin, pc.label(), pc.Owner, pc.Name, "PhysicalConnection")
 		if pc.Device == "" {
 			continue
 		}
@@ -122,7 +133,7 @@ func (c *checker) routers() {
 	names, tables := map[string]holder{}, map[on[uint32]]holder{}
 	for i := range c.in.Routers {
 		r := &c.in.Routers[i]
-		c.name(names, r.Origin, r.label(), r.Owner, r.Name)
+		c.name(names, r.Origin, r.label(), r.Owner, r.Name, routerKinds)
 		c.defaultVRF(r)
 		if r.TableID == 0 {
 			continue
@@ -137,44 +148,22 @@ func (c *checker) defaultVRF(r *Router) {
 	first, count := c.found.first[c.host(r.Host)], c.found.count[c.host(r.Host)]
 	switch {
 	case r.DefaultVRF && r != first:
-		text := fmt.Sprintf("%d VBRs are configured", count)
+		text := fmt.Sprintf("%d routers are configured", count)
 		if c.Sees != nil {
-			text = "there are other VBRs on the host"
+			text = "there are other routers on the host"
 		}
-		c.fail(r.Origin, r.label(), "vrf", `"default"`, text, "vrf: default only for the one VBR of a host")
+		c.fail(r.Origin, r.label(), "vrf", `"default"`, text, "vrf: default only for the one router of a host")
 	case first.DefaultVRF && r != first:
 		text := "the host is in use"
 		if h := c.holder(first.Origin, first.label(), first.Owner, "vrf"); !h.hidden {
-			text = h.String() + " has vrf: default and must be the only VBR of its host"
+			text = h.String() + " has vrf: default and must be the only router of its host"
 		}
-		c.fail(r.Origin, r.label(), "vrf", "", text, "VBRs on other hosts")
+		c.fail(r.Origin, r.label(), "vrf", "", text, "routers on other hosts")
 	}
 	switch {
 	case r.DefaultVRF && r.TableID != 0:
 		c.fail(r.Origin, r.label(), "route_table_id", fmt.Sprint(r.TableID), "vrf: default uses the main table, 254", "no route_table_id")
 	case !r.DefaultVRF && (r.Name == "all" || r.Name == "default" || r.Name == "lo"):
 		c.fail(r.Origin, r.label(), "name", source.Quote(r.Name), "the kernel keeps this name for itself", "a name other than all, default, lo")
-	}
-}
-
-func (c *checker) routerInterfaces() {
-	names, vnis, targets := map[string]holder{}, map[on[uint32]]holder{}, map[on[string]]holder{}
-	for i := range c.in.RouterInterfaces {
-		ri := &c.in.RouterInterfaces[i]
-		c.name(names, ri.Origin, ri.label(), ri.Owner, ri.Name)
-		if r := c.found.router[ri.Router]; ri.Router != "" && !c.incomplete && (r == nil || c.brought[ri.Name] && !c.sees(r.Owner)) {
-			c.fail(ri.Origin, ri.label(), "router_id", source.Quote(ri.Router), c.noSuch("VirtualBorderRouter", ri.Router), c.nameOf("VirtualBorderRouter"))
-		}
-		host := c.hostOf(ri)
-		if ri.VNI != 0 {
-			if first, twice := unique(vnis, on[uint32]{host, ri.VNI}, c.holder(ri.Origin, ri.label(), ri.Owner, "vni")); twice {
-				c.fail(ri.Origin, ri.label(), "vni", fmt.Sprint(ri.VNI), first.taken("VNI"), "a VNI of its own")
-			}
-		}
-		if ri.RouteTarget != "" {
-			if first, twice := unique(targets, on[string]{host, ri.RouteTarget}, c.holder(ri.Origin, ri.label(), ri.Owner, "route_target")); twice {
-				c.fail(ri.Origin, ri.label(), "route_target", source.Quote(ri.RouteTarget), first.taken("route target"), "a route target of its own")
-			}
-		}
 	}
 }

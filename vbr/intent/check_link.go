@@ -113,25 +113,3 @@ func (c *checker) overlap(r *Router, i, j int, field string, a, b Addresses) {
 			fmt.Sprintf("link subnet %s overlaps %s of another line of this VBR", a.Subnet, b.Subnet), "a subnet of its own for each line")
 	}
 }
-
-// vlans refuses two lines with the same VLAN on one port.
-func (c *checker) vlans() {
-	type line struct {
-		port string
-		vlan uint16
-	}
-	seen := map[line]holder{}
-	for i := range c.in.Routers {
-		r := &c.in.Routers[i]
-		for j, l := range r.Links {
-			path := join(linkPath(j), "vlan_id")
-			if l.PhysicalConnection == "" || c.bad(r.Origin, r.label(), path) {
-				continue
-			}
-			first, twice := unique(seen, line{l.PhysicalConnection, l.VLAN}, c.holder(r.Origin, r.label(), r.Owner, path))
-			if twice {
-				c.fail(r.Origin, r.label(), path, fmt.Sprint(l.VLAN), first.taken("VLAN on "+l.PhysicalConnection), "a VLAN no other line of the port has")
-			}
-		}
-	}
-}

@@ -63,15 +63,11 @@ func (c *checker) lineUnclear(r *Router) bool {
 	return c.words.lines[r.label()]
 }
 
-// reach renders where a peer of the router may be.
+// reach renders which addresses there are in the subnets of the router.
 func (r *Router) reach() string {
 	var out []string
-	for _, l := range r.Links {
-		for _, a := range []Addresses{l.IPv4, l.IPv6} {
-			if a.IsValid() {
-				out = append(out, hostRange(a.Subnet))
-			}
-		}
+	for _, n := range r.subnets() {
+		out = append(out, hostRange(n.prefix))
 	}
 	return strings.Join(out, ", ")
 }

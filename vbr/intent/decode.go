@@ -3,6 +3,7 @@ package intent
 import (
 	"encoding/json"
 	"fmt"
+	"maps"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,22 +18,23 @@ import (
 
 // kinds lists the messages that may stand in a document, by the name `kind:` gives them.
 func kinds() map[string]proto.Message {
-	return map[string]proto.Message{
-		"PhysicalConnection":  &vbrv1.PhysicalConnection{},
-		"VirtualBorderRouter": &vbrv1.VirtualBorderRouter{},
-		"RouterInterface":     &vbrv1.RouterInterface{},
+	out := map[string]proto.Message{}
+	for _, k := range vbrv1.Kinds() {
+		out[vbrv1.KindName(k)] = k.New()
 	}
+	return out
 }
 
 func kindNames() []string {
-	return []string{"PhysicalConnection", "RouterInterface", "VirtualBorderRouter"}
+	return slices.Sorted(maps.Keys(kinds()))
 }
 
 // Document is one resource as written.
 type Document struct {
-	Message proto.Message // *vbrv1.PhysicalConnection, *vbrv1.VirtualBorderRouter or *vbrv1.RouterInterface
+	Message proto.Message // of one of the kinds
 	Origin  *Origin       // nil when it did not come from a file
-	// New tells that those whom the problems are for bring it: it may refer to no router that they do not see.
+	// New tells that those whom the problems are for bring it: it may refer to nothing that they do not see, and of a pair without
+	// VNI the other end must be known. What is not new may have lost the other end.
 	New   bool
 	flaws map[string]bool
 	ruled bool // it keeps the field rules: once found, not looked at again
@@ -192,9 +194,27 @@ func (d *decoder) single(n *source.Node, fd protoreflect.FieldDescriptor, path s
 		d.fail(n.Pos, path, n.Describe(), "not a single value", legal)
 		return nil
 	}
-	if fd.Kind() != protoreflect.Uint32Kind {
-		return n.Text
+	switch fd.Kind() {
+	case protoreflect.Uint32Kind:
+		return d.number(n, what, legal, path)
+	case protoreflect.BoolKind:
+		return d.truth(n, path)
 	}
+	return n.Text
+}
+
+// truth reads true or false.
+func (d *decoder) truth(n *source.Node, path string) any {
+	switch n.Text {
+	case "true", "false":
+		return n.Text == "true"
+	}
+	d.fail(n.Pos, path, d.doc.Origin.value(path), "not a truth value", "true, false")
+	return nil
+}
+
+// number reads a whole number.
+func (d *decoder) number(n *source.Node, what, legal, path string) any {
 	v, err := strconv.ParseUint(n.Text, 10, 32)
 	if err != nil {
 		if !isWhole(n.Text) {

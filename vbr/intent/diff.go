@@ -38,8 +38,17 @@ func (d *differ) message(a, b protoreflect.Message, path string) {
 	for i := range a.Descriptor().Fields().Len() {
 		fd := a.Descriptor().Fields().Get(i)
 		at := join(path, string(fd.Name()))
-		if fd.IsList() {
+		switch {
+		case fd.IsList() && fd.Message() == nil:
+			if before, after := scalars(a.Get(fd).List()), scalars(b.Get(fd).List()); before != after {
+				d.add(at, before, after)
+			}
+			continue
+		case fd.IsList():
 			d.list(a.Get(fd).List(), b.Get(fd).List(), at)
+			continue
+		case fd.Message() != nil:
+			d.message(a.Get(fd).Message(), b.Get(fd).Message(), at)
 			continue
 		}
 		if before, after := scalar(a, fd), scalar(b, fd); before != after {
@@ -54,6 +63,18 @@ func scalar(m protoreflect.Message, fd protoreflect.FieldDescriptor) string {
 		return ""
 	}
 	return writeScalar(m.Get(fd))
+}
+
+// scalars is a list of scalars as YAML has it on one line, "" when it is empty.
+func scalars(l protoreflect.List) string {
+	if l.Len() == 0 {
+		return ""
+	}
+	items := make([]string, l.Len())
+	for i := range items {
+		items[i] = writeScalar(l.Get(i))
+	}
+	return "[" + strings.Join(items, ", ") + "]"
 }
 
 // list compares lists of messages: what changed and came at its new place, then what went at its old one.
@@ -87,7 +108,7 @@ func (d *differ) list(a, b protoreflect.List, path string) {
 // identity is what makes an item of a list the same one: a peer's address, a line's port and VLAN.
 func identity(m protoreflect.Message) string {
 	var id []string
-	for _, name := range []protoreflect.Name{"peer_ip_address", "physical_connection_id", "vlan_id"} {
+	for _, name := range []protoreflect.Name{"name", "peer_ip_address", "physical_connection_id", "outer_vlan_id", "vlan_id", "destination_cidr_block", "priority", "next_hop_id"} {
 		if fd := m.Descriptor().Fields().ByName(name); fd != nil {
 			id = append(id, m.Get(fd).String())
 		}

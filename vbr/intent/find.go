@@ -12,12 +12,14 @@ import (
 type found struct {
 	port   map[string]*PhysicalConnection // the first of each name
 	router map[string]*Router
-	first  map[string]*Router // of each host
-	count  map[string]int     // routers of each host
+	iface  map[string]*RouterInterface
+	order  map[*RouterInterface]int // which comes later
+	first  map[string]*Router       // of each host
+	count  map[string]int           // routers of each host
 }
 
 func (c *checker) find() {
-	f := found{port: map[string]*PhysicalConnection{}, router: map[string]*Router{}, first: map[string]*Router{}, count: map[string]int{}}
+	f := found{port: map[string]*PhysicalConnection{}, router: map[string]*Router{}, iface: map[string]*RouterInterface{}, order: map[*RouterInterface]int{}, first: map[string]*Router{}, count: map[string]int{}}
 	for i := range c.in.PhysicalConnections {
 		if pc := &c.in.PhysicalConnections[i]; f.port[pc.Name] == nil {
 			f.port[pc.Name] = pc
@@ -33,6 +35,12 @@ func (c *checker) find() {
 			f.first[host] = r
 		}
 		f.count[host]++
+	}
+	for i := range c.in.RouterInterfaces {
+		ri := &c.in.RouterInterfaces[i]
+		if f.order[ri] = i; f.iface[ri.Name] == nil {
+			f.iface[ri.Name] = ri
+		}
 	}
 	c.found = f
 }
@@ -74,19 +82,21 @@ func (c *checker) namesOf(kind string) []string {
 		return names
 	}
 	var names []string
-	if kind == "PhysicalConnection" {
+	switch kind {
+	case "PhysicalConnection":
 		for i := range c.in.PhysicalConnections {
 			if pc := &c.in.PhysicalConnections[i]; c.sees(pc.Owner) {
 				names = append(names, pc.Name)
 			}
 		}
-	} else {
+	default: // routers, or those of them that are VBRs
 		for i := range c.in.Routers {
-			if r := &c.in.Routers[i]; c.sees(r.Owner) {
+			if r := &c.in.Routers[i]; c.sees(r.Owner) && (kind == routerKinds || r.Kind == VBR) {
 				names = append(names, r.Name)
 			}
 		}
 		slices.Sort(names)
+		names = slices.Compact(names)
 	}
 	if c.words.names == nil {
 		c.words.names = map[string][]string{}

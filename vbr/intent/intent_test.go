@@ -39,8 +39,8 @@ func TestLoadOK(t *testing.T) {
 			Links: []intent.Link{{PhysicalConnection: "pc-1", Device: "eth1", VLAN: 200, IPv4: v4}},
 		}},
 		RouterInterfaces: []intent.RouterInterface{
-			{Name: "ri-acme", Router: "vbr-acme", VNI: 5001, RouteTarget: "64600:5001"},
-			{Name: "ri-beta", Router: "vbr-beta", VNI: 5002, RouteTarget: "64600:5002"},
+			{Name: "ri-acme", Router: "vbr-acme", VNI: 5001, RouteTarget: "64600:5001", Preference: 50},
+			{Name: "ri-beta", Router: "vbr-beta", VNI: 5002, RouteTarget: "64600:5002", Preference: 50},
 		},
 	}
 	if diff := cmp.Diff(want, in); diff != "" {
@@ -122,6 +122,13 @@ func TestDeviceName(t *testing.T) {
 		{intent.VLANDeviceName("eth1", 4094), "eth1.4094"},
 		{intent.VLANDeviceName("enp129s0f0np0", 4094), "enp-5c0f63.4094"},
 		{intent.VXLANDeviceName(16777215), "vx16777215"},
+		{intent.QinQDeviceName("eth1", 7, 100), "eth1.7.100"},
+		{intent.QinQDeviceName("enp129s0f0np0", 4094, 4094), "q5c0f.4094.4094"},
+		{intent.QinQDeviceName("enp129s0f0np0", 7, 8), "enp1-5c0f63.7.8"},
+		{intent.SwitchDeviceName("vpc-acme", "web"), "vswc6d5c5eaa89e"},
+		{intent.VethDeviceName("ri-vbr", "ri-vpc"), "rvd490589f12c3"},
+		{intent.Link{Device: "eth1", OuterVLAN: 7, VLAN: 100}.OuterDeviceName(), "eth1.7"},
+		{intent.Link{Device: "eth1", VLAN: 100}.OuterDeviceName(), ""},
 	} {
 		if tt.got != tt.want || len(tt.got) > 15 {
 			t.Errorf("device name %q, want %q", tt.got, tt.want)

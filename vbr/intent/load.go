@@ -5,6 +5,7 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
+	"time"
 
 	"google.golang.org/protobuf/proto"
 
@@ -18,6 +19,8 @@ type Options struct {
 	// Sees tells whether problems may tell of resources of that owner; nil: of all. What is not to be told is in
 	// use by nobody in particular, and names of it are not suggested.
 	Sees func(owner string) bool
+	// Now is when the check is made: a VBR terminated longer than VLANHold ago holds no VLAN. Zero: it holds them for ever.
+	Now time.Time
 }
 
 // Load reads the resources in a file, or in the *.yaml and *.yml files of a folder in the order of their names
@@ -67,7 +70,13 @@ func (c *checker) load(path string) (*Intent, []Document, Errors) {
 		c.incomplete = c.incomplete || len(bad) > 0 || len(read) < len(trees)
 		docs = append(docs, read...)
 	}
+	for i := range docs {
+		docs[i].New = true
+	}
 	in, problems := c.assemble(docs)
+	for i := range docs {
+		docs[i].New = false
+	}
 	return in, docs, problems
 }
 
@@ -81,7 +90,7 @@ func (o Options) Build(docs []Document) (*Intent, Errors) {
 }
 
 // New checks messages that did not come from a file and makes them an Intent. It panics on a message that is none
-// of the three kinds.
+// of the kinds.
 func New(messages ...proto.Message) (*Intent, Errors) {
 	docs := make([]Document, len(messages))
 	for i, m := range messages {

@@ -37,15 +37,22 @@ func writeMessage(b *bytes.Buffer, m protoreflect.Message, indent string) {
 		case fd.IsList():
 			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
 			writeList(b, m.Get(fd).List(), indent)
+		case fd.Message() != nil:
+			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
+			writeMessage(b, m.Get(fd).Message(), indent+"  ")
 		default:
 			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), writeScalar(m.Get(fd)))
 		}
 	}
 }
 
-// writeList writes messages as items; "- " takes the place of the first key's indentation.
+// writeList writes scalars or messages as items; "- " takes the place of the first key's indentation.
 func writeList(b *bytes.Buffer, list protoreflect.List, indent string) {
 	for i := range list.Len() {
+		if _, message := list.Get(i).Interface().(protoreflect.Message); !message {
+			fmt.Fprintf(b, "%s  - %s\n", indent, writeScalar(list.Get(i)))
+			continue
+		}
 		var item bytes.Buffer
 		writeMessage(&item, list.Get(i).Message(), indent+"    ")
 		if item.Len() == 0 {
@@ -86,7 +93,7 @@ func isPlain(s string) bool {
 	return strings.Trim(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_./") == ""
 }
 
-// Messages renders the resources as messages of the schema: physical connections, routers, router interfaces.
+// Messages renders the resources as messages of the schema: physical connections, routers, router interfaces, groups.
 // What equals a default is left out. New(in.Messages()...) gives an equal Intent.
 func (in *Intent) Messages() []proto.Message {
 	var out []proto.Message
@@ -94,18 +101,32 @@ func (in *Intent) Messages() []proto.Message {
 		out = append(out, &vbrv1.PhysicalConnection{Name: pc.Name, Owner: pc.Owner, Description: pc.Description, Host: pc.Host, Device: pc.Device})
 	}
 	for i := range in.Routers {
-		out = append(out, in.Routers[i].message())
+		if in.Routers[i].Kind == VRouter {
+			out = append(out, in.Routers[i].vRouterMessage())
+		} else {
+			out = append(out, in.Routers[i].message())
+		}
 	}
-	for _, ri := range in.RouterInterfaces {
-		out = append(out, &vbrv1.RouterInterface{Name: ri.Name, Owner: ri.Owner, Description: ri.Description,
-			RouterId: ri.Router, Vni: proto.Uint32(ri.VNI), RouteTarget: ri.RouteTarget})
+	for i := range in.RouterInterfaces {
+		out = append(out, in.RouterInterfaces[i].message())
+	}
+	for _, g := range in.Groups {
+		m := &vbrv1.VbrHa{Name: g.Name, Owner: g.Owner, Description: g.Description, VbrId: g.VBR, PeerVbrId: g.Peer}
+		if g.Standby {
+			m.Mode = "ActiveStandby"
+		}
+		out = append(out, m)
 	}
 	return out
 }
 
 func (r *Router) message() *vbrv1.VirtualBorderRouter {
 	m := &vbrv1.VirtualBorderRouter{Name: r.Name, Owner: r.Owner, Description: r.Description, Host: r.Host,
-		LocalAsn: unless(r.LocalASN, DefaultLocalASN), RouteTableId: unless(r.TableID, 0)}
+		LocalAsn: unless(r.LocalASN, DefaultLocalASN), RouteTableId: unless(r.TableID, 0), Bandwidth: uint32(r.Bandwidth / 1_000_000),
+		BgpNetworks: texts(r.Networks), RouteEntries: routeMessages(r.Routes), Confirmed: r.Confirmed, HealthCheck: r.Health.message()}
+	if !r.Terminated.IsZero() {
+		m.TerminationTime = r.Terminated.UTC().Format(time.RFC3339)
+	}
 	if r.DefaultVRF {
 		m.Vrf = "default"
 	}
@@ -115,7 +136,7 @@ func (r *Router) message() *vbrv1.VirtualBorderRouter {
 			m.AssociatedPhysicalConnections = append(m.AssociatedPhysicalConnections, a)
 			continue
 		}
-		m.PhysicalConnectionId, m.VlanId = a.PhysicalConnectionId, a.VlanId
+		m.PhysicalConnectionId, m.VlanId, m.OuterVlanId = a.PhysicalConnectionId, a.VlanId, a.OuterVlanId
 		m.LocalGatewayIp, m.PeerGatewayIp, m.PeeringSubnetMask = a.LocalGatewayIp, a.PeerGatewayIp, a.PeeringSubnetMask
 		m.LocalIpv6GatewayIp, m.PeerIpv6GatewayIp, m.PeeringIpv6SubnetMask = a.LocalIpv6GatewayIp, a.PeerIpv6GatewayIp, a.PeeringIpv6SubnetMask
 	}
@@ -126,7 +147,7 @@ func (r *Router) message() *vbrv1.VirtualBorderRouter {
 }
 
 func (l Link) message() *vbrv1.AssociatedPhysicalConnection {
-	m := &vbrv1.AssociatedPhysicalConnection{PhysicalConnectionId: l.PhysicalConnection, VlanId: uint32(l.VLAN)}
+	m := &vbrv1.AssociatedPhysicalConnection{PhysicalConnectionId: l.PhysicalConnection, VlanId: uint32(l.VLAN), OuterVlanId: uint32(l.OuterVLAN)}
 	if a := l.IPv4; a.IsValid() {
 		mask, _ := netip.AddrFrom4([4]byte{255, 255, 255, 255}).Prefix(a.Subnet.Bits())
 		m.LocalGatewayIp, m.PeerGatewayIp, m.PeeringSubnetMask = a.Local.String(), a.Peer.String(), mask.Addr().String()

@@ -68,7 +68,7 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 // TestMarshalRoundTrip: what is written reads back the same, as messages and as an Intent.
 func TestMarshalRoundTrip(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {
-		messages := drawMessages(t)
+		messages := append(drawMessages(t), drawCloud(t)...)
 		yaml := intent.Marshal(messages...)
 		docs, problems := intent.Parse("f", yaml)
 		if problems != nil {

@@ -85,7 +85,7 @@ func TestProblemsTellNothingOfOthers(t *testing.T) {
 	want := `PhysicalConnection/pc-beta.device: "eth1": device is in use; legal: one PhysicalConnection a device
 RouterInterface/ri-beta.route_target: "64600:5001": route target is in use; legal: a route target of its own
 RouterInterface/ri-beta.vni: 5001: VNI is in use; legal: a VNI of its own
-RouterInterface/ri-gamma.router_id: "vbr-acme": no such VirtualBorderRouter; legal: vbr-beta, vbr-gamma
+RouterInterface/ri-gamma.router_id: "vbr-acme": no such VirtualBorderRouter or VRouter; legal: vbr-beta, vbr-gamma
 VirtualBorderRouter/vbr-beta.route_table_id: 10007: table is in use; legal: a table of its own, or none given and one is allocated
 VirtualBorderRouter/vbr-beta.vlan_id: 101: VLAN on pc-1 is in use; legal: a VLAN no other line of the port has
 VirtualBorderRouter/vbr-gamma.physical_connection_id: "pc-l": no such PhysicalConnection; legal: pc-beta, pc-vx`

@@ -16,9 +16,10 @@ type Intent struct {
 	PhysicalConnections []PhysicalConnection
 	Routers             []Router
 	RouterInterfaces    []RouterInterface
+	Groups              []Group
 }
 
-// On returns the part of a host: what names it or no host, with the router interfaces of those routers.
+// On returns the part of a host: what names it or no host, with the router interfaces and failover groups of those routers.
 func (in *Intent) On(host string) *Intent {
 	out, here := &Intent{}, map[string]bool{}
 	for _, pc := range in.PhysicalConnections {
@@ -37,6 +38,11 @@ func (in *Intent) On(host string) *Intent {
 			out.RouterInterfaces = append(out.RouterInterfaces, ri)
 		}
 	}
+	for _, g := range in.Groups {
+		if here[g.VBR] || here[g.Peer] {
+			out.Groups = append(out.Groups, g)
+		}
+	}
 	return out
 }
 
@@ -44,7 +50,8 @@ func (in *Intent) On(host string) *Intent {
 func (in *Intent) Equal(o *Intent) bool {
 	return sameSet(in.PhysicalConnections, o.PhysicalConnections, func(pc PhysicalConnection) string { return pc.Name }) &&
 		sameSet(in.Routers, o.Routers, func(r Router) string { return r.Name }) &&
-		sameSet(in.RouterInterfaces, o.RouterInterfaces, func(ri RouterInterface) string { return ri.Name })
+		sameSet(in.RouterInterfaces, o.RouterInterfaces, func(ri RouterInterface) string { return ri.Name }) &&
+		sameSet(in.Groups, o.Groups, func(g Group) string { return g.Name })
 }
 
 // sameSet compares resources by name.
@@ -85,6 +92,16 @@ func (in *Intent) InterfacesOf(router string) []RouterInterface {
 	return out
 }
 
+// Interface returns the router interface of that name, or nil.
+func (in *Intent) Interface(name string) *RouterInterface {
+	for i := range in.RouterInterfaces {
+		if in.RouterInterfaces[i].Name == name {
+			return &in.RouterInterfaces[i]
+		}
+	}
+	return nil
+}
+
 // PhysicalConnection is a port of this host.
 type PhysicalConnection struct {
 	Name, Owner, Description string
@@ -93,16 +110,95 @@ type PhysicalConnection struct {
 	Origin                   *Origin
 }
 
-// Router is a virtual border router.
+// Kind tells the two kinds of routers apart.
+type Kind uint8
+
+// The kinds, with the names that Express Connect's RouterType has for them.
+const (
+	VBR     Kind = iota // a virtual border router: lines and BGP peers
+	VRouter             // the router of a VPC: vSwitches
+)
+
+// String is the RouterType.
+func (k Kind) String() string {
+	if k == VRouter {
+		return "VRouter"
+	}
+	return "VBR"
+}
+
+// Router is a virtual border router or the router of a VPC.
 type Router struct {
+	Kind                     Kind
 	Name, Owner, Description string
-	Host                     string // it runs on; empty: the host that reads it
-	DefaultVRF               bool   // runs in the main table, without a VRF device (design D11)
-	TableID                  uint32 // 0: vbrd allocates one
-	LocalASN                 uint32
-	Links                    []Link // the first line, then the associated ones; at least one
-	Peers                    []Peer
+	Host                     string  // it runs on; empty: the host that reads it
+	TableID                  uint32  // 0: vbrd allocates one
+	Routes                   []Route // custom routes
 	Origin                   *Origin
+
+	// Of a VBR.
+	DefaultVRF bool // runs in the main table, without a VRF device (design D11)
+	LocalASN   uint32
+	Links      []Link // the first line, then the associated ones; at least one
+	Peers      []Peer
+	Bandwidth  uint64         // of each line and direction, bits per second; 0: no limit
+	Networks   []netip.Prefix // what the customer is told; empty: all that the VPC side has
+	Confirmed  *bool          // nil: no confirmation is needed
+	Terminated time.Time      // zero: it is not
+	Health     *HealthCheck   // nil: none
+
+	// Of a VRouter.
+	CIDRs    []netip.Prefix // at least one
+	Switches []Switch
+}
+
+// VBRStatus is the status of a VBR as Express Connect names it.
+func (r *Router) VBRStatus() string {
+	switch {
+	case !r.Terminated.IsZero():
+		return "terminated"
+	case r.Confirmed != nil && !*r.Confirmed:
+		return "unconfirmed"
+	}
+	return "active"
+}
+
+// Runs tells whether the router is to exist on the network: it is neither unconfirmed nor terminated.
+func (r *Router) Runs() bool { return r.VBRStatus() == "active" }
+
+// VLANHold is how long a terminated VBR's VLANs stay its own.
+const VLANHold = 7 * 24 * time.Hour
+
+// Switch is a vSwitch of a VRouter: a bridge.
+type Switch struct {
+	Name       string
+	IPv4, IPv6 netip.Prefix // subnets; zero when the family is off
+	GW4, GW6   netip.Addr   // the router's addresses in them
+	Devices    []string     // members
+}
+
+// Route is a custom route.
+type Route struct {
+	Prefix      netip.Prefix
+	Hops        []RouteHop // at least one
+	Priority    uint32     // the lowest counts
+	Description string
+}
+
+// RouteHop is a next hop of a custom route: one of Interface and Address.
+type RouteHop struct {
+	Interface string // name of a router interface of the router
+	Address   netip.Addr
+	Weight    uint16
+}
+
+// HealthCheck is a probe from inside a router.
+type HealthCheck struct {
+	Source    netip.Addr // zero: the router's first address of the family
+	Target    netip.Addr
+	Interval  time.Duration
+	Threshold int
+	ProbeOnly bool
 }
 
 // Equal tells whether two routers want the same, wherever they were written.
@@ -116,6 +212,7 @@ type Link struct {
 	PhysicalConnection string // name of the resource
 	Device             string // network device of that port
 	VLAN               uint16 // 0 = untagged
+	OuterVLAN          uint16 // 802.1ad S-tag; 0 = none
 	IPv4, IPv6         Addresses
 }
 
@@ -140,19 +237,55 @@ type Peer struct {
 	ConnectRetry time.Duration // whole seconds
 }
 
-// RouterInterface joins a router to its VPC.
+// RouterInterface is one end of the link between two routers, or of a router and a gateway that is not ours.
 type RouterInterface struct {
 	Name, Owner, Description string
 	Router                   string // name of the Router
-	VNI                      uint32
-	RouteTarget              string // canonical: "64600:5001", "192.0.2.1:7"
+	VNI                      uint32 // 0: none is given, both ends are on one host
+	RouteTarget              string // canonical: "64600:5001", "192.0.2.1:7"; empty with VNI 0
+	Accepting                bool   // it is the accepting side
+	Opposite                 string // name of the interface at the other end; empty: a gateway that is not ours
+	OppositeRouter           string // empty: any
+	OppositeOwner            string // the owner that the opposite has to have
+	OppositeRegion           string // empty: this host's
+	Spec                     string
+	Transit, Deactivated     bool
+	Preference               uint32
+	Health                   *HealthCheck // nil: none
 	Origin                   *Origin
+}
+
+// Rate is what the interface may carry in each direction in bits per second; 0: no limit (parity.md, Spec).
+func (ri *RouterInterface) Rate() uint64 { return specs()[ri.Spec] }
+
+// specs are the rates of Express Connect's specifications in bits per second.
+func specs() map[string]uint64 {
+	const mega = 1_000_000
+	return map[string]uint64{
+		"Mini.2": 2 * mega, "Mini.5": 5 * mega, "Small.1": 10 * mega, "Small.2": 20 * mega, "Small.5": 50 * mega,
+		"Middle.1": 100 * mega, "Middle.2": 200 * mega, "Middle.5": 500 * mega,
+		"Large.1": 1000 * mega, "Large.2": 2000 * mega, "Large.5": 5000 * mega, "Xlarge.1": 10000 * mega,
+	}
 }
 
 // Equal tells whether two router interfaces want the same, wherever they were written.
 func (ri RouterInterface) Equal(o RouterInterface) bool {
 	ri.Origin, o.Origin = nil, nil
-	return ri == o
+	return reflect.DeepEqual(ri, o)
+}
+
+// Group is a failover group of two VBRs (EC: VbrHa).
+type Group struct {
+	Name, Owner, Description string
+	VBR, Peer                string // names of Routers; VBR is the active one
+	Standby                  bool   // Peer carries nothing as long as VBR can
+	Origin                   *Origin
+}
+
+// Equal tells whether two groups want the same, wherever they were written.
+func (g Group) Equal(o Group) bool {
+	g.Origin, o.Origin = nil, nil
+	return g == o
 }
 
 // Equal tells whether two physical connections want the same, wherever they were written.
@@ -166,6 +299,11 @@ const (
 	DefaultLocalASN     = 45104
 	DefaultHold         = 30 * time.Second
 	DefaultConnectRetry = 5 * time.Second
+	DefaultPreference   = 50
+	DefaultPriority     = 100 // of custom routes
+	DefaultWeight       = 100 // of next hops
+	DefaultHcRate       = 2 * time.Second
+	DefaultHcThreshold  = 8
 )
 
 // defaultKeepalive is a third of the hold time, at least a second (RFC 4271 section 4.4), 0 for hold 0.

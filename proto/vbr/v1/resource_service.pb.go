@@ -39,6 +39,8 @@ const (
 	Kind_KIND_PHYSICAL_CONNECTION   Kind = 1
 	Kind_KIND_VIRTUAL_BORDER_ROUTER Kind = 2
 	Kind_KIND_ROUTER_INTERFACE      Kind = 3
+	Kind_KIND_V_ROUTER              Kind = 4
+	Kind_KIND_VBR_HA                Kind = 5
 )
 
 // Enum value maps for Kind.
@@ -48,12 +50,16 @@ var (
 		1: "KIND_PHYSICAL_CONNECTION",
 		2: "KIND_VIRTUAL_BORDER_ROUTER",
 		3: "KIND_ROUTER_INTERFACE",
+		4: "KIND_V_ROUTER",
+		5: "KIND_VBR_HA",
 	}
 	Kind_value = map[string]int32{
 		"KIND_UNSPECIFIED":           0,
 		"KIND_PHYSICAL_CONNECTION":   1,
 		"KIND_VIRTUAL_BORDER_ROUTER": 2,
 		"KIND_ROUTER_INTERFACE":      3,
+		"KIND_V_ROUTER":              4,
+		"KIND_VBR_HA":                5,
 	}
 )
 
@@ -230,6 +236,8 @@ type Resource struct {
 	//	*Resource_PhysicalConnection
 	//	*Resource_VirtualBorderRouter
 	//	*Resource_RouterInterface
+	//	*Resource_VRouter
+	//	*Resource_VbrHa
 	Resource      isResource_Resource `protobuf_oneof:"resource"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
@@ -306,6 +314,24 @@ func (x *Resource) GetRouterInterface() *RouterInterface {
 	return nil
 }
 
+func (x *Resource) GetVRouter() *VRouter {
+	if x != nil {
+		if x, ok := x.Resource.(*Resource_VRouter); ok {
+			return x.VRouter
+		}
+	}
+	return nil
+}
+
+func (x *Resource) GetVbrHa() *VbrHa {
+	if x != nil {
+		if x, ok := x.Resource.(*Resource_VbrHa); ok {
+			return x.VbrHa
+		}
+	}
+	return nil
+}
+
 type isResource_Resource interface {
 	isResource_Resource()
 }
@@ -322,11 +348,23 @@ type Resource_RouterInterface struct {
 	RouterInterface *RouterInterface `protobuf:"bytes,4,opt,name=router_interface,json=routerInterface,proto3,oneof"`
 }
 
+type Resource_VRouter struct {
+	VRouter *VRouter `protobuf:"bytes,5,opt,name=v_router,json=vRouter,proto3,oneof"`
+}
+
+type Resource_VbrHa struct {
+	VbrHa *VbrHa `protobuf:"bytes,6,opt,name=vbr_ha,json=vbrHa,proto3,oneof"`
+}
+
 func (*Resource_PhysicalConnection) isResource_Resource() {}
 
 func (*Resource_VirtualBorderRouter) isResource_Resource() {}
 
 func (*Resource_RouterInterface) isResource_Resource() {}
+
+func (*Resource_VRouter) isResource_Resource() {}
+
+func (*Resource_VbrHa) isResource_Resource() {}
 
 // Metadata is what the store knows about a resource. In a request only generation is read.
 type Metadata struct {
@@ -1948,12 +1986,14 @@ var File_vbr_v1_resource_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_resource_service_proto_rawDesc = "" +
 	"\n" +
-	"\x1dvbr/v1/resource_service.proto\x12\x06vbr.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16vbr/v1/resources.proto\"\xac\x02\n" +
+	"\x1dvbr/v1/resource_service.proto\x12\x06vbr.v1\x1a\x1egoogle/protobuf/duration.proto\x1a\x1fgoogle/protobuf/timestamp.proto\x1a\x16vbr/v1/resources.proto\"\x82\x03\n" +
 	"\bResource\x12,\n" +
 	"\bmetadata\x18\x01 \x01(\v2\x10.vbr.v1.MetadataR\bmetadata\x12M\n" +
 	"\x13physical_connection\x18\x02 \x01(\v2\x1a.vbr.v1.PhysicalConnectionH\x00R\x12physicalConnection\x12Q\n" +
 	"\x15virtual_border_router\x18\x03 \x01(\v2\x1b.vbr.v1.VirtualBorderRouterH\x00R\x13virtualBorderRouter\x12D\n" +
-	"\x10router_interface\x18\x04 \x01(\v2\x17.vbr.v1.RouterInterfaceH\x00R\x0frouterInterfaceB\n" +
+	"\x10router_interface\x18\x04 \x01(\v2\x17.vbr.v1.RouterInterfaceH\x00R\x0frouterInterface\x12,\n" +
+	"\bv_router\x18\x05 \x01(\v2\x0f.vbr.v1.VRouterH\x00R\avRouter\x12&\n" +
+	"\x06vbr_ha\x18\x06 \x01(\v2\r.vbr.v1.VbrHaH\x00R\x05vbrHaB\n" +
 	"\n" +
 	"\bresource\"\xd8\x01\n" +
 	"\bMetadata\x12\x1e\n" +
@@ -2096,12 +2136,14 @@ const file_vbr_v1_resource_service_proto_rawDesc = "" +
 	"\brevision\x18\x01 \x01(\x04R\brevision\x12 \n" +
 	"\x04plan\x18\x02 \x01(\v2\f.vbr.v1.PlanR\x04plan\x129\n" +
 	"\n" +
-	"confirm_by\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tconfirmBy*u\n" +
+	"confirm_by\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\tconfirmBy*\x99\x01\n" +
 	"\x04Kind\x12\x14\n" +
 	"\x10KIND_UNSPECIFIED\x10\x00\x12\x1c\n" +
 	"\x18KIND_PHYSICAL_CONNECTION\x10\x01\x12\x1e\n" +
 	"\x1aKIND_VIRTUAL_BORDER_ROUTER\x10\x02\x12\x19\n" +
-	"\x15KIND_ROUTER_INTERFACE\x10\x032\xb6\x04\n" +
+	"\x15KIND_ROUTER_INTERFACE\x10\x03\x12\x11\n" +
+	"\rKIND_V_ROUTER\x10\x04\x12\x0f\n" +
+	"\vKIND_VBR_HA\x10\x052\xb6\x04\n" +
 	"\x0fResourceService\x124\n" +
 	"\x05Apply\x12\x14.vbr.v1.ApplyRequest\x1a\x15.vbr.v1.ApplyResponse\x127\n" +
 	"\x06Delete\x12\x15.vbr.v1.DeleteRequest\x1a\x16.vbr.v1.DeleteResponse\x12.\n" +
@@ -2160,68 +2202,72 @@ var file_vbr_v1_resource_service_proto_goTypes = []any{
 	(*PhysicalConnection)(nil),    // 29: vbr.v1.PhysicalConnection
 	(*VirtualBorderRouter)(nil),   // 30: vbr.v1.VirtualBorderRouter
 	(*RouterInterface)(nil),       // 31: vbr.v1.RouterInterface
-	(*timestamppb.Timestamp)(nil), // 32: google.protobuf.Timestamp
-	(*durationpb.Duration)(nil),   // 33: google.protobuf.Duration
+	(*VRouter)(nil),               // 32: vbr.v1.VRouter
+	(*VbrHa)(nil),                 // 33: vbr.v1.VbrHa
+	(*timestamppb.Timestamp)(nil), // 34: google.protobuf.Timestamp
+	(*durationpb.Duration)(nil),   // 35: google.protobuf.Duration
 }
 var file_vbr_v1_resource_service_proto_depIdxs = []int32{
 	4,  // 0: vbr.v1.Resource.metadata:type_name -> vbr.v1.Metadata
 	29, // 1: vbr.v1.Resource.physical_connection:type_name -> vbr.v1.PhysicalConnection
 	30, // 2: vbr.v1.Resource.virtual_border_router:type_name -> vbr.v1.VirtualBorderRouter
 	31, // 3: vbr.v1.Resource.router_interface:type_name -> vbr.v1.RouterInterface
-	32, // 4: vbr.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
-	32, // 5: vbr.v1.Metadata.modify_time:type_name -> google.protobuf.Timestamp
-	0,  // 6: vbr.v1.ResourceRef.kind:type_name -> vbr.v1.Kind
-	3,  // 7: vbr.v1.ApplyRequest.resources:type_name -> vbr.v1.Resource
-	33, // 8: vbr.v1.ApplyRequest.confirm_within:type_name -> google.protobuf.Duration
-	8,  // 9: vbr.v1.ApplyResponse.plan:type_name -> vbr.v1.Plan
-	32, // 10: vbr.v1.ApplyResponse.confirm_by:type_name -> google.protobuf.Timestamp
-	9,  // 11: vbr.v1.Plan.changes:type_name -> vbr.v1.ResourceChange
-	11, // 12: vbr.v1.Plan.effects:type_name -> vbr.v1.Effect
-	1,  // 13: vbr.v1.ResourceChange.action:type_name -> vbr.v1.ResourceChange.Action
-	0,  // 14: vbr.v1.ResourceChange.kind:type_name -> vbr.v1.Kind
-	10, // 15: vbr.v1.ResourceChange.fields:type_name -> vbr.v1.FieldChange
-	2,  // 16: vbr.v1.Effect.type:type_name -> vbr.v1.Effect.Type
-	5,  // 17: vbr.v1.DeleteRequest.refs:type_name -> vbr.v1.ResourceRef
-	33, // 18: vbr.v1.DeleteRequest.confirm_within:type_name -> google.protobuf.Duration
-	8,  // 19: vbr.v1.DeleteResponse.plan:type_name -> vbr.v1.Plan
-	32, // 20: vbr.v1.DeleteResponse.confirm_by:type_name -> google.protobuf.Timestamp
-	0,  // 21: vbr.v1.GetRequest.kind:type_name -> vbr.v1.Kind
-	3,  // 22: vbr.v1.GetResponse.resource:type_name -> vbr.v1.Resource
-	0,  // 23: vbr.v1.ListRequest.kinds:type_name -> vbr.v1.Kind
-	3,  // 24: vbr.v1.ListResponse.resources:type_name -> vbr.v1.Resource
-	0,  // 25: vbr.v1.WatchRequest.kinds:type_name -> vbr.v1.Kind
-	3,  // 26: vbr.v1.WatchResponse.resources:type_name -> vbr.v1.Resource
-	5,  // 27: vbr.v1.WatchResponse.deleted:type_name -> vbr.v1.ResourceRef
-	24, // 28: vbr.v1.ListRevisionsResponse.revisions:type_name -> vbr.v1.Revision
-	32, // 29: vbr.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
-	32, // 30: vbr.v1.Revision.confirm_by:type_name -> google.protobuf.Timestamp
-	9,  // 31: vbr.v1.DiffRevisionsResponse.changes:type_name -> vbr.v1.ResourceChange
-	33, // 32: vbr.v1.RollbackRequest.confirm_within:type_name -> google.protobuf.Duration
-	8,  // 33: vbr.v1.RollbackResponse.plan:type_name -> vbr.v1.Plan
-	32, // 34: vbr.v1.RollbackResponse.confirm_by:type_name -> google.protobuf.Timestamp
-	6,  // 35: vbr.v1.ResourceService.Apply:input_type -> vbr.v1.ApplyRequest
-	12, // 36: vbr.v1.ResourceService.Delete:input_type -> vbr.v1.DeleteRequest
-	14, // 37: vbr.v1.ResourceService.Get:input_type -> vbr.v1.GetRequest
-	16, // 38: vbr.v1.ResourceService.List:input_type -> vbr.v1.ListRequest
-	18, // 39: vbr.v1.ResourceService.Watch:input_type -> vbr.v1.WatchRequest
-	20, // 40: vbr.v1.ResourceService.Confirm:input_type -> vbr.v1.ConfirmRequest
-	22, // 41: vbr.v1.ResourceService.ListRevisions:input_type -> vbr.v1.ListRevisionsRequest
-	25, // 42: vbr.v1.ResourceService.DiffRevisions:input_type -> vbr.v1.DiffRevisionsRequest
-	27, // 43: vbr.v1.ResourceService.Rollback:input_type -> vbr.v1.RollbackRequest
-	7,  // 44: vbr.v1.ResourceService.Apply:output_type -> vbr.v1.ApplyResponse
-	13, // 45: vbr.v1.ResourceService.Delete:output_type -> vbr.v1.DeleteResponse
-	15, // 46: vbr.v1.ResourceService.Get:output_type -> vbr.v1.GetResponse
-	17, // 47: vbr.v1.ResourceService.List:output_type -> vbr.v1.ListResponse
-	19, // 48: vbr.v1.ResourceService.Watch:output_type -> vbr.v1.WatchResponse
-	21, // 49: vbr.v1.ResourceService.Confirm:output_type -> vbr.v1.ConfirmResponse
-	23, // 50: vbr.v1.ResourceService.ListRevisions:output_type -> vbr.v1.ListRevisionsResponse
-	26, // 51: vbr.v1.ResourceService.DiffRevisions:output_type -> vbr.v1.DiffRevisionsResponse
-	28, // 52: vbr.v1.ResourceService.Rollback:output_type -> vbr.v1.RollbackResponse
-	44, // [44:53] is the sub-list for method output_type
-	35, // [35:44] is the sub-list for method input_type
-	35, // [35:35] is the sub-list for extension type_name
-	35, // [35:35] is the sub-list for extension extendee
-	0,  // [0:35] is the sub-list for field type_name
+	32, // 4: vbr.v1.Resource.v_router:type_name -> vbr.v1.VRouter
+	33, // 5: vbr.v1.Resource.vbr_ha:type_name -> vbr.v1.VbrHa
+	34, // 6: vbr.v1.Metadata.create_time:type_name -> google.protobuf.Timestamp
+	34, // 7: vbr.v1.Metadata.modify_time:type_name -> google.protobuf.Timestamp
+	0,  // 8: vbr.v1.ResourceRef.kind:type_name -> vbr.v1.Kind
+	3,  // 9: vbr.v1.ApplyRequest.resources:type_name -> vbr.v1.Resource
+	35, // 10: vbr.v1.ApplyRequest.confirm_within:type_name -> google.protobuf.Duration
+	8,  // 11: vbr.v1.ApplyResponse.plan:type_name -> vbr.v1.Plan
+	34, // 12: vbr.v1.ApplyResponse.confirm_by:type_name -> google.protobuf.Timestamp
+	9,  // 13: vbr.v1.Plan.changes:type_name -> vbr.v1.ResourceChange
+	11, // 14: vbr.v1.Plan.effects:type_name -> vbr.v1.Effect
+	1,  // 15: vbr.v1.ResourceChange.action:type_name -> vbr.v1.ResourceChange.Action
+	0,  // 16: vbr.v1.ResourceChange.kind:type_name -> vbr.v1.Kind
+	10, // 17: vbr.v1.ResourceChange.fields:type_name -> vbr.v1.FieldChange
+	2,  // 18: vbr.v1.Effect.type:type_name -> vbr.v1.Effect.Type
+	5,  // 19: vbr.v1.DeleteRequest.refs:type_name -> vbr.v1.ResourceRef
+	35, // 20: vbr.v1.DeleteRequest.confirm_within:type_name -> google.protobuf.Duration
+	8,  // 21: vbr.v1.DeleteResponse.plan:type_name -> vbr.v1.Plan
+	34, // 22: vbr.v1.DeleteResponse.confirm_by:type_name -> google.protobuf.Timestamp
+	0,  // 23: vbr.v1.GetRequest.kind:type_name -> vbr.v1.Kind
+	3,  // 24: vbr.v1.GetResponse.resource:type_name -> vbr.v1.Resource
+	0,  // 25: vbr.v1.ListRequest.kinds:type_name -> vbr.v1.Kind
+	3,  // 26: vbr.v1.ListResponse.resources:type_name -> vbr.v1.Resource
+	0,  // 27: vbr.v1.WatchRequest.kinds:type_name -> vbr.v1.Kind
+	3,  // 28: vbr.v1.WatchResponse.resources:type_name -> vbr.v1.Resource
+	5,  // 29: vbr.v1.WatchResponse.deleted:type_name -> vbr.v1.ResourceRef
+	24, // 30: vbr.v1.ListRevisionsResponse.revisions:type_name -> vbr.v1.Revision
+	34, // 31: vbr.v1.Revision.create_time:type_name -> google.protobuf.Timestamp
+	34, // 32: vbr.v1.Revision.confirm_by:type_name -> google.protobuf.Timestamp
+	9,  // 33: vbr.v1.DiffRevisionsResponse.changes:type_name -> vbr.v1.ResourceChange
+	35, // 34: vbr.v1.RollbackRequest.confirm_within:type_name -> google.protobuf.Duration
+	8,  // 35: vbr.v1.RollbackResponse.plan:type_name -> vbr.v1.Plan
+	34, // 36: vbr.v1.RollbackResponse.confirm_by:type_name -> google.protobuf.Timestamp
+	6,  // 37: vbr.v1.ResourceService.Apply:input_type -> vbr.v1.ApplyRequest
+	12, // 38: vbr.v1.ResourceService.Delete:input_type -> vbr.v1.DeleteRequest
+	14, // 39: vbr.v1.ResourceService.Get:input_type -> vbr.v1.GetRequest
+	16, // 40: vbr.v1.ResourceService.List:input_type -> vbr.v1.ListRequest
+	18, // 41: vbr.v1.ResourceService.Watch:input_type -> vbr.v1.WatchRequest
+	20, // 42: vbr.v1.ResourceService.Confirm:input_type -> vbr.v1.ConfirmRequest
+	22, // 43: vbr.v1.ResourceService.ListRevisions:input_type -> vbr.v1.ListRevisionsRequest
+	25, // 44: vbr.v1.ResourceService.DiffRevisions:input_type -> vbr.v1.DiffRevisionsRequest
+	27, // 45: vbr.v1.ResourceService.Rollback:input_type -> vbr.v1.RollbackRequest
+	7,  // 46: vbr.v1.ResourceService.Apply:output_type -> vbr.v1.ApplyResponse
+	13, // 47: vbr.v1.ResourceService.Delete:output_type -> vbr.v1.DeleteResponse
+	15, // 48: vbr.v1.ResourceService.Get:output_type -> vbr.v1.GetResponse
+	17, // 49: vbr.v1.ResourceService.List:output_type -> vbr.v1.ListResponse
+	19, // 50: vbr.v1.ResourceService.Watch:output_type -> vbr.v1.WatchResponse
+	21, // 51: vbr.v1.ResourceService.Confirm:output_type -> vbr.v1.ConfirmResponse
+	23, // 52: vbr.v1.ResourceService.ListRevisions:output_type -> vbr.v1.ListRevisionsResponse
+	26, // 53: vbr.v1.ResourceService.DiffRevisions:output_type -> vbr.v1.DiffRevisionsResponse
+	28, // 54: vbr.v1.ResourceService.Rollback:output_type -> vbr.v1.RollbackResponse
+	46, // [46:55] is the sub-list for method output_type
+	37, // [37:46] is the sub-list for method input_type
+	37, // [37:37] is the sub-list for extension type_name
+	37, // [37:37] is the sub-list for extension extendee
+	0,  // [0:37] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_resource_service_proto_init() }
@@ -2234,6 +2280,8 @@ func file_vbr_v1_resource_service_proto_init() {
 		(*Resource_PhysicalConnection)(nil),
 		(*Resource_VirtualBorderRouter)(nil),
 		(*Resource_RouterInterface)(nil),
+		(*Resource_VRouter)(nil),
+		(*Resource_VbrHa)(nil),
 	}
 	type x struct{}
 	out := protoimpl.TypeBuilder{

@@ -180,7 +180,28 @@ type VirtualBorderRouter struct {
 	// The host it runs on, which its lines are on too, as its `host` setting says. Empty: the host that reads the file, or the only host of an
 	// embedded store; needed in a store that several hosts share. Legal: a host name of at most 63 characters.
 	// Default: empty. EC: none.
-	Host          string `protobuf:"bytes,17,opt,name=host,proto3" json:"host,omitempty"`
+	Host string `protobuf:"bytes,17,opt,name=host,proto3" json:"host,omitempty"`
+	// Outer VLAN (802.1ad S-tag) of the first line; vlan_id is then the inner one (802.1Q C-tag, QinQ). 0: no outer tag.
+	// Legal: 0..4094; other than 0 only with a vlan_id. Default: 0. EC: none.
+	OuterVlanId uint32 `protobuf:"varint,18,opt,name=outer_vlan_id,json=outerVlanId,proto3" json:"outer_vlan_id,omitempty"`
+	// What each line may carry in each direction, in Mbit/s of IP packets; more is dropped. Legal: 0..400000, 0 = no limit.
+	// Default: 0. EC: Bandwidth.
+	Bandwidth uint32 `protobuf:"varint,19,opt,name=bandwidth,proto3" json:"bandwidth,omitempty"`
+	// What the customer's routers are told: these prefixes, each as long as a route of the VPC side lies in it. Empty: every route of the
+	// VPC side as it is. Legal: at most 200 IPv4 and IPv6 prefixes without host bits. Default: empty. EC: BgpNetwork (DstCidrBlock).
+	BgpNetworks []string `protobuf:"bytes,20,rep,name=bgp_networks,json=bgpNetworks,proto3" json:"bgp_networks,omitempty"`
+	// Custom routes. Legal: at most 200. Default: none. EC: RouteEntry.
+	RouteEntries []*RouteEntry `protobuf:"bytes,21,rep,name=route_entries,json=routeEntries,proto3" json:"route_entries,omitempty"`
+	// For a VBR that the port's owner made for another account: false until the VBR's owner confirms it; nothing of it runs
+	// before, and its status is "unconfirmed". Only the VBR's owner, or an admin, makes it true.
+	// Legal: true, false. Default: absent, no confirmation is needed. EC: status unconfirmed, ConfirmVirtualBorderRouter.
+	Confirmed *bool `protobuf:"varint,22,opt,name=confirmed,proto3,oneof" json:"confirmed,omitempty"`
+	// When the port's owner terminated the VBR; empty: it is not. Nothing of a terminated VBR runs; its VLAN stays
+	// its own for seven days, then another may take it. Emptied, the VBR recovers. Only the port's owner, or an admin, sets it.
+	// Legal: a time as in RFC 3339, UTC. Default: empty. EC: TerminationTime, TerminateVirtualBorderRouter, RecoverVirtualBorderRouter.
+	TerminationTime string `protobuf:"bytes,23,opt,name=termination_time,json=terminationTime,proto3" json:"termination_time,omitempty"`
+	// Probes of the customer's side from inside the VBR. Absent: none. Default: absent. EC: EnableCenVbrHealthCheck.
+	HealthCheck   *HealthCheck `protobuf:"bytes,24,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -334,6 +355,55 @@ func (x *VirtualBorderRouter) GetHost() string {
 	return ""
 }
 
+func (x *VirtualBorderRouter) GetOuterVlanId() uint32 {
+	if x != nil {
+		return x.OuterVlanId
+	}
+	return 0
+}
+
+func (x *VirtualBorderRouter) GetBandwidth() uint32 {
+	if x != nil {
+		return x.Bandwidth
+	}
+	return 0
+}
+
+func (x *VirtualBorderRouter) GetBgpNetworks() []string {
+	if x != nil {
+		return x.BgpNetworks
+	}
+	return nil
+}
+
+func (x *VirtualBorderRouter) GetRouteEntries() []*RouteEntry {
+	if x != nil {
+		return x.RouteEntries
+	}
+	return nil
+}
+
+func (x *VirtualBorderRouter) GetConfirmed() bool {
+	if x != nil && x.Confirmed != nil {
+		return *x.Confirmed
+	}
+	return false
+}
+
+func (x *VirtualBorderRouter) GetTerminationTime() string {
+	if x != nil {
+		return x.TerminationTime
+	}
+	return ""
+}
+
+func (x *VirtualBorderRouter) GetHealthCheck() *HealthCheck {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
 // AssociatedPhysicalConnection is a further line of a VBR; its fields mean what they mean on the VBR itself.
 // EC: an element of AssociatedPhysicalConnections.
 type AssociatedPhysicalConnection struct {
@@ -355,8 +425,10 @@ type AssociatedPhysicalConnection struct {
 	PeerIpv6GatewayIp string `protobuf:"bytes,7,opt,name=peer_ipv6_gateway_ip,json=peerIpv6GatewayIp,proto3" json:"peer_ipv6_gateway_ip,omitempty"`
 	// IPv6 prefix length. Legal: /64../127. Default: none. EC: PeeringIpv6SubnetMask.
 	PeeringIpv6SubnetMask string `protobuf:"bytes,8,opt,name=peering_ipv6_subnet_mask,json=peeringIpv6SubnetMask,proto3" json:"peering_ipv6_subnet_mask,omitempty"`
-	unknownFields         protoimpl.UnknownFields
-	sizeCache             protoimpl.SizeCache
+	// Outer VLAN (802.1ad S-tag); 0: none. Legal: 0..4094. Default: 0. EC: none.
+	OuterVlanId   uint32 `protobuf:"varint,9,opt,name=outer_vlan_id,json=outerVlanId,proto3" json:"outer_vlan_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *AssociatedPhysicalConnection) Reset() {
@@ -443,6 +515,13 @@ func (x *AssociatedPhysicalConnection) GetPeeringIpv6SubnetMask() string {
 		return x.PeeringIpv6SubnetMask
 	}
 	return ""
+}
+
+func (x *AssociatedPhysicalConnection) GetOuterVlanId() uint32 {
+	if x != nil {
+		return x.OuterVlanId
+	}
+	return 0
 }
 
 // BgpPeer is one BGP session with a router of the customer, over one of the VBR's lines.
@@ -541,27 +620,64 @@ func (x *BgpPeer) GetConnectRetry() uint32 {
 	return 0
 }
 
-// RouterInterface (RI) joins a VBR to its VPC over the backbone: a VXLAN device in the VBR's VRF, and EVPN type-5
-// routes out and in under one route target.
-// EC: RouterInterface (CreateRouterInterface); its roles, specs and opposite ends come later.
+// RouterInterface (RI) is one end of the link between two routers, each a VBR or a VRouter.
+//
+// With opposite_interface_id it is one of a pair: both ends name each other, and nothing flows before both do. The router with the
+// initiating side and the router with the accepting side may be on one host (a veth pair), on two hosts, in two regions (VXLAN, EVPN type-5
+// under one route target), of one owner or of two. Without opposite_interface_id it joins its router to whatever gateway speaks
+// EVPN under its route target.
+// EC: RouterInterface (CreateRouterInterface, ConnectRouterInterface).
 type RouterInterface struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	// Name of the resource, unique among router interfaces.
 	// Legal: a-z, 0-9 and '-' inside, 2..63 characters. Required. EC: RouterInterfaceId.
 	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
-	// Who it belongs to; a free label for people and logs. Legal: 0..64 printable characters.
-	// Default: empty. EC: OppositeInterfaceOwnerId's near side.
+	// Who it belongs to: the owner of its router, if both say one. Legal: 0..64 printable characters.
+	// Default: empty. EC: OwnerId.
 	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
 	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
-	// Name of the VirtualBorderRouter it belongs to. Required. EC: RouterId.
+	// Name of the VirtualBorderRouter or VRouter it belongs to. Required. EC: RouterId.
 	RouterId string `protobuf:"bytes,4,opt,name=router_id,json=routerId,proto3" json:"router_id,omitempty"`
-	// VXLAN network identifier, unique on the host and the same at the VPC's gateway. Legal: 1..16777215.
-	// Required. EC: none.
+	// VXLAN network identifier, the same at both ends; no other router interface of the host has it. Legal: 1..16777215.
+	// Required, except between two routers of one host. EC: none.
 	Vni *uint32 `protobuf:"varint,5,opt,name=vni,proto3,oneof" json:"vni,omitempty"`
-	// EVPN route target put on what goes out and asked of what comes in, unique on the host (RFC 4360, 5668).
-	// Legal: ASN:NUMBER (0..65535:0..4294967295 or 65536..4294967295:0..65535) or IPV4:0..65535. Required. EC: none.
-	RouteTarget   string `protobuf:"bytes,6,opt,name=route_target,json=routeTarget,proto3" json:"route_target,omitempty"`
+	// EVPN route target put on what goes out and asked of what comes in (RFC 4360, 5668): the same at both ends, and no other
+	// router interface of the host has it.
+	// Legal: ASN:NUMBER (0..65535:0..4294967295 or 65536..4294967295:0..65535) or IPV4:0..65535.
+	// Required, except between two routers of one host. EC: none.
+	RouteTarget string `protobuf:"bytes,6,opt,name=route_target,json=routeTarget,proto3" json:"route_target,omitempty"`
+	// Which end of a pair it is. A VBR's is always the initiating one. Legal: InitiatingSide, AcceptingSide.
+	// Default: InitiatingSide. EC: Role.
+	Role string `protobuf:"bytes,7,opt,name=role,proto3" json:"role,omitempty"`
+	// Name of the RouterInterface at the other end, which names this one. Empty: a gateway that is not ours.
+	// Default: empty. EC: OppositeInterfaceId.
+	OppositeInterfaceId string `protobuf:"bytes,8,opt,name=opposite_interface_id,json=oppositeInterfaceId,proto3" json:"opposite_interface_id,omitempty"`
+	// Name of the router at the other end. Legal: a resource name; with opposite_interface_id. Default: empty, not checked.
+	// EC: OppositeRouterId.
+	OppositeRouterId string `protobuf:"bytes,9,opt,name=opposite_router_id,json=oppositeRouterId,proto3" json:"opposite_router_id,omitempty"`
+	// Owner of the other end: only that owner's interface can be it. Legal: 0..64 printable characters.
+	// Default: this interface's owner. EC: OppositeInterfaceOwnerId.
+	OppositeInterfaceOwnerId string `protobuf:"bytes,10,opt,name=opposite_interface_owner_id,json=oppositeInterfaceOwnerId,proto3" json:"opposite_interface_owner_id,omitempty"`
+	// Region of the other end, as the `region` setting of its host says. Legal: a region name of at most 63 characters.
+	// Default: this host's region. EC: OppositeRegionId.
+	OppositeRegionId string `protobuf:"bytes,11,opt,name=opposite_region_id,json=oppositeRegionId,proto3" json:"opposite_region_id,omitempty"`
+	// What the initiating side may send and receive: more is dropped. The accepting side has Negative, or none.
+	// Legal: Mini.2 (2 Mbit/s), Mini.5, Small.1 (10), Small.2, Small.5, Middle.1 (100), Middle.2, Middle.5, Large.1 (1 Gbit/s), Large.2,
+	// Large.5, Xlarge.1 (10 Gbit/s), Negative. Default: empty, no limit. EC: Spec.
+	Spec string `protobuf:"bytes,12,opt,name=spec,proto3" json:"spec,omitempty"`
+	// Routes that came through another router interface with transit may leave through this one.
+	// Legal: true, false. Default: false. EC: none.
+	Transit bool `protobuf:"varint,13,opt,name=transit,proto3" json:"transit,omitempty"`
+	// The owner has taken the interface out of service: no route flows in either direction, at both ends.
+	// Legal: true, false. Default: false. EC: DeactivateRouterInterface, ActivateRouterInterface.
+	Deactivated bool `protobuf:"varint,14,opt,name=deactivated,proto3" json:"deactivated,omitempty"`
+	// Which of several router interfaces with the same routes is used: that of the highest; equal ones share.
+	// The other ends hear of it as LOCAL_PREF or, over eBGP, as MED. Legal: 1..100. Default: 50. EC: Preference (CEN route map).
+	Preference *uint32 `protobuf:"varint,15,opt,name=preference,proto3,oneof" json:"preference,omitempty"`
+	// Probes through the interface. Absent: none. Default: absent.
+	// EC: HealthCheckSourceIp, HealthCheckTargetIp, HcRate, HcThreshold.
+	HealthCheck   *HealthCheck `protobuf:"bytes,16,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -638,6 +754,597 @@ func (x *RouterInterface) GetRouteTarget() string {
 	return ""
 }
 
+func (x *RouterInterface) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetOppositeInterfaceId() string {
+	if x != nil {
+		return x.OppositeInterfaceId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetOppositeRouterId() string {
+	if x != nil {
+		return x.OppositeRouterId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetOppositeInterfaceOwnerId() string {
+	if x != nil {
+		return x.OppositeInterfaceOwnerId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetOppositeRegionId() string {
+	if x != nil {
+		return x.OppositeRegionId
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetSpec() string {
+	if x != nil {
+		return x.Spec
+	}
+	return ""
+}
+
+func (x *RouterInterface) GetTransit() bool {
+	if x != nil {
+		return x.Transit
+	}
+	return false
+}
+
+func (x *RouterInterface) GetDeactivated() bool {
+	if x != nil {
+		return x.Deactivated
+	}
+	return false
+}
+
+func (x *RouterInterface) GetPreference() uint32 {
+	if x != nil && x.Preference != nil {
+		return *x.Preference
+	}
+	return 0
+}
+
+func (x *RouterInterface) GetHealthCheck() *HealthCheck {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
+// HealthCheck is a probe by ICMP echo from inside a router.
+type HealthCheck struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Address of the router's that probes come from. Legal: an address of the router's own: a vSwitch's gateway, a line's.
+	// Default: of a VBR local_gateway_ip, of a VRouter the first vSwitch's gateway, in the target's family. EC: HealthCheckSourceIp.
+	SourceIp string `protobuf:"bytes,1,opt,name=source_ip,json=sourceIp,proto3" json:"source_ip,omitempty"`
+	// Address that is to answer. Legal: an IPv4 or IPv6 address, not one of the router's own. Required. EC: HealthCheckTargetIp.
+	TargetIp string `protobuf:"bytes,2,opt,name=target_ip,json=targetIp,proto3" json:"target_ip,omitempty"`
+	// Milliseconds between two probes. Legal: 100..60000. Default: 2000. EC: HcRate.
+	HcRate *uint32 `protobuf:"varint,3,opt,name=hc_rate,json=hcRate,proto3,oneof" json:"hc_rate,omitempty"`
+	// So many lost in a row make it Abnormal, so many answered Normal again. Legal: 1..100 (3..8 there). Default: 8.
+	// EC: HcThreshold.
+	HcThreshold *uint32 `protobuf:"varint,4,opt,name=hc_threshold,json=hcThreshold,proto3,oneof" json:"hc_threshold,omitempty"`
+	// Say what the probes find, and change nothing for it. Legal: true, false. Default: false. EC: HealthCheckOnly.
+	ProbeOnly     bool `protobuf:"varint,5,opt,name=probe_only,json=probeOnly,proto3" json:"probe_only,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthCheck) Reset() {
+	*x = HealthCheck{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthCheck) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthCheck) ProtoMessage() {}
+
+func (x *HealthCheck) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
+func (*HealthCheck) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *HealthCheck) GetSourceIp() string {
+	if x != nil {
+		return x.SourceIp
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetTargetIp() string {
+	if x != nil {
+		return x.TargetIp
+	}
+	return ""
+}
+
+func (x *HealthCheck) GetHcRate() uint32 {
+	if x != nil && x.HcRate != nil {
+		return *x.HcRate
+	}
+	return 0
+}
+
+func (x *HealthCheck) GetHcThreshold() uint32 {
+	if x != nil && x.HcThreshold != nil {
+		return *x.HcThreshold
+	}
+	return 0
+}
+
+func (x *HealthCheck) GetProbeOnly() bool {
+	if x != nil {
+		return x.ProbeOnly
+	}
+	return false
+}
+
+// RouteEntry is a custom route. It goes before routes that are learned. EC: RouteEntry (CreateRouteEntry).
+type RouteEntry struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Where to. Legal: an IPv4 or IPv6 prefix without host bits. Required. EC: DestinationCidrBlock.
+	DestinationCidrBlock string `protobuf:"bytes,1,opt,name=destination_cidr_block,json=destinationCidrBlock,proto3" json:"destination_cidr_block,omitempty"`
+	// Where packets go: one next hop, or several that share. Legal: 1..16. Required. EC: NextHopList.
+	NextHopList []*RouteNextHop `protobuf:"bytes,2,rep,name=next_hop_list,json=nextHopList,proto3" json:"next_hop_list,omitempty"`
+	// Of several entries of one destination the lowest counts, those with the same share. Legal: 1..255. Default: 100. EC: none.
+	Priority *uint32 `protobuf:"varint,3,opt,name=priority,proto3,oneof" json:"priority,omitempty"`
+	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
+	Description   string `protobuf:"bytes,4,opt,name=description,proto3" json:"description,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteEntry) Reset() {
+	*x = RouteEntry{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteEntry) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteEntry) ProtoMessage() {}
+
+func (x *RouteEntry) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteEntry.ProtoReflect.Descriptor instead.
+func (*RouteEntry) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *RouteEntry) GetDestinationCidrBlock() string {
+	if x != nil {
+		return x.DestinationCidrBlock
+	}
+	return ""
+}
+
+func (x *RouteEntry) GetNextHopList() []*RouteNextHop {
+	if x != nil {
+		return x.NextHopList
+	}
+	return nil
+}
+
+func (x *RouteEntry) GetPriority() uint32 {
+	if x != nil && x.Priority != nil {
+		return *x.Priority
+	}
+	return 0
+}
+
+func (x *RouteEntry) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+// RouteNextHop is a next hop of a custom route. EC: an element of NextHopList.
+type RouteNextHop struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// What next_hop_id is. Legal: RouterInterface, IpAddress. Default: RouterInterface. EC: NextHopType.
+	NextHopType string `protobuf:"bytes,1,opt,name=next_hop_type,json=nextHopType,proto3" json:"next_hop_type,omitempty"`
+	// Name of a router interface of the same router, or an address in one of the router's subnets. Required. EC: NextHopId.
+	NextHopId string `protobuf:"bytes,2,opt,name=next_hop_id,json=nextHopId,proto3" json:"next_hop_id,omitempty"`
+	// Its share among the next hops. Legal: 1..255. Default: 100. EC: Weight.
+	Weight        *uint32 `protobuf:"varint,3,opt,name=weight,proto3,oneof" json:"weight,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RouteNextHop) Reset() {
+	*x = RouteNextHop{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[7]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RouteNextHop) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RouteNextHop) ProtoMessage() {}
+
+func (x *RouteNextHop) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[7]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RouteNextHop.ProtoReflect.Descriptor instead.
+func (*RouteNextHop) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{7}
+}
+
+func (x *RouteNextHop) GetNextHopType() string {
+	if x != nil {
+		return x.NextHopType
+	}
+	return ""
+}
+
+func (x *RouteNextHop) GetNextHopId() string {
+	if x != nil {
+		return x.NextHopId
+	}
+	return ""
+}
+
+func (x *RouteNextHop) GetWeight() uint32 {
+	if x != nil && x.Weight != nil {
+		return *x.Weight
+	}
+	return 0
+}
+
+// VRouter is the router of a VPC: a VRF with one bridge for each of the VPC's vSwitches. EC: VRouter of a VPC, with its VSwitches.
+type VRouter struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the resource, unique among VRouters and VBRs. The VRF device is called the same, shortened to 15 characters
+	// where it must be. Legal: a-z, 0-9 and '-' inside, 2..63 characters. Required. EC: VRouterId.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// The customer. Legal: 0..64 printable characters. Default: empty. EC: OwnerId.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// The host it runs on, as its `host` setting says. Empty: the host that reads the file, or the only host of an
+	// embedded store; needed in a store that several hosts share. Legal: a host name of at most 63 characters.
+	// Default: empty. EC: none.
+	Host string `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
+	// What the VPC's addresses are, and what is told through its router interfaces. Legal: 1..16 IPv4 and IPv6 prefixes
+	// without host bits that do not overlap. Required. EC: CidrBlock, SecondaryCidrBlocks, Ipv6CidrBlock of the VPC.
+	CidrBlocks []string `protobuf:"bytes,5,rep,name=cidr_blocks,json=cidrBlocks,proto3" json:"cidr_blocks,omitempty"`
+	// The VPC's subnets. Legal: at most 64, their prefixes inside cidr_blocks and apart. Default: none. EC: VSwitch.
+	Vswitches []*VSwitch `protobuf:"bytes,6,rep,name=vswitches,proto3" json:"vswitches,omitempty"`
+	// Custom routes. Legal: at most 200. Default: none. EC: RouteEntry.
+	RouteEntries []*RouteEntry `protobuf:"bytes,7,rep,name=route_entries,json=routeEntries,proto3" json:"route_entries,omitempty"`
+	// Kernel route table of the VRF. Absent, vbrd takes the next free one from its table_base up and remembers it.
+	// Legal: 1000..4294967295, unique. Default: allocated. EC: RouteTableId.
+	RouteTableId  *uint32 `protobuf:"varint,8,opt,name=route_table_id,json=routeTableId,proto3,oneof" json:"route_table_id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VRouter) Reset() {
+	*x = VRouter{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[8]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VRouter) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VRouter) ProtoMessage() {}
+
+func (x *VRouter) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[8]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VRouter.ProtoReflect.Descriptor instead.
+func (*VRouter) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{8}
+}
+
+func (x *VRouter) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VRouter) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *VRouter) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *VRouter) GetHost() string {
+	if x != nil {
+		return x.Host
+	}
+	return ""
+}
+
+func (x *VRouter) GetCidrBlocks() []string {
+	if x != nil {
+		return x.CidrBlocks
+	}
+	return nil
+}
+
+func (x *VRouter) GetVswitches() []*VSwitch {
+	if x != nil {
+		return x.Vswitches
+	}
+	return nil
+}
+
+func (x *VRouter) GetRouteEntries() []*RouteEntry {
+	if x != nil {
+		return x.RouteEntries
+	}
+	return nil
+}
+
+func (x *VRouter) GetRouteTableId() uint32 {
+	if x != nil && x.RouteTableId != nil {
+		return *x.RouteTableId
+	}
+	return 0
+}
+
+// VSwitch is a subnet of a VPC: a bridge with the gateway's address. EC: VSwitch.
+type VSwitch struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name, unique in the VRouter. Legal: a-z, 0-9 and '-' inside, 2..63 characters. Required. EC: VSwitchId.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// IPv4 subnet. Legal: an IPv4 prefix of 16..29 bits inside cidr_blocks. Default: none. EC: CidrBlock.
+	CidrBlock string `protobuf:"bytes,2,opt,name=cidr_block,json=cidrBlock,proto3" json:"cidr_block,omitempty"`
+	// IPv4 address of the router in the subnet. Legal: a host address of cidr_block. Default: the broadcast address less 2, the
+	// 253rd of a /24. EC: the address that a VSwitch's gateway has there.
+	GatewayIp string `protobuf:"bytes,3,opt,name=gateway_ip,json=gatewayIp,proto3" json:"gateway_ip,omitempty"`
+	// IPv6 subnet. Legal: an IPv6 prefix of 64 bits inside cidr_blocks. Default: none. EC: Ipv6CidrBlock.
+	Ipv6CidrBlock string `protobuf:"bytes,4,opt,name=ipv6_cidr_block,json=ipv6CidrBlock,proto3" json:"ipv6_cidr_block,omitempty"`
+	// IPv6 address of the router in the subnet. Legal: an address of ipv6_cidr_block. Default: its first (::1). EC: none.
+	Ipv6GatewayIp string `protobuf:"bytes,5,opt,name=ipv6_gateway_ip,json=ipv6GatewayIp,proto3" json:"ipv6_gateway_ip,omitempty"`
+	// The network devices of the host that belong to the subnet: taps of machines, ends of containers, a VLAN of a port.
+	// Legal: at most 64 names as `ip link` has them; each in one vSwitch only. Default: none. EC: NetworkInterface.
+	Devices       []string `protobuf:"bytes,6,rep,name=devices,proto3" json:"devices,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VSwitch) Reset() {
+	*x = VSwitch{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[9]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VSwitch) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VSwitch) ProtoMessage() {}
+
+func (x *VSwitch) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[9]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VSwitch.ProtoReflect.Descriptor instead.
+func (*VSwitch) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{9}
+}
+
+func (x *VSwitch) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VSwitch) GetCidrBlock() string {
+	if x != nil {
+		return x.CidrBlock
+	}
+	return ""
+}
+
+func (x *VSwitch) GetGatewayIp() string {
+	if x != nil {
+		return x.GatewayIp
+	}
+	return ""
+}
+
+func (x *VSwitch) GetIpv6CidrBlock() string {
+	if x != nil {
+		return x.Ipv6CidrBlock
+	}
+	return ""
+}
+
+func (x *VSwitch) GetIpv6GatewayIp() string {
+	if x != nil {
+		return x.Ipv6GatewayIp
+	}
+	return ""
+}
+
+func (x *VSwitch) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+// VbrHa is a failover group: two VBRs for the same VPC, of which one carries all, or both share.
+// EC: VbrHa (CreateVbrHa).
+type VbrHa struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the resource, unique among VbrHas. Legal: a-z, 0-9 and '-' inside, 2..63 characters. Required. EC: VbrHaId.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Who it belongs to: the owner of both VBRs. Legal: 0..64 printable characters. Default: empty. EC: OwnerId.
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// One VBR; the active one when mode is ActiveStandby. Required. EC: VbrId.
+	VbrId string `protobuf:"bytes,4,opt,name=vbr_id,json=vbrId,proto3" json:"vbr_id,omitempty"`
+	// The other VBR, in no other group; it may be on another host. Required. EC: PeerVbrId.
+	PeerVbrId string `protobuf:"bytes,5,opt,name=peer_vbr_id,json=peerVbrId,proto3" json:"peer_vbr_id,omitempty"`
+	// Who carries the traffic: both (ECMP), or vbr_id as long as it can (ActiveStandby), in both directions.
+	// Legal: ECMP, ActiveStandby. Default: ECMP. EC: none.
+	Mode          string `protobuf:"bytes,6,opt,name=mode,proto3" json:"mode,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VbrHa) Reset() {
+	*x = VbrHa{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[10]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VbrHa) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VbrHa) ProtoMessage() {}
+
+func (x *VbrHa) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[10]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VbrHa.ProtoReflect.Descriptor instead.
+func (*VbrHa) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{10}
+}
+
+func (x *VbrHa) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VbrHa) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *VbrHa) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *VbrHa) GetVbrId() string {
+	if x != nil {
+		return x.VbrId
+	}
+	return ""
+}
+
+func (x *VbrHa) GetPeerVbrId() string {
+	if x != nil {
+		return x.PeerVbrId
+	}
+	return ""
+}
+
+func (x *VbrHa) GetMode() string {
+	if x != nil {
+		return x.Mode
+	}
+	return ""
+}
+
 var File_vbr_v1_resources_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_resources_proto_rawDesc = "" +
@@ -653,7 +1360,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x06device\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
 	"\x06device\x12Lnot a network device name; legal: 1..15 characters without '/', ':' or space\x1aBthis.matches('^[!-.0-9;-~]{1,15}$') && this != '.' && this != '..'\xc8\x01\x01R\x06device\x12\x9d\x01\n" +
 	"\x04host\x18\x05 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01\x80\x01\n" +
-	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xea\x16\n" +
+	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xfe\x1d\n" +
 	"\x13VirtualBorderRouter\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
 	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
@@ -689,11 +1396,24 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x0eroute_table_id\x18\x10 \x01(\rBL\xbaHI\xba\x01F\n" +
 	"\x0eroute_table_id\x12%out of range; legal: 1000..4294967295\x1a\rthis >= 1000uH\x01R\frouteTableId\x88\x01\x01\x12\x9d\x01\n" +
 	"\x04host\x18\x11 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01\x80\x01\n" +
-	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04hostB\f\n" +
+	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\x12p\n" +
+	"\router_vlan_id\x18\x12 \x01(\rBL\xbaHI\xba\x01F\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\x12u\n" +
+	"\tbandwidth\x18\x13 \x01(\rBW\xbaHT\xba\x01Q\n" +
+	"\tbandwidth\x123out of range; legal: 0..400000 Mbit/s, 0 = no limit\x1a\x0fthis <= 400000uR\tbandwidth\x12\xc6\x01\n" +
+	"\fbgp_networks\x18\x14 \x03(\tB\xa2\x01\xbaH\x9e\x01\xba\x01\x9a\x01\n" +
+	"\fbgp_networks\x12Snot a list of prefixes; legal: at most 200 IPv4 and IPv6 prefixes without host bits\x1a5this.size() <= 200 && this.all(c, c.isIpPrefix(true))R\vbgpNetworks\x12\x98\x01\n" +
+	"\rroute_entries\x18\x15 \x03(\v2\x12.vbr.v1.RouteEntryB_\xbaH\\\xba\x01Y\n" +
+	"\rroute_entries\x124too many custom routes; legal: a list of at most 200\x1a\x12this.size() <= 200R\frouteEntries\x12!\n" +
+	"\tconfirmed\x18\x16 \x01(\bH\x02R\tconfirmed\x88\x01\x01\x12\xdb\x01\n" +
+	"\x10termination_time\x18\x17 \x01(\tB\xaf\x01\xbaH\xab\x01\xba\x01\xa4\x01\n" +
+	"\x10termination_time\x12=not a time; legal: as in 2026-01-31T12:00:00Z (RFC 3339, UTC)\x1aQthis.matches('^[0-9]{4}-[01][0-9]-[0-3][0-9]T[0-2][0-9]:[0-5][0-9]:[0-6][0-9]Z$')\xd8\x01\x01R\x0fterminationTime\x126\n" +
+	"\fhealth_check\x18\x18 \x01(\v2\x13.vbr.v1.HealthCheckR\vhealthCheckB\f\n" +
 	"\n" +
 	"_local_asnB\x11\n" +
-	"\x0f_route_table_id\"\xdd\n" +
+	"\x0f_route_table_idB\f\n" +
 	"\n" +
+	"_confirmed\"\xcf\v\n" +
 	"\x1cAssociatedPhysicalConnection\x12\xbd\x01\n" +
 	"\x16physical_connection_id\x18\x01 \x01(\tB\x86\x01\xbaH\x82\x01\xba\x01|\n" +
 	"\treference\x12<not a resource name; legal: the name of a PhysicalConnection\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x14physicalConnectionId\x12c\n" +
@@ -710,7 +1430,9 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x14peer_ipv6_gateway_ip\x18\a \x01(\tB}\xbaHz\xba\x01t\n" +
 	"\x04ipv6\x12Gnot an IPv6 address; legal: an address without zone such as 2001:db8::1\x1a#this.isIp(6) && !this.contains('%')\xd8\x01\x01R\x11peerIpv6GatewayIp\x12\xb5\x01\n" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
-	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\"\x82\b\n" +
+	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
+	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\x82\b\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -728,21 +1450,125 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x05_holdB\f\n" +
 	"\n" +
 	"_keepaliveB\x10\n" +
-	"\x0e_connect_retry\"\xe9\a\n" +
+	"\x0e_connect_retry\"\xa9\x13\n" +
 	"\x0fRouterInterface\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
 	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
 	"\x05owner\x18\x02 \x01(\tBv\xbaHs\xba\x01p\n" +
 	"\x05owner\x12:not an owner label; legal: at most 64 printable characters\x1a+this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,64}$')R\x05owner\x12\x9f\x01\n" +
 	"\vdescription\x18\x03 \x01(\tB}\xbaHz\xba\x01w\n" +
-	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12\xa5\x01\n" +
-	"\trouter_id\x18\x04 \x01(\tB\x87\x01\xbaH\x83\x01\xba\x01}\n" +
-	"\treference\x12=not a resource name; legal: the name of a VirtualBorderRouter\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\brouterId\x12h\n" +
-	"\x03vni\x18\x05 \x01(\rBQ\xbaHN\xba\x01H\n" +
-	"\x03vni\x12 out of range; legal: 1..16777215\x1a\x1fthis >= 1u && this <= 16777215u\xc8\x01\x01H\x00R\x03vni\x88\x01\x01\x12\xe7\x01\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12\xb3\x01\n" +
+	"\trouter_id\x18\x04 \x01(\tB\x95\x01\xbaH\x91\x01\xba\x01\x8a\x01\n" +
+	"\treference\x12Jnot a resource name; legal: the name of a VirtualBorderRouter or a VRouter\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\brouterId\x12e\n" +
+	"\x03vni\x18\x05 \x01(\rBN\xbaHK\xba\x01H\n" +
+	"\x03vni\x12 out of range; legal: 1..16777215\x1a\x1fthis >= 1u && this <= 16777215uH\x00R\x03vni\x88\x01\x01\x12\xe7\x01\n" +
 	"\froute_target\x18\x06 \x01(\tB\xc3\x01\xbaH\xbf\x01\xba\x01\xb8\x01\n" +
-	"\froute_target\x12^not a route target; legal: 0..65535:0..4294967295, 65536..4294967295:0..65535 or IPV4:0..65535\x1aHthis.matches('^([0-9]{1,10}|[0-9]{1,3}([.][0-9]{1,3}){3}):[0-9]{1,10}$')\xc8\x01\x01R\vrouteTargetB\x06\n" +
-	"\x04_vniB/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
+	"\froute_target\x12^not a route target; legal: 0..65535:0..4294967295, 65536..4294967295:0..65535 or IPV4:0..65535\x1aHthis.matches('^([0-9]{1,10}|[0-9]{1,3}([.][0-9]{1,3}){3}):[0-9]{1,10}$')\xd8\x01\x01R\vrouteTarget\x12\x83\x01\n" +
+	"\x04role\x18\a \x01(\tBo\xbaHl\xba\x01i\n" +
+	"\x04role\x120not a role; legal: InitiatingSide, AcceptingSide\x1a/this in ['', 'InitiatingSide', 'AcceptingSide']R\x04role\x12\xb7\x01\n" +
+	"\x15opposite_interface_id\x18\b \x01(\tB\x82\x01\xbaH\x7f\xba\x01y\n" +
+	"\treference\x129not a resource name; legal: the name of a RouterInterface\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xd8\x01\x01R\x13oppositeInterfaceId\x12\xc4\x01\n" +
+	"\x12opposite_router_id\x18\t \x01(\tB\x95\x01\xbaH\x91\x01\xba\x01\x8a\x01\n" +
+	"\treference\x12Jnot a resource name; legal: the name of a VirtualBorderRouter or a VRouter\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xd8\x01\x01R\x10oppositeRouterId\x12\xb5\x01\n" +
+	"\x1bopposite_interface_owner_id\x18\n" +
+	" \x01(\tBv\xbaHs\xba\x01p\n" +
+	"\x05owner\x12:not an owner label; legal: at most 64 printable characters\x1a+this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,64}$')R\x18oppositeInterfaceOwnerId\x12\xa2\x01\n" +
+	"\x12opposite_region_id\x18\v \x01(\tBt\xbaHq\xba\x01n\n" +
+	"\x06region\x12Anot a region name; legal: a-z, 0-9 and '-', at most 63 characters\x1a!this.matches('^[-a-z0-9]{0,63}$')R\x10oppositeRegionId\x12\xd9\x02\n" +
+	"\x04spec\x18\f \x01(\tB\xc4\x02\xbaH\xc0\x02\xba\x01\xbc\x02\n" +
+	"\x04spec\x12\x92\x01not a specification; legal: Mini.2, Mini.5, Small.1, Small.2, Small.5, Middle.1, Middle.2, Middle.5, Large.1, Large.2, Large.5, Xlarge.1, Negative\x1a\x9e\x01this in ['', 'Mini.2', 'Mini.5', 'Small.1', 'Small.2', 'Small.5', 'Middle.1', 'Middle.2', 'Middle.5', 'Large.1', 'Large.2', 'Large.5', 'Xlarge.1', 'Negative']R\x04spec\x12\x18\n" +
+	"\atransit\x18\r \x01(\bR\atransit\x12 \n" +
+	"\vdeactivated\x18\x0e \x01(\bR\vdeactivated\x12p\n" +
+	"\n" +
+	"preference\x18\x0f \x01(\rBK\xbaHH\xba\x01E\n" +
+	"\n" +
+	"preference\x12\x1bout of range; legal: 1..100\x1a\x1athis >= 1u && this <= 100uH\x01R\n" +
+	"preference\x88\x01\x01\x126\n" +
+	"\fhealth_check\x18\x10 \x01(\v2\x13.vbr.v1.HealthCheckR\vhealthCheckB\x06\n" +
+	"\x04_vniB\r\n" +
+	"\v_preference\"\xdf\x04\n" +
+	"\vHealthCheck\x12\x8e\x01\n" +
+	"\tsource_ip\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
+	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xd8\x01\x01R\bsourceIp\x12\x8e\x01\n" +
+	"\ttarget_ip\x18\x02 \x01(\tBq\xbaHn\xba\x01h\n" +
+	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\btargetIp\x12{\n" +
+	"\ahc_rate\x18\x03 \x01(\rB]\xbaHZ\xba\x01W\n" +
+	"\ahc_rate\x12,out of range; legal: 100..60000 milliseconds\x1a\x1ethis >= 100u && this <= 60000uH\x00R\x06hcRate\x88\x01\x01\x12u\n" +
+	"\fhc_threshold\x18\x04 \x01(\rBM\xbaHJ\xba\x01G\n" +
+	"\fhc_threshold\x12\x1bout of range; legal: 1..100\x1a\x1athis >= 1u && this <= 100uH\x01R\vhcThreshold\x88\x01\x01\x12\x1d\n" +
+	"\n" +
+	"probe_only\x18\x05 \x01(\bR\tprobeOnlyB\n" +
+	"\n" +
+	"\b_hc_rateB\x0f\n" +
+	"\r_hc_threshold\"\x84\x05\n" +
+	"\n" +
+	"RouteEntry\x12\xb2\x01\n" +
+	"\x16destination_cidr_block\x18\x01 \x01(\tB|\xbaHy\xba\x01s\n" +
+	"\x06prefix\x12Rnot a prefix; legal: an IPv4 or IPv6 prefix without host bits, such as 10.1.0.0/16\x1a\x15this.isIpPrefix(true)\xc8\x01\x01R\x14destinationCidrBlock\x12\xa5\x01\n" +
+	"\rnext_hop_list\x18\x02 \x03(\v2\x14.vbr.v1.RouteNextHopBk\xbaHh\xba\x01e\n" +
+	"\rnext_hop_list\x12-not a list of next hops; legal: 1..16 of them\x1a%this.size() >= 1 && this.size() <= 16R\vnextHopList\x12j\n" +
+	"\bpriority\x18\x03 \x01(\rBI\xbaHF\xba\x01C\n" +
+	"\bpriority\x12\x1bout of range; legal: 1..255\x1a\x1athis >= 1u && this <= 255uH\x00R\bpriority\x88\x01\x01\x12\x9f\x01\n" +
+	"\vdescription\x18\x04 \x01(\tB}\xbaHz\xba\x01w\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescriptionB\v\n" +
+	"\t_priority\"\xe7\x03\n" +
+	"\fRouteNextHop\x12\xa2\x01\n" +
+	"\rnext_hop_type\x18\x01 \x01(\tB~\xbaH{\xba\x01x\n" +
+	"\rnext_hop_type\x129not a type of next hop; legal: RouterInterface, IpAddress\x1a,this in ['', 'RouterInterface', 'IpAddress']R\vnextHopType\x12\xc0\x01\n" +
+	"\vnext_hop_id\x18\x02 \x01(\tB\x9f\x01\xbaH\x9b\x01\xba\x01\x94\x01\n" +
+	"\vnext_hop_id\x12Cnot a next hop; legal: the name of a RouterInterface, or an address\x1a@this.isIp() || this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\tnextHopId\x12d\n" +
+	"\x06weight\x18\x03 \x01(\rBG\xbaHD\xba\x01A\n" +
+	"\x06weight\x12\x1bout of range; legal: 1..255\x1a\x1athis >= 1u && this <= 255uH\x00R\x06weight\x88\x01\x01B\t\n" +
+	"\a_weight\"\x81\n" +
+	"\n" +
+	"\aVRouter\x12\xa0\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
+	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
+	"\x05owner\x18\x02 \x01(\tBv\xbaHs\xba\x01p\n" +
+	"\x05owner\x12:not an owner label; legal: at most 64 printable characters\x1a+this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,64}$')R\x05owner\x12\x9f\x01\n" +
+	"\vdescription\x18\x03 \x01(\tB}\xbaHz\xba\x01w\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12\x9d\x01\n" +
+	"\x04host\x18\x04 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01\x80\x01\n" +
+	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\x12\xd3\x01\n" +
+	"\vcidr_blocks\x18\x05 \x03(\tB\xb1\x01\xbaH\xad\x01\xba\x01\xa9\x01\n" +
+	"\vcidr_blocks\x12Pnot the prefixes of a VPC; legal: 1..16 IPv4 and IPv6 prefixes without host bits\x1aHthis.size() >= 1 && this.size() <= 16 && this.all(c, c.isIpPrefix(true))R\n" +
+	"cidrBlocks\x12\x84\x01\n" +
+	"\tvswitches\x18\x06 \x03(\v2\x0f.vbr.v1.VSwitchBU\xbaHR\xba\x01O\n" +
+	"\tvswitches\x12/too many vSwitches; legal: a list of at most 64\x1a\x11this.size() <= 64R\tvswitches\x12\x98\x01\n" +
+	"\rroute_entries\x18\a \x03(\v2\x12.vbr.v1.RouteEntryB_\xbaH\\\xba\x01Y\n" +
+	"\rroute_entries\x124too many custom routes; legal: a list of at most 200\x1a\x12this.size() <= 200R\frouteEntries\x12w\n" +
+	"\x0eroute_table_id\x18\b \x01(\rBL\xbaHI\xba\x01F\n" +
+	"\x0eroute_table_id\x12%out of range; legal: 1000..4294967295\x1a\rthis >= 1000uH\x00R\frouteTableId\x88\x01\x01B\x11\n" +
+	"\x0f_route_table_id\"\xfd\b\n" +
+	"\aVSwitch\x12\xa0\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
+	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\xe8\x01\n" +
+	"\n" +
+	"cidr_block\x18\x02 \x01(\tB\xc8\x01\xbaH\xc4\x01\xba\x01\xbd\x01\n" +
+	"\n" +
+	"cidr_block\x12Snot the subnet of a vSwitch; legal: an IPv4 prefix of 16..29 bits without host bits\x1aZthis.isIpPrefix(4, true) && int(this.split('/')[1]) >= 16 && int(this.split('/')[1]) <= 29\xd8\x01\x01R\tcidrBlock\x12\x7f\n" +
+	"\n" +
+	"gateway_ip\x18\x03 \x01(\tB`\xbaH]\xba\x01W\n" +
+	"\x04ipv4\x12Anot an IPv4 address; legal: four decimal numbers such as 10.0.0.1\x1a\fthis.isIp(4)\xd8\x01\x01R\tgatewayIp\x12\xcd\x01\n" +
+	"\x0fipv6_cidr_block\x18\x04 \x01(\tB\xa4\x01\xbaH\xa0\x01\xba\x01\x99\x01\n" +
+	"\x0fipv6_cidr_block\x12Tnot the IPv6 subnet of a vSwitch; legal: an IPv6 prefix of 64 bits without host bits\x1a0this.isIpPrefix(6, true) && this.endsWith('/64')\xd8\x01\x01R\ripv6CidrBlock\x12\xa5\x01\n" +
+	"\x0fipv6_gateway_ip\x18\x05 \x01(\tB}\xbaHz\xba\x01t\n" +
+	"\x04ipv6\x12Gnot an IPv6 address; legal: an address without zone such as 2001:db8::1\x1a#this.isIp(6) && !this.contains('%')\xd8\x01\x01R\ripv6GatewayIp\x12\xea\x01\n" +
+	"\adevices\x18\x06 \x03(\tB\xcf\x01\xbaH\xcb\x01\xba\x01\xc7\x01\n" +
+	"\adevices\x12_not network device names; legal: at most 64 names of 1..15 characters without '/', ':' or space\x1a[this.size() <= 64 && this.all(d, d.matches('^[!-.0-9;-~]{1,15}$') && d != '.' && d != '..')R\adevices\"\x99\a\n" +
+	"\x05VbrHa\x12\xa0\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
+	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
+	"\x05owner\x18\x02 \x01(\tBv\xbaHs\xba\x01p\n" +
+	"\x05owner\x12:not an owner label; legal: at most 64 printable characters\x1a+this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,64}$')R\x05owner\x12\x9f\x01\n" +
+	"\vdescription\x18\x03 \x01(\tB}\xbaHz\xba\x01w\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12\x9f\x01\n" +
+	"\x06vbr_id\x18\x04 \x01(\tB\x87\x01\xbaH\x83\x01\xba\x01}\n" +
+	"\treference\x12=not a resource name; legal: the name of a VirtualBorderRouter\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x05vbrId\x12\xa8\x01\n" +
+	"\vpeer_vbr_id\x18\x05 \x01(\tB\x87\x01\xbaH\x83\x01\xba\x01}\n" +
+	"\treference\x12=not a resource name; legal: the name of a VirtualBorderRouter\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\tpeerVbrId\x12o\n" +
+	"\x04mode\x18\x06 \x01(\tB[\xbaHX\xba\x01U\n" +
+	"\x04mode\x12&not a mode; legal: ECMP, ActiveStandby\x1a%this in ['', 'ECMP', 'ActiveStandby']R\x04modeB/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
 
 var (
 	file_vbr_v1_resources_proto_rawDescOnce sync.Once
@@ -756,22 +1582,34 @@ func file_vbr_v1_resources_proto_rawDescGZIP() []byte {
 	return file_vbr_v1_resources_proto_rawDescData
 }
 
-var file_vbr_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 5)
+var file_vbr_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
 var file_vbr_v1_resources_proto_goTypes = []any{
 	(*PhysicalConnection)(nil),           // 0: vbr.v1.PhysicalConnection
 	(*VirtualBorderRouter)(nil),          // 1: vbr.v1.VirtualBorderRouter
 	(*AssociatedPhysicalConnection)(nil), // 2: vbr.v1.AssociatedPhysicalConnection
 	(*BgpPeer)(nil),                      // 3: vbr.v1.BgpPeer
 	(*RouterInterface)(nil),              // 4: vbr.v1.RouterInterface
+	(*HealthCheck)(nil),                  // 5: vbr.v1.HealthCheck
+	(*RouteEntry)(nil),                   // 6: vbr.v1.RouteEntry
+	(*RouteNextHop)(nil),                 // 7: vbr.v1.RouteNextHop
+	(*VRouter)(nil),                      // 8: vbr.v1.VRouter
+	(*VSwitch)(nil),                      // 9: vbr.v1.VSwitch
+	(*VbrHa)(nil),                        // 10: vbr.v1.VbrHa
 }
 var file_vbr_v1_resources_proto_depIdxs = []int32{
 	2, // 0: vbr.v1.VirtualBorderRouter.associated_physical_connections:type_name -> vbr.v1.AssociatedPhysicalConnection
 	3, // 1: vbr.v1.VirtualBorderRouter.bgp_peers:type_name -> vbr.v1.BgpPeer
-	2, // [2:2] is the sub-list for method output_type
-	2, // [2:2] is the sub-list for method input_type
-	2, // [2:2] is the sub-list for extension type_name
-	2, // [2:2] is the sub-list for extension extendee
-	0, // [0:2] is the sub-list for field type_name
+	6, // 2: vbr.v1.VirtualBorderRouter.route_entries:type_name -> vbr.v1.RouteEntry
+	5, // 3: vbr.v1.VirtualBorderRouter.health_check:type_name -> vbr.v1.HealthCheck
+	5, // 4: vbr.v1.RouterInterface.health_check:type_name -> vbr.v1.HealthCheck
+	7, // 5: vbr.v1.RouteEntry.next_hop_list:type_name -> vbr.v1.RouteNextHop
+	9, // 6: vbr.v1.VRouter.vswitches:type_name -> vbr.v1.VSwitch
+	6, // 7: vbr.v1.VRouter.route_entries:type_name -> vbr.v1.RouteEntry
+	8, // [8:8] is the sub-list for method output_type
+	8, // [8:8] is the sub-list for method input_type
+	8, // [8:8] is the sub-list for extension type_name
+	8, // [8:8] is the sub-list for extension extendee
+	0, // [0:8] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_resources_proto_init() }
@@ -782,13 +1620,17 @@ func file_vbr_v1_resources_proto_init() {
 	file_vbr_v1_resources_proto_msgTypes[1].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[3].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[4].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[5].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[6].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[7].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[8].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_resources_proto_rawDesc), len(file_vbr_v1_resources_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   5,
+			NumMessages:   11,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

@@ -260,7 +260,7 @@ func (x RouteSource_Type) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use RouteSource_Type.Descriptor instead.
 func (RouteSource_Type) EnumDescriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{14, 0}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16, 0}
 }
 
 // Type is the kind of event.
@@ -281,6 +281,11 @@ const (
 	Event_TYPE_STORE            Event_Type = 11
 	Event_TYPE_DRAINED          Event_Type = 12
 	Event_TYPE_UNDRAINED        Event_Type = 13
+	// A router interface changed its state, a health check its status, a VBR its status, a failover test began or ended.
+	Event_TYPE_ROUTER_INTERFACE Event_Type = 14
+	Event_TYPE_HEALTH_CHECK     Event_Type = 15
+	Event_TYPE_VBR_STATUS       Event_Type = 16
+	Event_TYPE_FAILOVER_TEST    Event_Type = 17
 )
 
 // Enum value maps for Event_Type.
@@ -300,6 +305,10 @@ var (
 		11: "TYPE_STORE",
 		12: "TYPE_DRAINED",
 		13: "TYPE_UNDRAINED",
+		14: "TYPE_ROUTER_INTERFACE",
+		15: "TYPE_HEALTH_CHECK",
+		16: "TYPE_VBR_STATUS",
+		17: "TYPE_FAILOVER_TEST",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":      0,
@@ -316,6 +325,10 @@ var (
 		"TYPE_STORE":            11,
 		"TYPE_DRAINED":          12,
 		"TYPE_UNDRAINED":        13,
+		"TYPE_ROUTER_INTERFACE": 14,
+		"TYPE_HEALTH_CHECK":     15,
+		"TYPE_VBR_STATUS":       16,
+		"TYPE_FAILOVER_TEST":    17,
 	}
 )
 
@@ -343,7 +356,7 @@ func (x Event_Type) Number() protoreflect.EnumNumber {
 
 // Deprecated: Use Event_Type.Descriptor instead.
 func (Event_Type) EnumDescriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{30, 0}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{32, 0}
 }
 
 // GetHostRequest has nothing to say.
@@ -639,8 +652,18 @@ type RouterStatus struct {
 	SessionsEstablished uint32                   `protobuf:"varint,13,opt,name=sessions_established,json=sessionsEstablished,proto3" json:"sessions_established,omitempty"`
 	Routes              *RouteCounts             `protobuf:"bytes,14,opt,name=routes,proto3" json:"routes,omitempty"`
 	// Routes found missing, altered or foreign by audits, and mended where they were ours, since start.
-	Drift         uint64 `protobuf:"varint,15,opt,name=drift,proto3" json:"drift,omitempty"`
-	Drained       bool   `protobuf:"varint,16,opt,name=drained,proto3" json:"drained,omitempty"`
+	Drift   uint64 `protobuf:"varint,15,opt,name=drift,proto3" json:"drift,omitempty"`
+	Drained bool   `protobuf:"varint,16,opt,name=drained,proto3" json:"drained,omitempty"`
+	// "VBR" or "VRouter". EC: RouterType.
+	RouterType string `protobuf:"bytes,17,opt,name=router_type,json=routerType,proto3" json:"router_type,omitempty"`
+	// Of a VBR: unconfirmed, active, terminated. EC: Status of VirtualBorderRouter.
+	VbrStatus string           `protobuf:"bytes,18,opt,name=vbr_status,json=vbrStatus,proto3" json:"vbr_status,omitempty"`
+	Vswitches []*VSwitchStatus `protobuf:"bytes,19,rep,name=vswitches,proto3" json:"vswitches,omitempty"`
+	// Of the VBR's own health check; absent when it has none.
+	HealthCheck *HealthCheckState `protobuf:"bytes,20,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	// The failover group it is in, and what it is there: "active", "standby", "sharing". EC: VbrHa.
+	VbrHa         string `protobuf:"bytes,21,opt,name=vbr_ha,json=vbrHa,proto3" json:"vbr_ha,omitempty"`
+	VbrHaRole     string `protobuf:"bytes,22,opt,name=vbr_ha_role,json=vbrHaRole,proto3" json:"vbr_ha_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -787,6 +810,214 @@ func (x *RouterStatus) GetDrained() bool {
 	return false
 }
 
+func (x *RouterStatus) GetRouterType() string {
+	if x != nil {
+		return x.RouterType
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetVbrStatus() string {
+	if x != nil {
+		return x.VbrStatus
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetVswitches() []*VSwitchStatus {
+	if x != nil {
+		return x.Vswitches
+	}
+	return nil
+}
+
+func (x *RouterStatus) GetHealthCheck() *HealthCheckState {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
+func (x *RouterStatus) GetVbrHa() string {
+	if x != nil {
+		return x.VbrHa
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetVbrHaRole() string {
+	if x != nil {
+		return x.VbrHaRole
+	}
+	return ""
+}
+
+// VSwitchStatus is one vSwitch of a VRouter.
+type VSwitchStatus struct {
+	state     protoimpl.MessageState `protogen:"open.v1"`
+	Name      string                 `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	Device    string                 `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	Up        bool                   `protobuf:"varint,3,opt,name=up,proto3" json:"up,omitempty"`
+	Addresses []string               `protobuf:"bytes,4,rep,name=addresses,proto3" json:"addresses,omitempty"`
+	// Member devices that are in it.
+	Members       []string `protobuf:"bytes,5,rep,name=members,proto3" json:"members,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *VSwitchStatus) Reset() {
+	*x = VSwitchStatus{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *VSwitchStatus) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*VSwitchStatus) ProtoMessage() {}
+
+func (x *VSwitchStatus) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use VSwitchStatus.ProtoReflect.Descriptor instead.
+func (*VSwitchStatus) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *VSwitchStatus) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *VSwitchStatus) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *VSwitchStatus) GetUp() bool {
+	if x != nil {
+		return x.Up
+	}
+	return false
+}
+
+func (x *VSwitchStatus) GetAddresses() []string {
+	if x != nil {
+		return x.Addresses
+	}
+	return nil
+}
+
+func (x *VSwitchStatus) GetMembers() []string {
+	if x != nil {
+		return x.Members
+	}
+	return nil
+}
+
+// HealthCheckState is a health check as it runs.
+type HealthCheckState struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Normal, Abnormal, NoRedundantRoute (Abnormal, and nothing else carries the routes), NoHealthCheckConfig.
+	// EC: HealthCheckStatus.
+	HealthCheckStatus string                 `protobuf:"bytes,1,opt,name=health_check_status,json=healthCheckStatus,proto3" json:"health_check_status,omitempty"`
+	SourceIp          string                 `protobuf:"bytes,2,opt,name=source_ip,json=sourceIp,proto3" json:"source_ip,omitempty"`
+	TargetIp          string                 `protobuf:"bytes,3,opt,name=target_ip,json=targetIp,proto3" json:"target_ip,omitempty"`
+	Since             *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	// Of the last 100 probes, how many were lost; and the last round trip, in milliseconds.
+	Lost          uint32  `protobuf:"varint,5,opt,name=lost,proto3" json:"lost,omitempty"`
+	RttMs         float64 `protobuf:"fixed64,6,opt,name=rtt_ms,json=rttMs,proto3" json:"rtt_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *HealthCheckState) Reset() {
+	*x = HealthCheckState{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[6]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *HealthCheckState) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*HealthCheckState) ProtoMessage() {}
+
+func (x *HealthCheckState) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[6]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use HealthCheckState.ProtoReflect.Descriptor instead.
+func (*HealthCheckState) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{6}
+}
+
+func (x *HealthCheckState) GetHealthCheckStatus() string {
+	if x != nil {
+		return x.HealthCheckStatus
+	}
+	return ""
+}
+
+func (x *HealthCheckState) GetSourceIp() string {
+	if x != nil {
+		return x.SourceIp
+	}
+	return ""
+}
+
+func (x *HealthCheckState) GetTargetIp() string {
+	if x != nil {
+		return x.TargetIp
+	}
+	return ""
+}
+
+func (x *HealthCheckState) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *HealthCheckState) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *HealthCheckState) GetRttMs() float64 {
+	if x != nil {
+		return x.RttMs
+	}
+	return 0
+}
+
 // LineStatus is one leased line of a router.
 type LineStatus struct {
 	state                protoimpl.MessageState `protogen:"open.v1"`
@@ -801,7 +1032,7 @@ type LineStatus struct {
 
 func (x *LineStatus) Reset() {
 	*x = LineStatus{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[5]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -813,7 +1044,7 @@ func (x *LineStatus) String() string {
 func (*LineStatus) ProtoMessage() {}
 
 func (x *LineStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[5]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -826,7 +1057,7 @@ func (x *LineStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use LineStatus.ProtoReflect.Descriptor instead.
 func (*LineStatus) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{5}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *LineStatus) GetPhysicalConnectionId() string {
@@ -875,14 +1106,28 @@ type RouterInterfaceStatus struct {
 	Imported uint32 `protobuf:"varint,5,opt,name=imported,proto3" json:"imported,omitempty"`
 	Exported uint32 `protobuf:"varint,6,opt,name=exported,proto3" json:"exported,omitempty"`
 	// Tunnel end points of the VPC's gateways.
-	Gateways      []string `protobuf:"bytes,7,rep,name=gateways,proto3" json:"gateways,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	Gateways []string `protobuf:"bytes,7,rep,name=gateways,proto3" json:"gateways,omitempty"`
+	Owner    string   `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
+	// InitiatingSide, AcceptingSide. EC: Role.
+	Role string `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"`
+	// Idle, Connecting, AcceptingConnecting, Activating, Active, Deactivating, Inactive, Deleting. EC: Status.
+	Status string `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
+	// Why it is in that state, when it is not Active.
+	Reason              string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
+	Since               *timestamppb.Timestamp `protobuf:"bytes,12,opt,name=since,proto3" json:"since,omitempty"`
+	OppositeInterfaceId string                 `protobuf:"bytes,13,opt,name=opposite_interface_id,json=oppositeInterfaceId,proto3" json:"opposite_interface_id,omitempty"`
+	OppositeRegionId    string                 `protobuf:"bytes,14,opt,name=opposite_region_id,json=oppositeRegionId,proto3" json:"opposite_region_id,omitempty"`
+	CrossRegion         bool                   `protobuf:"varint,15,opt,name=cross_region,json=crossRegion,proto3" json:"cross_region,omitempty"`
+	Spec                string                 `protobuf:"bytes,16,opt,name=spec,proto3" json:"spec,omitempty"`
+	Preference          uint32                 `protobuf:"varint,17,opt,name=preference,proto3" json:"preference,omitempty"`
+	HealthCheck         *HealthCheckState      `protobuf:"bytes,18,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
+	unknownFields       protoimpl.UnknownFields
+	sizeCache           protoimpl.SizeCache
 }
 
 func (x *RouterInterfaceStatus) Reset() {
 	*x = RouterInterfaceStatus{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[6]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -894,7 +1139,7 @@ func (x *RouterInterfaceStatus) String() string {
 func (*RouterInterfaceStatus) ProtoMessage() {}
 
 func (x *RouterInterfaceStatus) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[6]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -907,7 +1152,7 @@ func (x *RouterInterfaceStatus) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterInterfaceStatus.ProtoReflect.Descriptor instead.
 func (*RouterInterfaceStatus) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{6}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RouterInterfaceStatus) GetName() string {
@@ -959,6 +1204,83 @@ func (x *RouterInterfaceStatus) GetGateways() []string {
 	return nil
 }
 
+func (x *RouterInterfaceStatus) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetRole() string {
+	if x != nil {
+		return x.Role
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *RouterInterfaceStatus) GetOppositeInterfaceId() string {
+	if x != nil {
+		return x.OppositeInterfaceId
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetOppositeRegionId() string {
+	if x != nil {
+		return x.OppositeRegionId
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetCrossRegion() bool {
+	if x != nil {
+		return x.CrossRegion
+	}
+	return false
+}
+
+func (x *RouterInterfaceStatus) GetSpec() string {
+	if x != nil {
+		return x.Spec
+	}
+	return ""
+}
+
+func (x *RouterInterfaceStatus) GetPreference() uint32 {
+	if x != nil {
+		return x.Preference
+	}
+	return 0
+}
+
+func (x *RouterInterfaceStatus) GetHealthCheck() *HealthCheckState {
+	if x != nil {
+		return x.HealthCheck
+	}
+	return nil
+}
+
 // RouteCounts are routes by stage.
 type RouteCounts struct {
 	state    protoimpl.MessageState `protogen:"open.v1"`
@@ -978,7 +1300,7 @@ type RouteCounts struct {
 
 func (x *RouteCounts) Reset() {
 	*x = RouteCounts{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[7]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -990,7 +1312,7 @@ func (x *RouteCounts) String() string {
 func (*RouteCounts) ProtoMessage() {}
 
 func (x *RouteCounts) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[7]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1003,7 +1325,7 @@ func (x *RouteCounts) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteCounts.ProtoReflect.Descriptor instead.
 func (*RouteCounts) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{7}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RouteCounts) GetReceived() uint32 {
@@ -1074,7 +1396,7 @@ type ListSessionsRequest struct {
 
 func (x *ListSessionsRequest) Reset() {
 	*x = ListSessionsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[8]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1086,7 +1408,7 @@ func (x *ListSessionsRequest) String() string {
 func (*ListSessionsRequest) ProtoMessage() {}
 
 func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[8]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1099,7 +1421,7 @@ func (x *ListSessionsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsRequest.ProtoReflect.Descriptor instead.
 func (*ListSessionsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{8}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *ListSessionsRequest) GetRouter() string {
@@ -1133,7 +1455,7 @@ type ListSessionsResponse struct {
 
 func (x *ListSessionsResponse) Reset() {
 	*x = ListSessionsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[9]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1145,7 +1467,7 @@ func (x *ListSessionsResponse) String() string {
 func (*ListSessionsResponse) ProtoMessage() {}
 
 func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[9]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1158,7 +1480,7 @@ func (x *ListSessionsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListSessionsResponse.ProtoReflect.Descriptor instead.
 func (*ListSessionsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{9}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *ListSessionsResponse) GetSessions() []*BgpSession {
@@ -1208,7 +1530,7 @@ type BgpSession struct {
 
 func (x *BgpSession) Reset() {
 	*x = BgpSession{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[10]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1220,7 +1542,7 @@ func (x *BgpSession) String() string {
 func (*BgpSession) ProtoMessage() {}
 
 func (x *BgpSession) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[10]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1233,7 +1555,7 @@ func (x *BgpSession) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use BgpSession.ProtoReflect.Descriptor instead.
 func (*BgpSession) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{10}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *BgpSession) GetRouter() string {
@@ -1434,7 +1756,7 @@ type ListRoutesRequest struct {
 
 func (x *ListRoutesRequest) Reset() {
 	*x = ListRoutesRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[11]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1446,7 +1768,7 @@ func (x *ListRoutesRequest) String() string {
 func (*ListRoutesRequest) ProtoMessage() {}
 
 func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[11]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1459,7 +1781,7 @@ func (x *ListRoutesRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesRequest.ProtoReflect.Descriptor instead.
 func (*ListRoutesRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{11}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{13}
 }
 
 func (x *ListRoutesRequest) GetRouter() string {
@@ -1528,7 +1850,7 @@ type ListRoutesResponse struct {
 
 func (x *ListRoutesResponse) Reset() {
 	*x = ListRoutesResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[12]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1540,7 +1862,7 @@ func (x *ListRoutesResponse) String() string {
 func (*ListRoutesResponse) ProtoMessage() {}
 
 func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[12]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1553,7 +1875,7 @@ func (x *ListRoutesResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListRoutesResponse.ProtoReflect.Descriptor instead.
 func (*ListRoutesResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{12}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{14}
 }
 
 func (x *ListRoutesResponse) GetRoutes() []*Route {
@@ -1584,7 +1906,7 @@ type Route struct {
 
 func (x *Route) Reset() {
 	*x = Route{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1596,7 +1918,7 @@ func (x *Route) String() string {
 func (*Route) ProtoMessage() {}
 
 func (x *Route) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[13]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1609,7 +1931,7 @@ func (x *Route) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Route.ProtoReflect.Descriptor instead.
 func (*Route) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{13}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{15}
 }
 
 func (x *Route) GetPrefix() string {
@@ -1688,7 +2010,7 @@ type RouteSource struct {
 
 func (x *RouteSource) Reset() {
 	*x = RouteSource{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1700,7 +2022,7 @@ func (x *RouteSource) String() string {
 func (*RouteSource) ProtoMessage() {}
 
 func (x *RouteSource) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[14]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1713,7 +2035,7 @@ func (x *RouteSource) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteSource.ProtoReflect.Descriptor instead.
 func (*RouteSource) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{14}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16}
 }
 
 func (x *RouteSource) GetType() RouteSource_Type {
@@ -1756,7 +2078,7 @@ type PathAttributes struct {
 
 func (x *PathAttributes) Reset() {
 	*x = PathAttributes{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1768,7 +2090,7 @@ func (x *PathAttributes) String() string {
 func (*PathAttributes) ProtoMessage() {}
 
 func (x *PathAttributes) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[15]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1781,7 +2103,7 @@ func (x *PathAttributes) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use PathAttributes.ProtoReflect.Descriptor instead.
 func (*PathAttributes) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{15}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{17}
 }
 
 func (x *PathAttributes) GetOrigin() string {
@@ -1838,7 +2160,7 @@ type ExplainRequest struct {
 
 func (x *ExplainRequest) Reset() {
 	*x = ExplainRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1850,7 +2172,7 @@ func (x *ExplainRequest) String() string {
 func (*ExplainRequest) ProtoMessage() {}
 
 func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[16]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1863,7 +2185,7 @@ func (x *ExplainRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainRequest.ProtoReflect.Descriptor instead.
 func (*ExplainRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{16}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{18}
 }
 
 func (x *ExplainRequest) GetRouter() string {
@@ -1902,7 +2224,7 @@ type ExplainResponse struct {
 
 func (x *ExplainResponse) Reset() {
 	*x = ExplainResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1914,7 +2236,7 @@ func (x *ExplainResponse) String() string {
 func (*ExplainResponse) ProtoMessage() {}
 
 func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[17]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1927,7 +2249,7 @@ func (x *ExplainResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainResponse.ProtoReflect.Descriptor instead.
 func (*ExplainResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{17}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{19}
 }
 
 func (x *ExplainResponse) GetRouter() string {
@@ -1998,7 +2320,7 @@ type ExplainedPath struct {
 
 func (x *ExplainedPath) Reset() {
 	*x = ExplainedPath{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2010,7 +2332,7 @@ func (x *ExplainedPath) String() string {
 func (*ExplainedPath) ProtoMessage() {}
 
 func (x *ExplainedPath) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[18]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2023,7 +2345,7 @@ func (x *ExplainedPath) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ExplainedPath.ProtoReflect.Descriptor instead.
 func (*ExplainedPath) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{18}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{20}
 }
 
 func (x *ExplainedPath) GetRoute() *Route {
@@ -2057,7 +2379,7 @@ type KernelRoute struct {
 
 func (x *KernelRoute) Reset() {
 	*x = KernelRoute{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2069,7 +2391,7 @@ func (x *KernelRoute) String() string {
 func (*KernelRoute) ProtoMessage() {}
 
 func (x *KernelRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[19]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2082,7 +2404,7 @@ func (x *KernelRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KernelRoute.ProtoReflect.Descriptor instead.
 func (*KernelRoute) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{19}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{21}
 }
 
 func (x *KernelRoute) GetInstalled() bool {
@@ -2138,7 +2460,7 @@ type KernelNextHop struct {
 
 func (x *KernelNextHop) Reset() {
 	*x = KernelNextHop{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2150,7 +2472,7 @@ func (x *KernelNextHop) String() string {
 func (*KernelNextHop) ProtoMessage() {}
 
 func (x *KernelNextHop) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[20]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2163,7 +2485,7 @@ func (x *KernelNextHop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use KernelNextHop.ProtoReflect.Descriptor instead.
 func (*KernelNextHop) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{20}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{22}
 }
 
 func (x *KernelNextHop) GetGateway() string {
@@ -2195,7 +2517,7 @@ type Told struct {
 
 func (x *Told) Reset() {
 	*x = Told{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2207,7 +2529,7 @@ func (x *Told) String() string {
 func (*Told) ProtoMessage() {}
 
 func (x *Told) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[21]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2220,7 +2542,7 @@ func (x *Told) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Told.ProtoReflect.Descriptor instead.
 func (*Told) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{21}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{23}
 }
 
 func (x *Told) GetNeighbour() string {
@@ -2266,7 +2588,7 @@ type ResetSessionRequest struct {
 
 func (x *ResetSessionRequest) Reset() {
 	*x = ResetSessionRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2278,7 +2600,7 @@ func (x *ResetSessionRequest) String() string {
 func (*ResetSessionRequest) ProtoMessage() {}
 
 func (x *ResetSessionRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[22]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2291,7 +2613,7 @@ func (x *ResetSessionRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSessionRequest.ProtoReflect.Descriptor instead.
 func (*ResetSessionRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{22}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{24}
 }
 
 func (x *ResetSessionRequest) GetRouter() string {
@@ -2325,7 +2647,7 @@ type ResetSessionResponse struct {
 
 func (x *ResetSessionResponse) Reset() {
 	*x = ResetSessionResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2337,7 +2659,7 @@ func (x *ResetSessionResponse) String() string {
 func (*ResetSessionResponse) ProtoMessage() {}
 
 func (x *ResetSessionResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[23]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2350,7 +2672,7 @@ func (x *ResetSessionResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ResetSessionResponse.ProtoReflect.Descriptor instead.
 func (*ResetSessionResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{23}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{25}
 }
 
 func (x *ResetSessionResponse) GetSessions() uint32 {
@@ -2370,7 +2692,7 @@ type DrainRouterRequest struct {
 
 func (x *DrainRouterRequest) Reset() {
 	*x = DrainRouterRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2382,7 +2704,7 @@ func (x *DrainRouterRequest) String() string {
 func (*DrainRouterRequest) ProtoMessage() {}
 
 func (x *DrainRouterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[24]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2395,7 +2717,7 @@ func (x *DrainRouterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRouterRequest.ProtoReflect.Descriptor instead.
 func (*DrainRouterRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{24}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{26}
 }
 
 func (x *DrainRouterRequest) GetRouter() string {
@@ -2415,7 +2737,7 @@ type DrainRouterResponse struct {
 
 func (x *DrainRouterResponse) Reset() {
 	*x = DrainRouterResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2427,7 +2749,7 @@ func (x *DrainRouterResponse) String() string {
 func (*DrainRouterResponse) ProtoMessage() {}
 
 func (x *DrainRouterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[25]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2440,7 +2762,7 @@ func (x *DrainRouterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use DrainRouterResponse.ProtoReflect.Descriptor instead.
 func (*DrainRouterResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{25}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{27}
 }
 
 func (x *DrainRouterResponse) GetChanged() bool {
@@ -2460,7 +2782,7 @@ type UndrainRouterRequest struct {
 
 func (x *UndrainRouterRequest) Reset() {
 	*x = UndrainRouterRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2472,7 +2794,7 @@ func (x *UndrainRouterRequest) String() string {
 func (*UndrainRouterRequest) ProtoMessage() {}
 
 func (x *UndrainRouterRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[26]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2485,7 +2807,7 @@ func (x *UndrainRouterRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainRouterRequest.ProtoReflect.Descriptor instead.
 func (*UndrainRouterRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{26}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{28}
 }
 
 func (x *UndrainRouterRequest) GetRouter() string {
@@ -2505,7 +2827,7 @@ type UndrainRouterResponse struct {
 
 func (x *UndrainRouterResponse) Reset() {
 	*x = UndrainRouterResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2517,7 +2839,7 @@ func (x *UndrainRouterResponse) String() string {
 func (*UndrainRouterResponse) ProtoMessage() {}
 
 func (x *UndrainRouterResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[27]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2530,7 +2852,7 @@ func (x *UndrainRouterResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use UndrainRouterResponse.ProtoReflect.Descriptor instead.
 func (*UndrainRouterResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{27}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{29}
 }
 
 func (x *UndrainRouterResponse) GetChanged() bool {
@@ -2553,7 +2875,7 @@ type ListEventsRequest struct {
 
 func (x *ListEventsRequest) Reset() {
 	*x = ListEventsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2565,7 +2887,7 @@ func (x *ListEventsRequest) String() string {
 func (*ListEventsRequest) ProtoMessage() {}
 
 func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[28]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2578,7 +2900,7 @@ func (x *ListEventsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsRequest.ProtoReflect.Descriptor instead.
 func (*ListEventsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{28}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{30}
 }
 
 func (x *ListEventsRequest) GetRouter() string {
@@ -2612,7 +2934,7 @@ type ListEventsResponse struct {
 
 func (x *ListEventsResponse) Reset() {
 	*x = ListEventsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2624,7 +2946,7 @@ func (x *ListEventsResponse) String() string {
 func (*ListEventsResponse) ProtoMessage() {}
 
 func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[29]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[31]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2637,7 +2959,7 @@ func (x *ListEventsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListEventsResponse.ProtoReflect.Descriptor instead.
 func (*ListEventsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{29}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{31}
 }
 
 func (x *ListEventsResponse) GetEvents() []*Event {
@@ -2666,7 +2988,7 @@ type Event struct {
 
 func (x *Event) Reset() {
 	*x = Event{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -2678,7 +3000,7 @@ func (x *Event) String() string {
 func (*Event) ProtoMessage() {}
 
 func (x *Event) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[30]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[32]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -2691,7 +3013,7 @@ func (x *Event) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use Event.ProtoReflect.Descriptor instead.
 func (*Event) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{30}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{32}
 }
 
 func (x *Event) GetSequence() uint64 {
@@ -2743,6 +3065,1078 @@ func (x *Event) GetText() string {
 	return ""
 }
 
+// ListUsageRequest filters; what is empty matches all.
+type ListUsageRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Router          string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	RouterInterface string                 `protobuf:"bytes,2,opt,name=router_interface,json=routerInterface,proto3" json:"router_interface,omitempty"`
+	Owner           string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	// From when on, to the hour; absent: all that is kept.
+	Since         *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=since,proto3" json:"since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUsageRequest) Reset() {
+	*x = ListUsageRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUsageRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListUsageRequest) ProtoMessage() {}
+
+func (x *ListUsageRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[33]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUsageRequest.ProtoReflect.Descriptor instead.
+func (*ListUsageRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{33}
+}
+
+func (x *ListUsageRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *ListUsageRequest) GetRouterInterface() string {
+	if x != nil {
+		return x.RouterInterface
+	}
+	return ""
+}
+
+func (x *ListUsageRequest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *ListUsageRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+// ListUsageResponse is a chunk.
+type ListUsageResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Usages        []*Usage               `protobuf:"bytes,1,rep,name=usages,proto3" json:"usages,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListUsageResponse) Reset() {
+	*x = ListUsageResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListUsageResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListUsageResponse) ProtoMessage() {}
+
+func (x *ListUsageResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[34]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListUsageResponse.ProtoReflect.Descriptor instead.
+func (*ListUsageResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{34}
+}
+
+func (x *ListUsageResponse) GetUsages() []*Usage {
+	if x != nil {
+		return x.Usages
+	}
+	return nil
+}
+
+// Usage is what a router interface has carried since a time. Numbers never run backwards.
+type Usage struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Router          string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	RouterInterface string                 `protobuf:"bytes,2,opt,name=router_interface,json=routerInterface,proto3" json:"router_interface,omitempty"`
+	Owner           string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	// The other end is in another region.
+	CrossRegion bool                   `protobuf:"varint,4,opt,name=cross_region,json=crossRegion,proto3" json:"cross_region,omitempty"`
+	Since       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=since,proto3" json:"since,omitempty"`
+	Until       *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=until,proto3" json:"until,omitempty"`
+	// From the router into the interface, and out of it.
+	TxBytes       uint64 `protobuf:"varint,7,opt,name=tx_bytes,json=txBytes,proto3" json:"tx_bytes,omitempty"`
+	TxPackets     uint64 `protobuf:"varint,8,opt,name=tx_packets,json=txPackets,proto3" json:"tx_packets,omitempty"`
+	RxBytes       uint64 `protobuf:"varint,9,opt,name=rx_bytes,json=rxBytes,proto3" json:"rx_bytes,omitempty"`
+	RxPackets     uint64 `protobuf:"varint,10,opt,name=rx_packets,json=rxPackets,proto3" json:"rx_packets,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *Usage) Reset() {
+	*x = Usage{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *Usage) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*Usage) ProtoMessage() {}
+
+func (x *Usage) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[35]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use Usage.ProtoReflect.Descriptor instead.
+func (*Usage) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{35}
+}
+
+func (x *Usage) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *Usage) GetRouterInterface() string {
+	if x != nil {
+		return x.RouterInterface
+	}
+	return ""
+}
+
+func (x *Usage) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *Usage) GetCrossRegion() bool {
+	if x != nil {
+		return x.CrossRegion
+	}
+	return false
+}
+
+func (x *Usage) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *Usage) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *Usage) GetTxBytes() uint64 {
+	if x != nil {
+		return x.TxBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetTxPackets() uint64 {
+	if x != nil {
+		return x.TxPackets
+	}
+	return 0
+}
+
+func (x *Usage) GetRxBytes() uint64 {
+	if x != nil {
+		return x.RxBytes
+	}
+	return 0
+}
+
+func (x *Usage) GetRxPackets() uint64 {
+	if x != nil {
+		return x.RxPackets
+	}
+	return 0
+}
+
+// GetQualityRequest names a router interface.
+type GetQualityRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	RouterInterface string                 `protobuf:"bytes,1,opt,name=router_interface,json=routerInterface,proto3" json:"router_interface,omitempty"`
+	// From when on; absent: 24 hours ago.
+	Since *timestamppb.Timestamp `protobuf:"bytes,2,opt,name=since,proto3" json:"since,omitempty"`
+	// How many samples, at most 1000. 0: 60.
+	Samples       uint32 `protobuf:"varint,3,opt,name=samples,proto3" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQualityRequest) Reset() {
+	*x = GetQualityRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQualityRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQualityRequest) ProtoMessage() {}
+
+func (x *GetQualityRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[36]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQualityRequest.ProtoReflect.Descriptor instead.
+func (*GetQualityRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{36}
+}
+
+func (x *GetQualityRequest) GetRouterInterface() string {
+	if x != nil {
+		return x.RouterInterface
+	}
+	return ""
+}
+
+func (x *GetQualityRequest) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetQualityRequest) GetSamples() uint32 {
+	if x != nil {
+		return x.Samples
+	}
+	return 0
+}
+
+// GetQualityResponse is how good it has been.
+type GetQualityResponse struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Router          string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	RouterInterface string                 `protobuf:"bytes,2,opt,name=router_interface,json=routerInterface,proto3" json:"router_interface,omitempty"`
+	Since           *timestamppb.Timestamp `protobuf:"bytes,3,opt,name=since,proto3" json:"since,omitempty"`
+	Until           *timestamppb.Timestamp `protobuf:"bytes,4,opt,name=until,proto3" json:"until,omitempty"`
+	// What was probed: "10.0.0.1 -> 10.1.0.1".
+	Probe      string              `protobuf:"bytes,5,opt,name=probe,proto3" json:"probe,omitempty"`
+	Objectives []*QualityObjective `protobuf:"bytes,6,rep,name=objectives,proto3" json:"objectives,omitempty"`
+	// Oldest first, of equal length.
+	Samples       []*QualitySample `protobuf:"bytes,7,rep,name=samples,proto3" json:"samples,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetQualityResponse) Reset() {
+	*x = GetQualityResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetQualityResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetQualityResponse) ProtoMessage() {}
+
+func (x *GetQualityResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetQualityResponse.ProtoReflect.Descriptor instead.
+func (*GetQualityResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *GetQualityResponse) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *GetQualityResponse) GetRouterInterface() string {
+	if x != nil {
+		return x.RouterInterface
+	}
+	return ""
+}
+
+func (x *GetQualityResponse) GetSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Since
+	}
+	return nil
+}
+
+func (x *GetQualityResponse) GetUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Until
+	}
+	return nil
+}
+
+func (x *GetQualityResponse) GetProbe() string {
+	if x != nil {
+		return x.Probe
+	}
+	return ""
+}
+
+func (x *GetQualityResponse) GetObjectives() []*QualityObjective {
+	if x != nil {
+		return x.Objectives
+	}
+	return nil
+}
+
+func (x *GetQualityResponse) GetSamples() []*QualitySample {
+	if x != nil {
+		return x.Samples
+	}
+	return nil
+}
+
+// QualityObjective is one published figure and what was measured.
+type QualityObjective struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// loss, jitter, encapsulation_success, availability.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// In percent.
+	Target   float64 `protobuf:"fixed64,2,opt,name=target,proto3" json:"target,omitempty"`
+	Measured float64 `protobuf:"fixed64,3,opt,name=measured,proto3" json:"measured,omitempty"`
+	Met      bool    `protobuf:"varint,4,opt,name=met,proto3" json:"met,omitempty"`
+	// Nothing was measured.
+	Unknown bool `protobuf:"varint,5,opt,name=unknown,proto3" json:"unknown,omitempty"`
+	// Error budget: how much of what was allowed is left, in percent; below 0: overspent.
+	BudgetLeft    float64 `protobuf:"fixed64,6,opt,name=budget_left,json=budgetLeft,proto3" json:"budget_left,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QualityObjective) Reset() {
+	*x = QualityObjective{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QualityObjective) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QualityObjective) ProtoMessage() {}
+
+func (x *QualityObjective) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QualityObjective.ProtoReflect.Descriptor instead.
+func (*QualityObjective) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *QualityObjective) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *QualityObjective) GetTarget() float64 {
+	if x != nil {
+		return x.Target
+	}
+	return 0
+}
+
+func (x *QualityObjective) GetMeasured() float64 {
+	if x != nil {
+		return x.Measured
+	}
+	return 0
+}
+
+func (x *QualityObjective) GetMet() bool {
+	if x != nil {
+		return x.Met
+	}
+	return false
+}
+
+func (x *QualityObjective) GetUnknown() bool {
+	if x != nil {
+		return x.Unknown
+	}
+	return false
+}
+
+func (x *QualityObjective) GetBudgetLeft() float64 {
+	if x != nil {
+		return x.BudgetLeft
+	}
+	return 0
+}
+
+// QualitySample is the figures of a slice of time; those without probes have sent 0.
+type QualitySample struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Time          *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Sent          uint32                 `protobuf:"varint,2,opt,name=sent,proto3" json:"sent,omitempty"`
+	Lost          uint32                 `protobuf:"varint,3,opt,name=lost,proto3" json:"lost,omitempty"`
+	RttMs         float64                `protobuf:"fixed64,4,opt,name=rtt_ms,json=rttMs,proto3" json:"rtt_ms,omitempty"`
+	JitterMs      float64                `protobuf:"fixed64,5,opt,name=jitter_ms,json=jitterMs,proto3" json:"jitter_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *QualitySample) Reset() {
+	*x = QualitySample{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *QualitySample) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*QualitySample) ProtoMessage() {}
+
+func (x *QualitySample) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use QualitySample.ProtoReflect.Descriptor instead.
+func (*QualitySample) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{39}
+}
+
+func (x *QualitySample) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *QualitySample) GetSent() uint32 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *QualitySample) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *QualitySample) GetRttMs() float64 {
+	if x != nil {
+		return x.RttMs
+	}
+	return 0
+}
+
+func (x *QualitySample) GetJitterMs() float64 {
+	if x != nil {
+		return x.JitterMs
+	}
+	return 0
+}
+
+// StartFailoverTestRequest names the router to take out.
+type StartFailoverTestRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// Legal: 1..4320. 0: 10. EC: JobDuration.
+	DurationMinutes uint32 `protobuf:"varint,2,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	// End it and restore when a probe has been lost for so many milliseconds. Legal: 100..60000. 0: 1000.
+	ObjectiveMs uint32 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	// Only say whether it could be done.
+	DryRun        bool `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartFailoverTestRequest) Reset() {
+	*x = StartFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartFailoverTestRequest) ProtoMessage() {}
+
+func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*StartFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{40}
+}
+
+func (x *StartFailoverTestRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *StartFailoverTestRequest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *StartFailoverTestRequest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *StartFailoverTestRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+// StartFailoverTestResponse is the test, which runs now.
+type StartFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StartFailoverTestResponse) Reset() {
+	*x = StartFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StartFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StartFailoverTestResponse) ProtoMessage() {}
+
+func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StartFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*StartFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *StartFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// StopFailoverTestRequest names a test.
+type StopFailoverTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopFailoverTestRequest) Reset() {
+	*x = StopFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopFailoverTestRequest) ProtoMessage() {}
+
+func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*StopFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *StopFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// StopFailoverTestResponse is the test, ended.
+type StopFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *StopFailoverTestResponse) Reset() {
+	*x = StopFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *StopFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*StopFailoverTestResponse) ProtoMessage() {}
+
+func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use StopFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*StopFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *StopFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// ListFailoverTestsRequest filters; what is empty matches all.
+type ListFailoverTestsRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Router        string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	Id            string                 `protobuf:"bytes,2,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFailoverTestsRequest) Reset() {
+	*x = ListFailoverTestsRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFailoverTestsRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFailoverTestsRequest) ProtoMessage() {}
+
+func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFailoverTestsRequest.ProtoReflect.Descriptor instead.
+func (*ListFailoverTestsRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *ListFailoverTestsRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *ListFailoverTestsRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// ListFailoverTestsResponse is a chunk.
+type ListFailoverTestsResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Tests         []*FailoverTest        `protobuf:"bytes,1,rep,name=tests,proto3" json:"tests,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ListFailoverTestsResponse) Reset() {
+	*x = ListFailoverTestsResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ListFailoverTestsResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ListFailoverTestsResponse) ProtoMessage() {}
+
+func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ListFailoverTestsResponse.ProtoReflect.Descriptor instead.
+func (*ListFailoverTestsResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *ListFailoverTestsResponse) GetTests() []*FailoverTest {
+	if x != nil {
+		return x.Tests
+	}
+	return nil
+}
+
+// FailoverTest is a failover drill and its verdict. EC: FailoverTestJob.
+type FailoverTest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	Router string                 `protobuf:"bytes,2,opt,name=router,proto3" json:"router,omitempty"`
+	Owner  string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Init, Testing, Stopped. EC: JobStatus.
+	Status    string                 `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// When it is to end, or has ended.
+	EndTime         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
+	DurationMinutes uint32                 `protobuf:"varint,7,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	ObjectiveMs     uint32                 `protobuf:"varint,8,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	// Passed, Failed, Aborted; empty while it runs.
+	Verdict string `protobuf:"bytes,9,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why, and what was found before: who carries the routes meanwhile.
+	Findings      []string               `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
+	Measurements  []*FailoverMeasurement `protobuf:"bytes,11,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverTest) Reset() {
+	*x = FailoverTest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverTest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverTest) ProtoMessage() {}
+
+func (x *FailoverTest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverTest.ProtoReflect.Descriptor instead.
+func (*FailoverTest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *FailoverTest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetOwner() string {
+	if x != nil {
+		return x.Owner
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetStatus() string {
+	if x != nil {
+		return x.Status
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *FailoverTest) GetEndTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.EndTime
+	}
+	return nil
+}
+
+func (x *FailoverTest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *FailoverTest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *FailoverTest) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetFindings() []string {
+	if x != nil {
+		return x.Findings
+	}
+	return nil
+}
+
+func (x *FailoverTest) GetMeasurements() []*FailoverMeasurement {
+	if x != nil {
+		return x.Measurements
+	}
+	return nil
+}
+
+// FailoverMeasurement is what one direction lost and how long it took.
+type FailoverMeasurement struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// "out" when the router was taken out, "back" when it came back.
+	Phase string `protobuf:"bytes,1,opt,name=phase,proto3" json:"phase,omitempty"`
+	// "10.1.0.1 -> 172.16.1.1".
+	Path string `protobuf:"bytes,2,opt,name=path,proto3" json:"path,omitempty"`
+	Sent uint32 `protobuf:"varint,3,opt,name=sent,proto3" json:"sent,omitempty"`
+	Lost uint32 `protobuf:"varint,4,opt,name=lost,proto3" json:"lost,omitempty"`
+	// The longest time without an answer, in milliseconds.
+	ConvergenceMs float64 `protobuf:"fixed64,5,opt,name=convergence_ms,json=convergenceMs,proto3" json:"convergence_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *FailoverMeasurement) Reset() {
+	*x = FailoverMeasurement{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *FailoverMeasurement) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*FailoverMeasurement) ProtoMessage() {}
+
+func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use FailoverMeasurement.ProtoReflect.Descriptor instead.
+func (*FailoverMeasurement) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *FailoverMeasurement) GetPhase() string {
+	if x != nil {
+		return x.Phase
+	}
+	return ""
+}
+
+func (x *FailoverMeasurement) GetPath() string {
+	if x != nil {
+		return x.Path
+	}
+	return ""
+}
+
+func (x *FailoverMeasurement) GetSent() uint32 {
+	if x != nil {
+		return x.Sent
+	}
+	return 0
+}
+
+func (x *FailoverMeasurement) GetLost() uint32 {
+	if x != nil {
+		return x.Lost
+	}
+	return 0
+}
+
+func (x *FailoverMeasurement) GetConvergenceMs() float64 {
+	if x != nil {
+		return x.ConvergenceMs
+	}
+	return 0
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -2768,7 +4162,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05names\x18\x01 \x03(\tR\x05names\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\"E\n" +
 	"\x13ListRoutersResponse\x12.\n" +
-	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\xb6\x05\n" +
+	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\x9f\a\n" +
 	"\fRouterStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x120\n" +
@@ -2786,20 +4180,41 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x14sessions_established\x18\r \x01(\rR\x13sessionsEstablished\x12+\n" +
 	"\x06routes\x18\x0e \x01(\v2\x13.vbr.v1.RouteCountsR\x06routes\x12\x14\n" +
 	"\x05drift\x18\x0f \x01(\x04R\x05drift\x12\x18\n" +
-	"\adrained\x18\x10 \x01(\bR\adrained\"j\n" +
+	"\adrained\x18\x10 \x01(\bR\adrained\x12\x1f\n" +
+	"\vrouter_type\x18\x11 \x01(\tR\n" +
+	"routerType\x12\x1d\n" +
+	"\n" +
+	"vbr_status\x18\x12 \x01(\tR\tvbrStatus\x123\n" +
+	"\tvswitches\x18\x13 \x03(\v2\x15.vbr.v1.VSwitchStatusR\tvswitches\x12;\n" +
+	"\fhealth_check\x18\x14 \x01(\v2\x18.vbr.v1.HealthCheckStateR\vhealthCheck\x12\x15\n" +
+	"\x06vbr_ha\x18\x15 \x01(\tR\x05vbrHa\x12\x1e\n" +
+	"\vvbr_ha_role\x18\x16 \x01(\tR\tvbrHaRole\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
 	"\vSTATE_READY\x10\x02\x12\x12\n" +
 	"\x0eSTATE_DEGRADED\x10\x03\x12\x11\n" +
-	"\rSTATE_DRAINED\x10\x04\"\xa1\x01\n" +
+	"\rSTATE_DRAINED\x10\x04\"\x83\x01\n" +
+	"\rVSwitchStatus\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x0e\n" +
+	"\x02up\x18\x03 \x01(\bR\x02up\x12\x1c\n" +
+	"\taddresses\x18\x04 \x03(\tR\taddresses\x12\x18\n" +
+	"\amembers\x18\x05 \x03(\tR\amembers\"\xd9\x01\n" +
+	"\x10HealthCheckState\x12.\n" +
+	"\x13health_check_status\x18\x01 \x01(\tR\x11healthCheckStatus\x12\x1b\n" +
+	"\tsource_ip\x18\x02 \x01(\tR\bsourceIp\x12\x1b\n" +
+	"\ttarget_ip\x18\x03 \x01(\tR\btargetIp\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x12\n" +
+	"\x04lost\x18\x05 \x01(\rR\x04lost\x12\x15\n" +
+	"\x06rtt_ms\x18\x06 \x01(\x01R\x05rttMs\"\xa1\x01\n" +
 	"\n" +
 	"LineStatus\x124\n" +
 	"\x16physical_connection_id\x18\x01 \x01(\tR\x14physicalConnectionId\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x17\n" +
 	"\avlan_id\x18\x03 \x01(\rR\x06vlanId\x12\x0e\n" +
 	"\x02up\x18\x04 \x01(\bR\x02up\x12\x1c\n" +
-	"\taddresses\x18\x05 \x03(\tR\taddresses\"\xcc\x01\n" +
+	"\taddresses\x18\x05 \x03(\tR\taddresses\"\xce\x04\n" +
 	"\x15RouterInterfaceStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
 	"\x06device\x18\x02 \x01(\tR\x06device\x12\x10\n" +
@@ -2807,7 +4222,21 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\froute_target\x18\x04 \x01(\tR\vrouteTarget\x12\x1a\n" +
 	"\bimported\x18\x05 \x01(\rR\bimported\x12\x1a\n" +
 	"\bexported\x18\x06 \x01(\rR\bexported\x12\x1a\n" +
-	"\bgateways\x18\a \x03(\tR\bgateways\"\xc5\x02\n" +
+	"\bgateways\x18\a \x03(\tR\bgateways\x12\x14\n" +
+	"\x05owner\x18\b \x01(\tR\x05owner\x12\x12\n" +
+	"\x04role\x18\t \x01(\tR\x04role\x12\x16\n" +
+	"\x06status\x18\n" +
+	" \x01(\tR\x06status\x12\x16\n" +
+	"\x06reason\x18\v \x01(\tR\x06reason\x120\n" +
+	"\x05since\x18\f \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x122\n" +
+	"\x15opposite_interface_id\x18\r \x01(\tR\x13oppositeInterfaceId\x12,\n" +
+	"\x12opposite_region_id\x18\x0e \x01(\tR\x10oppositeRegionId\x12!\n" +
+	"\fcross_region\x18\x0f \x01(\bR\vcrossRegion\x12\x12\n" +
+	"\x04spec\x18\x10 \x01(\tR\x04spec\x12\x1e\n" +
+	"\n" +
+	"preference\x18\x11 \x01(\rR\n" +
+	"preference\x12;\n" +
+	"\fhealth_check\x18\x12 \x01(\v2\x18.vbr.v1.HealthCheckStateR\vhealthCheck\"\xc5\x02\n" +
 	"\vRouteCounts\x12\x1a\n" +
 	"\breceived\x18\x01 \x01(\rR\breceived\x12\x1a\n" +
 	"\baccepted\x18\x02 \x01(\rR\baccepted\x12=\n" +
@@ -2954,7 +4383,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\";\n" +
 	"\x12ListEventsResponse\x12%\n" +
-	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\x90\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xef\x04\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12&\n" +
@@ -2962,7 +4391,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x04 \x01(\tR\x06router\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xb6\x02\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\x95\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTYPE_SESSION_UP\x10\x01\x12\x15\n" +
@@ -2980,7 +4409,96 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\n" +
 	"TYPE_STORE\x10\v\x12\x10\n" +
 	"\fTYPE_DRAINED\x10\f\x12\x12\n" +
-	"\x0eTYPE_UNDRAINED\x10\r*\xdb\x01\n" +
+	"\x0eTYPE_UNDRAINED\x10\r\x12\x19\n" +
+	"\x15TYPE_ROUTER_INTERFACE\x10\x0e\x12\x15\n" +
+	"\x11TYPE_HEALTH_CHECK\x10\x0f\x12\x13\n" +
+	"\x0fTYPE_VBR_STATUS\x10\x10\x12\x16\n" +
+	"\x12TYPE_FAILOVER_TEST\x10\x11\"\x9d\x01\n" +
+	"\x10ListUsageRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x120\n" +
+	"\x05since\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\":\n" +
+	"\x11ListUsageResponse\x12%\n" +
+	"\x06usages\x18\x01 \x03(\v2\r.vbr.v1.UsageR\x06usages\"\xdb\x02\n" +
+	"\x05Usage\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12!\n" +
+	"\fcross_region\x18\x04 \x01(\bR\vcrossRegion\x120\n" +
+	"\x05since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x19\n" +
+	"\btx_bytes\x18\a \x01(\x04R\atxBytes\x12\x1d\n" +
+	"\n" +
+	"tx_packets\x18\b \x01(\x04R\ttxPackets\x12\x19\n" +
+	"\brx_bytes\x18\t \x01(\x04R\arxBytes\x12\x1d\n" +
+	"\n" +
+	"rx_packets\x18\n" +
+	" \x01(\x04R\trxPackets\"\x8a\x01\n" +
+	"\x11GetQualityRequest\x12)\n" +
+	"\x10router_interface\x18\x01 \x01(\tR\x0frouterInterface\x120\n" +
+	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
+	"\asamples\x18\x03 \x01(\rR\asamples\"\xbc\x02\n" +
+	"\x12GetQualityResponse\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x120\n" +
+	"\x05since\x18\x03 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x120\n" +
+	"\x05until\x18\x04 \x01(\v2\x1a.google.protobuf.TimestampR\x05until\x12\x14\n" +
+	"\x05probe\x18\x05 \x01(\tR\x05probe\x128\n" +
+	"\n" +
+	"objectives\x18\x06 \x03(\v2\x18.vbr.v1.QualityObjectiveR\n" +
+	"objectives\x12/\n" +
+	"\asamples\x18\a \x03(\v2\x15.vbr.v1.QualitySampleR\asamples\"\xa7\x01\n" +
+	"\x10QualityObjective\x12\x12\n" +
+	"\x04name\x18\x01 \x01(\tR\x04name\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\x01R\x06target\x12\x1a\n" +
+	"\bmeasured\x18\x03 \x01(\x01R\bmeasured\x12\x10\n" +
+	"\x03met\x18\x04 \x01(\bR\x03met\x12\x18\n" +
+	"\aunknown\x18\x05 \x01(\bR\aunknown\x12\x1f\n" +
+	"\vbudget_left\x18\x06 \x01(\x01R\n" +
+	"budgetLeft\"\x9b\x01\n" +
+	"\rQualitySample\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x12\n" +
+	"\x04sent\x18\x02 \x01(\rR\x04sent\x12\x12\n" +
+	"\x04lost\x18\x03 \x01(\rR\x04lost\x12\x15\n" +
+	"\x06rtt_ms\x18\x04 \x01(\x01R\x05rttMs\x12\x1b\n" +
+	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\x99\x01\n" +
+	"\x18StartFailoverTestRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\"E\n" +
+	"\x19StartFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\")\n" +
+	"\x17StopFailoverTestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"D\n" +
+	"\x18StopFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"B\n" +
+	"\x18ListFailoverTestsRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x0e\n" +
+	"\x02id\x18\x02 \x01(\tR\x02id\"G\n" +
+	"\x19ListFailoverTestsResponse\x12*\n" +
+	"\x05tests\x18\x01 \x03(\v2\x14.vbr.v1.FailoverTestR\x05tests\"\x9b\x03\n" +
+	"\fFailoverTest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
+	"\x06router\x18\x02 \x01(\tR\x06router\x12\x14\n" +
+	"\x05owner\x18\x03 \x01(\tR\x05owner\x12\x16\n" +
+	"\x06status\x18\x04 \x01(\tR\x06status\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x125\n" +
+	"\bend_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\aendTime\x12)\n" +
+	"\x10duration_minutes\x18\a \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\b \x01(\rR\vobjectiveMs\x12\x18\n" +
+	"\averdict\x18\t \x01(\tR\averdict\x12\x1a\n" +
+	"\bfindings\x18\n" +
+	" \x03(\tR\bfindings\x12?\n" +
+	"\fmeasurements\x18\v \x03(\v2\x1b.vbr.v1.FailoverMeasurementR\fmeasurements\"\x8e\x01\n" +
+	"\x13FailoverMeasurement\x12\x14\n" +
+	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
+	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
+	"\x04sent\x18\x03 \x01(\rR\x04sent\x12\x12\n" +
+	"\x04lost\x18\x04 \x01(\rR\x04lost\x12%\n" +
+	"\x0econvergence_ms\x18\x05 \x01(\x01R\rconvergenceMs*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -2994,7 +4512,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\x8d\x05\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xa3\b\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -3006,7 +4524,13 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\vDrainRouter\x12\x1a.vbr.v1.DrainRouterRequest\x1a\x1b.vbr.v1.DrainRouterResponse\x12L\n" +
 	"\rUndrainRouter\x12\x1c.vbr.v1.UndrainRouterRequest\x1a\x1d.vbr.v1.UndrainRouterResponse\x12E\n" +
 	"\n" +
-	"ListEvents\x12\x19.vbr.v1.ListEventsRequest\x1a\x1a.vbr.v1.ListEventsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
+	"ListEvents\x12\x19.vbr.v1.ListEventsRequest\x1a\x1a.vbr.v1.ListEventsResponse0\x01\x12B\n" +
+	"\tListUsage\x12\x18.vbr.v1.ListUsageRequest\x1a\x19.vbr.v1.ListUsageResponse0\x01\x12C\n" +
+	"\n" +
+	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x12X\n" +
+	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
+	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
+	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
 
 var (
 	file_vbr_v1_router_service_proto_rawDescOnce sync.Once
@@ -3021,102 +4545,150 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 33)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
 var file_vbr_v1_router_service_proto_goTypes = []any{
-	(RouteStage)(0),               // 0: vbr.v1.RouteStage
-	(AddressFamily)(0),            // 1: vbr.v1.AddressFamily
-	(RouterStatus_State)(0),       // 2: vbr.v1.RouterStatus.State
-	(RouteSource_Type)(0),         // 3: vbr.v1.RouteSource.Type
-	(Event_Type)(0),               // 4: vbr.v1.Event.Type
-	(*GetHostRequest)(nil),        // 5: vbr.v1.GetHostRequest
-	(*GetHostResponse)(nil),       // 6: vbr.v1.GetHostResponse
-	(*ListRoutersRequest)(nil),    // 7: vbr.v1.ListRoutersRequest
-	(*ListRoutersResponse)(nil),   // 8: vbr.v1.ListRoutersResponse
-	(*RouterStatus)(nil),          // 9: vbr.v1.RouterStatus
-	(*LineStatus)(nil),            // 10: vbr.v1.LineStatus
-	(*RouterInterfaceStatus)(nil), // 11: vbr.v1.RouterInterfaceStatus
-	(*RouteCounts)(nil),           // 12: vbr.v1.RouteCounts
-	(*ListSessionsRequest)(nil),   // 13: vbr.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),  // 14: vbr.v1.ListSessionsResponse
-	(*BgpSession)(nil),            // 15: vbr.v1.BgpSession
-	(*ListRoutesRequest)(nil),     // 16: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),    // 17: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                 // 18: vbr.v1.Route
-	(*RouteSource)(nil),           // 19: vbr.v1.RouteSource
-	(*PathAttributes)(nil),        // 20: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),        // 21: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),       // 22: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),         // 23: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),           // 24: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),         // 25: vbr.v1.KernelNextHop
-	(*Told)(nil),                  // 26: vbr.v1.Told
-	(*ResetSessionRequest)(nil),   // 27: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),  // 28: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),    // 29: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),   // 30: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),  // 31: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil), // 32: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),     // 33: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),    // 34: vbr.v1.ListEventsResponse
-	(*Event)(nil),                 // 35: vbr.v1.Event
-	nil,                           // 36: vbr.v1.RouteCounts.RejectedEntry
-	nil,                           // 37: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil), // 38: google.protobuf.Timestamp
+	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
+	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
+	(RouterStatus_State)(0),           // 2: vbr.v1.RouterStatus.State
+	(RouteSource_Type)(0),             // 3: vbr.v1.RouteSource.Type
+	(Event_Type)(0),                   // 4: vbr.v1.Event.Type
+	(*GetHostRequest)(nil),            // 5: vbr.v1.GetHostRequest
+	(*GetHostResponse)(nil),           // 6: vbr.v1.GetHostResponse
+	(*ListRoutersRequest)(nil),        // 7: vbr.v1.ListRoutersRequest
+	(*ListRoutersResponse)(nil),       // 8: vbr.v1.ListRoutersResponse
+	(*RouterStatus)(nil),              // 9: vbr.v1.RouterStatus
+	(*VSwitchStatus)(nil),             // 10: vbr.v1.VSwitchStatus
+	(*HealthCheckState)(nil),          // 11: vbr.v1.HealthCheckState
+	(*LineStatus)(nil),                // 12: vbr.v1.LineStatus
+	(*RouterInterfaceStatus)(nil),     // 13: vbr.v1.RouterInterfaceStatus
+	(*RouteCounts)(nil),               // 14: vbr.v1.RouteCounts
+	(*ListSessionsRequest)(nil),       // 15: vbr.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),      // 16: vbr.v1.ListSessionsResponse
+	(*BgpSession)(nil),                // 17: vbr.v1.BgpSession
+	(*ListRoutesRequest)(nil),         // 18: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),        // 19: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                     // 20: vbr.v1.Route
+	(*RouteSource)(nil),               // 21: vbr.v1.RouteSource
+	(*PathAttributes)(nil),            // 22: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),            // 23: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),           // 24: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),             // 25: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),               // 26: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),             // 27: vbr.v1.KernelNextHop
+	(*Told)(nil),                      // 28: vbr.v1.Told
+	(*ResetSessionRequest)(nil),       // 29: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),      // 30: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),        // 31: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),       // 32: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),      // 33: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),     // 34: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),         // 35: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),        // 36: vbr.v1.ListEventsResponse
+	(*Event)(nil),                     // 37: vbr.v1.Event
+	(*ListUsageRequest)(nil),          // 38: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),         // 39: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                     // 40: vbr.v1.Usage
+	(*GetQualityRequest)(nil),         // 41: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),        // 42: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),          // 43: vbr.v1.QualityObjective
+	(*QualitySample)(nil),             // 44: vbr.v1.QualitySample
+	(*StartFailoverTestRequest)(nil),  // 45: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil), // 46: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),   // 47: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),  // 48: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),  // 49: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil), // 50: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),              // 51: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),       // 52: vbr.v1.FailoverMeasurement
+	nil,                               // 53: vbr.v1.RouteCounts.RejectedEntry
+	nil,                               // 54: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),     // 55: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	38, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
-	15, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
+	55, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	38, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
-	10, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
-	11, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
-	12, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
-	36, // 8: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
-	15, // 9: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	38, // 10: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	37, // 11: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	0,  // 12: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 13: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	18, // 14: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	19, // 15: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	20, // 16: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	38, // 17: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 18: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	23, // 19: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	24, // 20: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	26, // 21: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	18, // 22: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	25, // 23: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	25, // 24: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	38, // 25: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	38, // 26: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	35, // 27: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	38, // 28: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 29: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	5,  // 30: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 31: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	13, // 32: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	16, // 33: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	21, // 34: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	27, // 35: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	29, // 36: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	31, // 37: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	33, // 38: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	6,  // 39: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 40: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	14, // 41: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	17, // 42: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	22, // 43: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	28, // 44: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	30, // 45: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	32, // 46: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	34, // 47: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	39, // [39:48] is the sub-list for method output_type
-	30, // [30:39] is the sub-list for method input_type
-	30, // [30:30] is the sub-list for extension type_name
-	30, // [30:30] is the sub-list for extension extendee
-	0,  // [0:30] is the sub-list for field type_name
+	55, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
+	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
+	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
+	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
+	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	55, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	55, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	53, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
+	55, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	54, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	0,  // 17: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 18: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	20, // 19: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	21, // 20: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	22, // 21: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	55, // 22: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 23: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	25, // 24: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	26, // 25: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	28, // 26: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	20, // 27: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	27, // 28: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	27, // 29: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	55, // 30: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	55, // 31: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	37, // 32: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	55, // 33: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 34: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	55, // 35: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	40, // 36: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	55, // 37: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	55, // 38: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	55, // 39: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	55, // 40: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	55, // 41: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	43, // 42: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	44, // 43: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	55, // 44: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	51, // 45: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	51, // 46: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	51, // 47: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	55, // 48: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	55, // 49: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	52, // 50: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	5,  // 51: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 52: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 53: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	18, // 54: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	23, // 55: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	29, // 56: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	31, // 57: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	33, // 58: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	35, // 59: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	38, // 60: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	41, // 61: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	45, // 62: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	47, // 63: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	49, // 64: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 65: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 66: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 67: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	19, // 68: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	24, // 69: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	30, // 70: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	32, // 71: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	34, // 72: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	36, // 73: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	39, // 74: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	42, // 75: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	46, // 76: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	48, // 77: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	50, // 78: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	65, // [65:79] is the sub-list for method output_type
+	51, // [51:65] is the sub-list for method input_type
+	51, // [51:51] is the sub-list for extension type_name
+	51, // [51:51] is the sub-list for extension extendee
+	0,  // [0:51] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -3124,14 +4696,14 @@ func file_vbr_v1_router_service_proto_init() {
 	if File_vbr_v1_router_service_proto != nil {
 		return
 	}
-	file_vbr_v1_router_service_proto_msgTypes[15].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[17].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   33,
+			NumMessages:   50,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

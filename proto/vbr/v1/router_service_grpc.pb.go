@@ -21,15 +21,20 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RouterService_GetHost_FullMethodName       = "/vbr.v1.RouterService/GetHost"
-	RouterService_ListRouters_FullMethodName   = "/vbr.v1.RouterService/ListRouters"
-	RouterService_ListSessions_FullMethodName  = "/vbr.v1.RouterService/ListSessions"
-	RouterService_ListRoutes_FullMethodName    = "/vbr.v1.RouterService/ListRoutes"
-	RouterService_Explain_FullMethodName       = "/vbr.v1.RouterService/Explain"
-	RouterService_ResetSession_FullMethodName  = "/vbr.v1.RouterService/ResetSession"
-	RouterService_DrainRouter_FullMethodName   = "/vbr.v1.RouterService/DrainRouter"
-	RouterService_UndrainRouter_FullMethodName = "/vbr.v1.RouterService/UndrainRouter"
-	RouterService_ListEvents_FullMethodName    = "/vbr.v1.RouterService/ListEvents"
+	RouterService_GetHost_FullMethodName           = "/vbr.v1.RouterService/GetHost"
+	RouterService_ListRouters_FullMethodName       = "/vbr.v1.RouterService/ListRouters"
+	RouterService_ListSessions_FullMethodName      = "/vbr.v1.RouterService/ListSessions"
+	RouterService_ListRoutes_FullMethodName        = "/vbr.v1.RouterService/ListRoutes"
+	RouterService_Explain_FullMethodName           = "/vbr.v1.RouterService/Explain"
+	RouterService_ResetSession_FullMethodName      = "/vbr.v1.RouterService/ResetSession"
+	RouterService_DrainRouter_FullMethodName       = "/vbr.v1.RouterService/DrainRouter"
+	RouterService_UndrainRouter_FullMethodName     = "/vbr.v1.RouterService/UndrainRouter"
+	RouterService_ListEvents_FullMethodName        = "/vbr.v1.RouterService/ListEvents"
+	RouterService_ListUsage_FullMethodName         = "/vbr.v1.RouterService/ListUsage"
+	RouterService_GetQuality_FullMethodName        = "/vbr.v1.RouterService/GetQuality"
+	RouterService_StartFailoverTest_FullMethodName = "/vbr.v1.RouterService/StartFailoverTest"
+	RouterService_StopFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StopFailoverTest"
+	RouterService_ListFailoverTests_FullMethodName = "/vbr.v1.RouterService/ListFailoverTests"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -58,6 +63,17 @@ type RouterServiceClient interface {
 	// ListEvents streams what happened, oldest first, and with follow what happens. A follower that does not
 	// keep up is ended with RESOURCE_EXHAUSTED and can go on with the last sequence number that it has.
 	ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEventsResponse], error)
+	// ListUsage streams what router interfaces have carried, by router and interface.
+	ListUsage(ctx context.Context, in *ListUsageRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListUsageResponse], error)
+	// GetQuality is how good a router interface has been, against the published objectives.
+	GetQuality(ctx context.Context, in *GetQualityRequest, opts ...grpc.CallOption) (*GetQualityResponse, error)
+	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
+	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
+	StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error)
+	// StopFailoverTest ends one before its time; the router serves again. EC: StopFailoverTestJob.
+	StopFailoverTest(ctx context.Context, in *StopFailoverTestRequest, opts ...grpc.CallOption) (*StopFailoverTestResponse, error)
+	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
+	ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error)
 }
 
 type routerServiceClient struct {
@@ -194,6 +210,74 @@ func (c *routerServiceClient) ListEvents(ctx context.Context, in *ListEventsRequ
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListEventsClient = grpc.ServerStreamingClient[ListEventsResponse]
 
+func (c *routerServiceClient) ListUsage(ctx context.Context, in *ListUsageRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListUsageResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[4], RouterService_ListUsage_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListUsageRequest, ListUsageResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_ListUsageClient = grpc.ServerStreamingClient[ListUsageResponse]
+
+func (c *routerServiceClient) GetQuality(ctx context.Context, in *GetQualityRequest, opts ...grpc.CallOption) (*GetQualityResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetQualityResponse)
+	err := c.cc.Invoke(ctx, RouterService_GetQuality_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerServiceClient) StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StartFailoverTestResponse)
+	err := c.cc.Invoke(ctx, RouterService_StartFailoverTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerServiceClient) StopFailoverTest(ctx context.Context, in *StopFailoverTestRequest, opts ...grpc.CallOption) (*StopFailoverTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(StopFailoverTestResponse)
+	err := c.cc.Invoke(ctx, RouterService_StopFailoverTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerServiceClient) ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[5], RouterService_ListFailoverTests_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[ListFailoverTestsRequest, ListFailoverTestsResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_ListFailoverTestsClient = grpc.ServerStreamingClient[ListFailoverTestsResponse]
+
 // RouterServiceServer is the server API for RouterService service.
 // All implementations must embed UnimplementedRouterServiceServer
 // for forward compatibility.
@@ -220,6 +304,17 @@ type RouterServiceServer interface {
 	// ListEvents streams what happened, oldest first, and with follow what happens. A follower that does not
 	// keep up is ended with RESOURCE_EXHAUSTED and can go on with the last sequence number that it has.
 	ListEvents(*ListEventsRequest, grpc.ServerStreamingServer[ListEventsResponse]) error
+	// ListUsage streams what router interfaces have carried, by router and interface.
+	ListUsage(*ListUsageRequest, grpc.ServerStreamingServer[ListUsageResponse]) error
+	// GetQuality is how good a router interface has been, against the published objectives.
+	GetQuality(context.Context, *GetQualityRequest) (*GetQualityResponse, error)
+	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
+	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
+	StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error)
+	// StopFailoverTest ends one before its time; the router serves again. EC: StopFailoverTestJob.
+	StopFailoverTest(context.Context, *StopFailoverTestRequest) (*StopFailoverTestResponse, error)
+	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
+	ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error
 	mustEmbedUnimplementedRouterServiceServer()
 }
 
@@ -256,6 +351,21 @@ func (UnimplementedRouterServiceServer) UndrainRouter(context.Context, *UndrainR
 }
 func (UnimplementedRouterServiceServer) ListEvents(*ListEventsRequest, grpc.ServerStreamingServer[ListEventsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ListEvents not implemented")
+}
+func (UnimplementedRouterServiceServer) ListUsage(*ListUsageRequest, grpc.ServerStreamingServer[ListUsageResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListUsage not implemented")
+}
+func (UnimplementedRouterServiceServer) GetQuality(context.Context, *GetQualityRequest) (*GetQualityResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetQuality not implemented")
+}
+func (UnimplementedRouterServiceServer) StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StartFailoverTest not implemented")
+}
+func (UnimplementedRouterServiceServer) StopFailoverTest(context.Context, *StopFailoverTestRequest) (*StopFailoverTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method StopFailoverTest not implemented")
+}
+func (UnimplementedRouterServiceServer) ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error {
+	return status.Error(codes.Unimplemented, "method ListFailoverTests not implemented")
 }
 func (UnimplementedRouterServiceServer) mustEmbedUnimplementedRouterServiceServer() {}
 func (UnimplementedRouterServiceServer) testEmbeddedByValue()                       {}
@@ -412,6 +522,82 @@ func _RouterService_ListEvents_Handler(srv interface{}, stream grpc.ServerStream
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListEventsServer = grpc.ServerStreamingServer[ListEventsResponse]
 
+func _RouterService_ListUsage_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListUsageRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouterServiceServer).ListUsage(m, &grpc.GenericServerStream[ListUsageRequest, ListUsageResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_ListUsageServer = grpc.ServerStreamingServer[ListUsageResponse]
+
+func _RouterService_GetQuality_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetQualityRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).GetQuality(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_GetQuality_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).GetQuality(ctx, req.(*GetQualityRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouterService_StartFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StartFailoverTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).StartFailoverTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_StartFailoverTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).StartFailoverTest(ctx, req.(*StartFailoverTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouterService_StopFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(StopFailoverTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).StopFailoverTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_StopFailoverTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).StopFailoverTest(ctx, req.(*StopFailoverTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouterService_ListFailoverTests_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(ListFailoverTestsRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouterServiceServer).ListFailoverTests(m, &grpc.GenericServerStream[ListFailoverTestsRequest, ListFailoverTestsResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_ListFailoverTestsServer = grpc.ServerStreamingServer[ListFailoverTestsResponse]
+
 // RouterService_ServiceDesc is the grpc.ServiceDesc for RouterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -439,6 +625,18 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 			MethodName: "UndrainRouter",
 			Handler:    _RouterService_UndrainRouter_Handler,
 		},
+		{
+			MethodName: "GetQuality",
+			Handler:    _RouterService_GetQuality_Handler,
+		},
+		{
+			MethodName: "StartFailoverTest",
+			Handler:    _RouterService_StartFailoverTest_Handler,
+		},
+		{
+			MethodName: "StopFailoverTest",
+			Handler:    _RouterService_StopFailoverTest_Handler,
+		},
 	},
 	Streams: []grpc.StreamDesc{
 		{
@@ -459,6 +657,16 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListEvents",
 			Handler:       _RouterService_ListEvents_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListUsage",
+			Handler:       _RouterService_ListUsage_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "ListFailoverTests",
+			Handler:       _RouterService_ListFailoverTests_Handler,
 			ServerStreams: true,
 		},
 	},

@@ -16,12 +16,16 @@ type kind struct {
 	empty  proto.Message
 }
 
-// kinds in the order in which they are shown.
+// kinds in the order in which they are shown: ports, routers, what joins them.
 var kinds = []kind{
-	{vbrv1.Kind_KIND_PHYSICAL_CONNECTION, "PhysicalConnection", "pc", (*vbrv1.PhysicalConnection)(nil)},
-	{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, "VirtualBorderRouter", "vbr", (*vbrv1.VirtualBorderRouter)(nil)},
-	{vbrv1.Kind_KIND_ROUTER_INTERFACE, "RouterInterface", "ri", (*vbrv1.RouterInterface)(nil)},
+	newKind(vbrv1.Kind_KIND_PHYSICAL_CONNECTION, "pc"),
+	newKind(vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, "vbr"),
+	newKind(vbrv1.Kind_KIND_V_ROUTER, "vr"),
+	newKind(vbrv1.Kind_KIND_ROUTER_INTERFACE, "ri"),
+	newKind(vbrv1.Kind_KIND_VBR_HA, "ha"),
 }
+
+func newKind(k vbrv1.Kind, short string) kind { return kind{k, vbrv1.KindName(k), short, k.New()} }
 
 // ParseKind finds a kind by its name or short name, in any case, singular or plural, with dashes or without.
 func ParseKind(word string) (vbrv1.Kind, bool) {
@@ -53,7 +57,7 @@ func KindName(number vbrv1.Kind) string {
 	return number.String()
 }
 
-// Short returns the short name of a kind: "pc", "vbr", "ri".
+// Short returns the short name of a kind: "pc", "vbr", "vr", "ri", "ha".
 func Short(number vbrv1.Kind) string {
 	if k := find(func(k kind) bool { return k.number == number }); k != nil {
 		return k.short

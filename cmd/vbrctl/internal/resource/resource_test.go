@@ -97,9 +97,9 @@ func TestPlace(t *testing.T) {
 func TestBadFiles(t *testing.T) {
 	for _, tt := range []struct{ name, text, want string }{
 		{"bad YAML", "kind: [\n", "stdin:1:7: not YAML: sequence end token ']' not found"},
-		{"bad document", "- a\n", "stdin:1:1: not a resource; legal: keys and values, with kind: PhysicalConnection, VirtualBorderRouter, RouterInterface"},
-		{"bad kind", "kind: VirtualBorderRooter\n", `stdin:1:7: kind: "VirtualBorderRooter" is no kind; did you mean "VirtualBorderRouter"?; legal: PhysicalConnection, VirtualBorderRouter, RouterInterface`},
-		{"no kind", "name: x\n", "stdin:1:1: kind: missing; legal: PhysicalConnection, VirtualBorderRouter, RouterInterface"},
+		{"bad document", "- a\n", "stdin:1:1: not a resource; legal: keys and values, with kind: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface, VbrHa"},
+		{"bad kind", "kind: VirtualBorderRooter\n", `stdin:1:7: kind: "VirtualBorderRooter" is no kind; did you mean "VirtualBorderRouter"?; legal: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface, VbrHa`},
+		{"no kind", "name: x\n", "stdin:1:1: kind: missing; legal: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface, VbrHa"},
 		{"bad key", "kind: VirtualBorderRouter\nname: a\nvlan: 1\nvlanId: 1\n", `stdin:3:1: VirtualBorderRouter/a.vlan: unknown key`},
 		{"bad key meant", "kind: VirtualBorderRouter\nname: a\nvlanid: 1\n", `stdin:3:1: VirtualBorderRouter/a.vlanid: unknown key; did you mean "vlan_id"?`},
 		{"bad key inside", "kind: VirtualBorderRouter\nname: a\nbgp_peers:\n  - hlod: 1\n", `stdin:4:5: VirtualBorderRouter/a.bgp_peers[0].hlod: unknown key; did you mean "hold"?`},
@@ -109,8 +109,8 @@ func TestBadFiles(t *testing.T) {
 		{"bad null", "kind: VirtualBorderRouter\nname: a\nvrf:\n", `stdin:3:1: VirtualBorderRouter/a.vrf: has no value; leave the key out or give it one`},
 		{"bad twice", "kind: VirtualBorderRouter\nname: a\nvlan_id: 1\nvlanId: 2\n", `stdin:4:1: VirtualBorderRouter/a.vlanId: given twice`},
 		{"bad resource twice", "kind: RouterInterface\nname: a\n---\nkind: RouterInterface\nname: a\n", `stdin:4:1: document 2: RouterInterface/a: given twice, first at stdin:1:1`},
-		{"bad in two documents", "kind: x\n---\nkind: y\n", "stdin:1:7: document 1: kind: \"x\" is no kind; legal: PhysicalConnection, VirtualBorderRouter, RouterInterface\n" +
-			"stdin:3:7: document 2: kind: \"y\" is no kind; legal: PhysicalConnection, VirtualBorderRouter, RouterInterface"},
+		{"bad in two documents", "kind: x\n---\nkind: y\n", "stdin:1:7: document 1: kind: \"x\" is no kind; legal: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface, VbrHa\n" +
+			"stdin:3:7: document 2: kind: \"y\" is no kind; legal: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface, VbrHa"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			_, err := readText(t, tt.text)
