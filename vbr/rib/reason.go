@@ -65,6 +65,18 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return "inside a prefix that the VPC announced"
 	case RejectedLinkDown:
 		return "the device towards its next hop carries no packets"
+	case RejectedPolicy:
+		if s.Import == nil {
+			return "the import policy denied it"
+		}
+		return s.Import.Text(sh.received().Judge(s.Import, prefix))
+	case RejectedOverQuota:
+		p := s.placesOf(prefix)
+		return fmt.Sprintf("all %d places of its quota are taken (route_quota); it waits for one, with %d others", s.Quota.Limit, len(p.line.turns)-1)
+	case RejectedASPathLength:
+		return fmt.Sprintf("the AS path has %d ASes, and may have %d", sh.ases(), s.MaxASPath)
+	case RejectedCommunities:
+		return fmt.Sprintf("it has %d communities, and may have %d", len(sh.Communities)+len(sh.LargeCommunities), s.MaxCommunities)
 	case RejectedTransitLoop:
 		return "it has passed this router before: its mark is in the trail (large communities)"
 	case RejectedTransitTooLong:
