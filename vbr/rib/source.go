@@ -176,7 +176,7 @@ func (t *Table) SetLinkUp(id SourceID, up bool) {
 }
 
 // Demote makes a source's paths step back behind all others of the same kind, or no longer: they are accepted as before, and serve where there is no
-// other. It lasts until it is taken back. An unknown source is ignored.
+// other. It lasts until it is taken back or the source is removed. An unknown source is ignored.
 func (t *Table) Demote(id SourceID, demoted bool) {
 	s := t.sources[id]
 	if s == nil || s.demoted == demoted {
