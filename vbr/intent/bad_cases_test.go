@@ -8,10 +8,10 @@ func badCases() []badCase {
 		{name: "bad: unknown keys, all of them", old: "vlan_id: 100\n", new: "vlanid: 100\nVlanID: 7\ncolour: red\n",
 			want: `r.yaml:9:1: VirtualBorderRouter/vbr-acme.vlanid: unknown key; did you mean "vlan_id"?
 r.yaml:10:1: VirtualBorderRouter/vbr-acme.VlanID: unknown key; did you mean "vlan_id"?
-r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check`},
+r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, route_policies`},
 		{name: "bad: unknown key in a list", old: "hold: 30, ", new: "hodl: 30, bfd: true, ",
 			want: `r.yaml:20:50: VirtualBorderRouter/vbr-acme.bgp_peers[0].hodl: unknown key; did you mean "hold"?
-r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry`},
+r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities`},
 		{name: "bad: key given twice", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlan_id: 102\n",
 			want: `r.yaml:10:1: key "vlan_id" is given twice, first at r.yaml:9:1`},
 		{name: "bad: key given in both spellings", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlanId: 102\n",
@@ -29,7 +29,7 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal:
 		{name: "bad: value where a list belongs", old: "bgp_peers:\n  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "bgp_peers: 10.0.0.2\n",
 			want: `r.yaml:19:12: VirtualBorderRouter/vbr-acme.bgp_peers: "10.0.0.2": not a list; legal: a list of at most 32`},
 		{name: "bad: value where a mapping belongs", old: "  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "  - 10.0.0.2\n",
-			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry`},
+			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities`},
 		{name: "bad: VLAN too high", old: "vlan_id: 100\n", new: "vlan_id: 4095\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 4095: out of range; legal: 0..4094, 0 = untagged`},
 		{name: "bad: VLAN negative", old: "vlan_id: 100\n", new: "vlan_id: -1\n",
@@ -192,7 +192,7 @@ r.yaml:25:6: RouterInterface/ri-acme.vni: 5001: its device "vx5001" is also that
 			want: `r.yaml:9:11: not YAML: could not find flow map content`},
 		{name: "bad: everything at once", old: "vlan_id: 100\n", new: "vlan_id: 5000\nfoo: 1\n", add: "kind: RouterInterface\nname: ri-acme\nrouter_id: nobody\nvni: 0\nroute_target: x\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 5000: out of range; legal: 0..4094, 0 = untagged
-r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check
+r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, route_policies
 r.yaml:30:7: RouterInterface/ri-acme.name: "ri-acme": name is given twice, first at r.yaml:24:7; legal: one RouterInterface of a name
 r.yaml:31:12: RouterInterface/ri-acme.router_id: "nobody": no such VirtualBorderRouter or VRouter; legal: vbr-acme
 r.yaml:32:6: RouterInterface/ri-acme.vni: 0: out of range; legal: 1..16777215

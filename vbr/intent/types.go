@@ -143,9 +143,10 @@ type Router struct {
 	Peers      []Peer
 	Bandwidth  uint64         // of each line and direction, bits per second; 0: no limit
 	Networks   []netip.Prefix // what the customer is told; empty: all that the VPC side has
-	Confirmed  *bool          // nil: no confirmation is needed
-	Terminated time.Time      // zero: it is not
-	Health     *HealthCheck   // nil: none
+	Policies   []RoutePolicy
+	Confirmed  *bool        // nil: no confirmation is needed
+	Terminated time.Time    // zero: it is not
+	Health     *HealthCheck // nil: none
 
 	// Of a VRouter.
 	CIDRs    []netip.Prefix // at least one
@@ -235,6 +236,7 @@ type Peer struct {
 	Hold         time.Duration // whole seconds; 0: no hold timer and no keepalives
 	Keepalive    time.Duration // whole seconds; 0 only when Hold is
 	ConnectRetry time.Duration // whole seconds
+	Rules        PeerRules
 }
 
 // RouterInterface is one end of the link between two routers, or of a router and a gateway that is not ours.

@@ -30,7 +30,7 @@ func (s *Set) apply(a *Attrs) {
 	a.Communities = edit(a.Communities, s.Replace, s.Add, func(c uint32) bool {
 		return slices.ContainsFunc(s.Remove, func(p CommunityPattern) bool { return c&p.Mask == p.Value })
 	})
-	a.LargeCommunities = edit(a.LargeCommunities, s.ReplaceLarge, s.AddLarge, func(c [3]uint32) bool {
+	a.LargeCommunities = edit(a.LargeCommunities, s.Replace, s.AddLarge, func(c [3]uint32) bool {
 		return slices.ContainsFunc(s.RemoveLarge, func(p LargePattern) bool { return p.matches(c) })
 	})
 }

@@ -29,8 +29,8 @@ const (
 // Match is what a term asks of a route: all that is given, and of each list one item. The zero Match holds for every route.
 type Match struct {
 	Prefixes         []PrefixRange
-	ASPaths          []*regexp.Regexp // see ParsePath
-	Communities      []CommunityPattern
+	ASPaths          []*regexp.Regexp   // see ParsePath
+	Communities      []CommunityPattern // together with LargeCommunities one list
 	LargeCommunities []LargePattern
 	NextHops         []netip.Prefix // a next hop in one of them
 	Origins          []uint8
@@ -42,12 +42,12 @@ type Match struct {
 type Set struct {
 	LocalPref *uint32
 	MED       *uint32
-	// Replace drops all communities, large ones with ReplaceLarge.
-	Replace, ReplaceLarge bool
-	Remove                []CommunityPattern
-	RemoveLarge           []LargePattern
-	Add                   []uint32
-	AddLarge              [][3]uint32
+	// Replace drops all communities of both kinds.
+	Replace     bool
+	Remove      []CommunityPattern
+	RemoveLarge []LargePattern
+	Add         []uint32
+	AddLarge    [][3]uint32
 	// Prepend is how often an AS is put in front of the AS path: which, is for the caller to know.
 	Prepend uint8
 }
@@ -105,7 +105,7 @@ func New(name string, end Result, terms ...Term) (*Policy, error) {
 }
 
 func (s *Set) any() bool {
-	return s.LocalPref != nil || s.MED != nil || s.Replace || s.ReplaceLarge || len(s.Remove)+len(s.RemoveLarge)+len(s.Add)+len(s.AddLarge) > 0 ||
+	return s.LocalPref != nil || s.MED != nil || s.Replace || len(s.Remove)+len(s.RemoveLarge)+len(s.Add)+len(s.AddLarge) > 0 ||
 		s.Prepend > 0
 }
 
@@ -175,11 +175,11 @@ func (m *Match) attributes(a *Attrs, path []byte) bool {
 			return false
 		}
 	}
-	return (len(m.Origins) == 0 || slices.Contains(m.Origins, a.Origin)) && m.communities(a) && m.large(a) && m.nextHop(a) && m.path(path)
+	return (len(m.Origins) == 0 || slices.Contains(m.Origins, a.Origin)) && m.communities(a) && m.nextHop(a) && m.path(path)
 }
 
 func (m *Match) communities(a *Attrs) bool {
-	if len(m.Communities) == 0 {
+	if len(m.Communities)+len(m.LargeCommunities) == 0 {
 		return true
 	}
 	for _, c := range a.Communities {
@@ -189,13 +189,10 @@ func (m *Match) communities(a *Attrs) bool {
 			}
 		}
 	}
-	return false
+	return len(m.LargeCommunities) > 0 && m.large(a)
 }
 
 func (m *Match) large(a *Attrs) bool {
-	if len(m.LargeCommunities) == 0 {
-		return true
-	}
 	for _, c := range a.LargeCommunities {
 		for i := range m.LargeCommunities {
 			if m.LargeCommunities[i].matches(c) {

@@ -73,6 +73,7 @@ func TestMatch(t *testing.T) {
 		{"community by name", Match{Communities: community("no-export")}, true},
 		{"another community", Match{Communities: community("65002:*")}, false},
 		{"large community", Match{LargeCommunities: large("64600:*:2")}, true},
+		{"one of either kind", Match{Communities: community("1:1"), LargeCommunities: large("64600:1:2")}, true},
 		{"another large community", Match{LargeCommunities: large("64600:*:3")}, false},
 		{"next hop", Match{NextHops: []netip.Prefix{netip.MustParsePrefix("10.0.0.0/30")}}, true},
 		{"another next hop", Match{NextHops: []netip.Prefix{netip.MustParsePrefix("10.0.1.0/30")}}, false},

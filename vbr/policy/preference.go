@@ -22,18 +22,14 @@ func Preferences(asns ...uint32) []Term {
 		{communityLow, PreferenceLow}, {communityMedium, PreferenceMedium}, {communityHigh, PreferenceHigh},
 	} {
 		value := x.preference
-		short, large := Match{}, Match{}
+		t := Term{Set: Set{LocalPref: &value}, Result: Next}
 		for _, asn := range asns {
-			large.LargeCommunities = append(large.LargeCommunities, exactly([3]uint32{asn, 0, x.community}))
+			t.Match.LargeCommunities = append(t.Match.LargeCommunities, exactly([3]uint32{asn, 0, x.community}))
 			if asn <= 0xffff {
-				short.Communities = append(short.Communities, CommunityPattern{asn<<16 | x.community, ^uint32(0)})
+				t.Match.Communities = append(t.Match.Communities, CommunityPattern{asn<<16 | x.community, ^uint32(0)})
 			}
 		}
-		for _, m := range []Match{short, large} {
-			if len(m.Communities)+len(m.LargeCommunities) > 0 {
-				terms = append(terms, Term{Match: m, Set: Set{LocalPref: &value}, Result: Next})
-			}
-		}
+		terms = append(terms, t)
 	}
 	return terms
 }

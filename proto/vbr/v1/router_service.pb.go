@@ -286,6 +286,8 @@ const (
 	Event_TYPE_HEALTH_CHECK     Event_Type = 15
 	Event_TYPE_VBR_STATUS       Event_Type = 16
 	Event_TYPE_FAILOVER_TEST    Event_Type = 17
+	// A peer's routes come near its route_quota, go beyond it, or are well within it again.
+	Event_TYPE_ROUTE_QUOTA Event_Type = 40
 )
 
 // Enum value maps for Event_Type.
@@ -309,6 +311,7 @@ var (
 		15: "TYPE_HEALTH_CHECK",
 		16: "TYPE_VBR_STATUS",
 		17: "TYPE_FAILOVER_TEST",
+		40: "TYPE_ROUTE_QUOTA",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":      0,
@@ -329,6 +332,7 @@ var (
 		"TYPE_HEALTH_CHECK":     15,
 		"TYPE_VBR_STATUS":       16,
 		"TYPE_FAILOVER_TEST":    17,
+		"TYPE_ROUTE_QUOTA":      40,
 	}
 )
 
@@ -1523,7 +1527,17 @@ type BgpSession struct {
 	AdvertisedRouteCount uint32            `protobuf:"varint,23,opt,name=advertised_route_count,json=advertisedRouteCount,proto3" json:"advertised_route_count,omitempty"`
 	Owner                string            `protobuf:"bytes,24,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Line it runs over.
-	Device        string `protobuf:"bytes,25,opt,name=device,proto3" json:"device,omitempty"`
+	Device string `protobuf:"bytes,25,opt,name=device,proto3" json:"device,omitempty"`
+	// EC: RouteQuota; 0: none. Of both families: what counts, and what is over.
+	RouteQuota     uint32 `protobuf:"varint,40,opt,name=route_quota,json=routeQuota,proto3" json:"route_quota,omitempty"`
+	RouteQuotaUsed uint32 `protobuf:"varint,41,opt,name=route_quota_used,json=routeQuotaUsed,proto3" json:"route_quota_used,omitempty"`
+	RouteQuotaOver uint32 `protobuf:"varint,42,opt,name=route_quota_over,json=routeQuotaOver,proto3" json:"route_quota_over,omitempty"`
+	// Beyond what is kept of a peer that is over its quota; in received_route_count too.
+	ForgottenRouteCount uint32 `protobuf:"varint,43,opt,name=forgotten_route_count,json=forgottenRouteCount,proto3" json:"forgotten_route_count,omitempty"`
+	ImportPolicy        string `protobuf:"bytes,44,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
+	ExportPolicy        string `protobuf:"bytes,45,opt,name=export_policy,json=exportPolicy,proto3" json:"export_policy,omitempty"`
+	// Until when the session is kept down, for its route_quota.
+	HeldDownUntil *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=held_down_until,json=heldDownUntil,proto3" json:"held_down_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1731,6 +1745,55 @@ func (x *BgpSession) GetDevice() string {
 		return x.Device
 	}
 	return ""
+}
+
+func (x *BgpSession) GetRouteQuota() uint32 {
+	if x != nil {
+		return x.RouteQuota
+	}
+	return 0
+}
+
+func (x *BgpSession) GetRouteQuotaUsed() uint32 {
+	if x != nil {
+		return x.RouteQuotaUsed
+	}
+	return 0
+}
+
+func (x *BgpSession) GetRouteQuotaOver() uint32 {
+	if x != nil {
+		return x.RouteQuotaOver
+	}
+	return 0
+}
+
+func (x *BgpSession) GetForgottenRouteCount() uint32 {
+	if x != nil {
+		return x.ForgottenRouteCount
+	}
+	return 0
+}
+
+func (x *BgpSession) GetImportPolicy() string {
+	if x != nil {
+		return x.ImportPolicy
+	}
+	return ""
+}
+
+func (x *BgpSession) GetExportPolicy() string {
+	if x != nil {
+		return x.ExportPolicy
+	}
+	return ""
+}
+
+func (x *BgpSession) GetHeldDownUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeldDownUntil
+	}
+	return nil
 }
 
 // ListRoutesRequest filters; what is empty matches all.
@@ -2313,7 +2376,11 @@ type ExplainedPath struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Route *Route                 `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
 	// Such as "loses to 10.0.0.2: AS path of 3 against 2 (RFC 4271 9.1.2.2 a)".
-	Why           string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// What the import policy says of it, such as "term 20 of lab-in permits it"; empty where it was not asked.
+	ImportPolicy string `protobuf:"bytes,40,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
+	// What it was before the import policy changed it, if it did.
+	Received      *PathAttributes `protobuf:"bytes,41,opt,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2360,6 +2427,20 @@ func (x *ExplainedPath) GetWhy() string {
 		return x.Why
 	}
 	return ""
+}
+
+func (x *ExplainedPath) GetImportPolicy() string {
+	if x != nil {
+		return x.ImportPolicy
+	}
+	return ""
+}
+
+func (x *ExplainedPath) GetReceived() *PathAttributes {
+	if x != nil {
+		return x.Received
+	}
+	return nil
 }
 
 // KernelRoute is what the kernel holds for a prefix.
@@ -4137,6 +4218,319 @@ func (x *FailoverMeasurement) GetConvergenceMs() float64 {
 	return 0
 }
 
+// TestPolicyRequest says what is tried on what.
+type TestPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Router string `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// A peer of the router. Required.
+	Peer string `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	// What the peer is told, instead of what it announces.
+	Export bool `protobuf:"varint,3,opt,name=export,proto3" json:"export,omitempty"`
+	// Name of one of the router's policies; empty: the peer's.
+	Policy string `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Routes to try; none: those that the peer has announced, or that are for it.
+	Routes []*TestRoute `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
+	// 0: all.
+	Limit         uint32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestPolicyRequest) Reset() {
+	*x = TestPolicyRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestPolicyRequest) ProtoMessage() {}
+
+func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
+func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *TestPolicyRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetExport() bool {
+	if x != nil {
+		return x.Export
+	}
+	return false
+}
+
+func (x *TestPolicyRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetRoutes() []*TestRoute {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *TestPolicyRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// TestRoute is a route to try.
+type TestRoute struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Empty: the peer's address.
+	NextHop string `protobuf:"bytes,2,opt,name=next_hop,json=nextHop,proto3" json:"next_hop,omitempty"`
+	// "65001 65010 {65020,65021}". Empty, for import: the peer's AS.
+	AsPath string `protobuf:"bytes,3,opt,name=as_path,json=asPath,proto3" json:"as_path,omitempty"`
+	// Standard and large ones: "65001:100", "64600:1:2".
+	Communities []string `protobuf:"bytes,4,rep,name=communities,proto3" json:"communities,omitempty"`
+	// igp, egp, incomplete. Empty: igp.
+	Origin        string  `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	Med           *uint32 `protobuf:"varint,6,opt,name=med,proto3,oneof" json:"med,omitempty"`
+	LocalPref     *uint32 `protobuf:"varint,7,opt,name=local_pref,json=localPref,proto3,oneof" json:"local_pref,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestRoute) Reset() {
+	*x = TestRoute{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestRoute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestRoute) ProtoMessage() {}
+
+func (x *TestRoute) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestRoute.ProtoReflect.Descriptor instead.
+func (*TestRoute) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *TestRoute) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TestRoute) GetNextHop() string {
+	if x != nil {
+		return x.NextHop
+	}
+	return ""
+}
+
+func (x *TestRoute) GetAsPath() string {
+	if x != nil {
+		return x.AsPath
+	}
+	return ""
+}
+
+func (x *TestRoute) GetCommunities() []string {
+	if x != nil {
+		return x.Communities
+	}
+	return nil
+}
+
+func (x *TestRoute) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *TestRoute) GetMed() uint32 {
+	if x != nil && x.Med != nil {
+		return *x.Med
+	}
+	return 0
+}
+
+func (x *TestRoute) GetLocalPref() uint32 {
+	if x != nil && x.LocalPref != nil {
+		return *x.LocalPref
+	}
+	return 0
+}
+
+// TestPolicyResponse is a chunk.
+type TestPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*TestResult          `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestPolicyResponse) Reset() {
+	*x = TestPolicyResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestPolicyResponse) ProtoMessage() {}
+
+func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
+func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *TestPolicyResponse) GetResults() []*TestResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// TestResult is what becomes of a route.
+type TestResult struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// "accepted" or the reason why it would be rejected; the quota is not asked.
+	Verdict string `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why, in words: "term 20 of lab-in permits it".
+	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// As it came, and as it would be, if it is accepted.
+	Before        *PathAttributes `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	After         *PathAttributes `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestResult) Reset() {
+	*x = TestResult{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestResult) ProtoMessage() {}
+
+func (x *TestResult) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
+func (*TestResult) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *TestResult) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TestResult) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *TestResult) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *TestResult) GetBefore() *PathAttributes {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *TestResult) GetAfter() *PathAttributes {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -4256,7 +4650,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04peer\x18\x03 \x01(\tR\x04peer\"F\n" +
 	"\x14ListSessionsResponse\x12.\n" +
-	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xf9\a\n" +
+	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xb0\n" +
+	"\n" +
 	"\n" +
 	"BgpSession\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12&\n" +
@@ -4286,7 +4681,15 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x11stale_route_count\x18\x16 \x01(\rR\x0fstaleRouteCount\x124\n" +
 	"\x16advertised_route_count\x18\x17 \x01(\rR\x14advertisedRouteCount\x12\x14\n" +
 	"\x05owner\x18\x18 \x01(\tR\x05owner\x12\x16\n" +
-	"\x06device\x18\x19 \x01(\tR\x06device\x1a;\n" +
+	"\x06device\x18\x19 \x01(\tR\x06device\x12\x1f\n" +
+	"\vroute_quota\x18( \x01(\rR\n" +
+	"routeQuota\x12(\n" +
+	"\x10route_quota_used\x18) \x01(\rR\x0erouteQuotaUsed\x12(\n" +
+	"\x10route_quota_over\x18* \x01(\rR\x0erouteQuotaOver\x122\n" +
+	"\x15forgotten_route_count\x18+ \x01(\rR\x13forgottenRouteCount\x12#\n" +
+	"\rimport_policy\x18, \x01(\tR\fimportPolicy\x12#\n" +
+	"\rexport_policy\x18- \x01(\tR\fexportPolicy\x12B\n" +
+	"\x0fheld_down_until\x18. \x01(\v2\x1a.google.protobuf.TimestampR\rheldDownUntil\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\xf6\x01\n" +
@@ -4345,10 +4748,12 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05paths\x18\x05 \x03(\v2\x15.vbr.v1.ExplainedPathR\x05paths\x12+\n" +
 	"\x06kernel\x18\x06 \x01(\v2\x13.vbr.v1.KernelRouteR\x06kernel\x12 \n" +
 	"\x04told\x18\a \x03(\v2\f.vbr.v1.ToldR\x04told\x12\x12\n" +
-	"\x04next\x18\b \x01(\tR\x04next\"F\n" +
+	"\x04next\x18\b \x01(\tR\x04next\"\x9f\x01\n" +
 	"\rExplainedPath\x12#\n" +
 	"\x05route\x18\x01 \x01(\v2\r.vbr.v1.RouteR\x05route\x12\x10\n" +
-	"\x03why\x18\x02 \x01(\tR\x03why\"\xfa\x01\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12#\n" +
+	"\rimport_policy\x18( \x01(\tR\fimportPolicy\x122\n" +
+	"\breceived\x18) \x01(\v2\x16.vbr.v1.PathAttributesR\breceived\"\xfa\x01\n" +
 	"\vKernelRoute\x12\x1c\n" +
 	"\tinstalled\x18\x01 \x01(\bR\tinstalled\x12$\n" +
 	"\x0eroute_table_id\x18\x02 \x01(\rR\frouteTableId\x122\n" +
@@ -4383,7 +4788,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\";\n" +
 	"\x12ListEventsResponse\x12%\n" +
-	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xef\x04\n" +
+	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\x85\x05\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12&\n" +
@@ -4391,7 +4796,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x04 \x01(\tR\x06router\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\x95\x03\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\xab\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTYPE_SESSION_UP\x10\x01\x12\x15\n" +
@@ -4413,7 +4818,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x15TYPE_ROUTER_INTERFACE\x10\x0e\x12\x15\n" +
 	"\x11TYPE_HEALTH_CHECK\x10\x0f\x12\x13\n" +
 	"\x0fTYPE_VBR_STATUS\x10\x10\x12\x16\n" +
-	"\x12TYPE_FAILOVER_TEST\x10\x11\"\x9d\x01\n" +
+	"\x12TYPE_FAILOVER_TEST\x10\x11\x12\x14\n" +
+	"\x10TYPE_ROUTE_QUOTA\x10(\"\x9d\x01\n" +
 	"\x10ListUsageRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
@@ -4498,7 +4904,34 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04sent\x18\x03 \x01(\rR\x04sent\x12\x12\n" +
 	"\x04lost\x18\x04 \x01(\rR\x04lost\x12%\n" +
-	"\x0econvergence_ms\x18\x05 \x01(\x01R\rconvergenceMs*\xdb\x01\n" +
+	"\x0econvergence_ms\x18\x05 \x01(\x01R\rconvergenceMs\"\xb0\x01\n" +
+	"\x11TestPolicyRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x16\n" +
+	"\x06export\x18\x03 \x01(\bR\x06export\x12\x16\n" +
+	"\x06policy\x18\x04 \x01(\tR\x06policy\x12)\n" +
+	"\x06routes\x18\x05 \x03(\v2\x11.vbr.v1.TestRouteR\x06routes\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\rR\x05limit\"\xe3\x01\n" +
+	"\tTestRoute\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x19\n" +
+	"\bnext_hop\x18\x02 \x01(\tR\anextHop\x12\x17\n" +
+	"\aas_path\x18\x03 \x01(\tR\x06asPath\x12 \n" +
+	"\vcommunities\x18\x04 \x03(\tR\vcommunities\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\x12\x15\n" +
+	"\x03med\x18\x06 \x01(\rH\x00R\x03med\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"local_pref\x18\a \x01(\rH\x01R\tlocalPref\x88\x01\x01B\x06\n" +
+	"\x04_medB\r\n" +
+	"\v_local_pref\"B\n" +
+	"\x12TestPolicyResponse\x12,\n" +
+	"\aresults\x18\x01 \x03(\v2\x12.vbr.v1.TestResultR\aresults\"\xae\x01\n" +
+	"\n" +
+	"TestResult\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x18\n" +
+	"\averdict\x18\x02 \x01(\tR\averdict\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12.\n" +
+	"\x06before\x18\x04 \x01(\v2\x16.vbr.v1.PathAttributesR\x06before\x12,\n" +
+	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -4512,14 +4945,16 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xa3\b\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xea\b\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
 	"\fListSessions\x12\x1b.vbr.v1.ListSessionsRequest\x1a\x1c.vbr.v1.ListSessionsResponse0\x01\x12E\n" +
 	"\n" +
 	"ListRoutes\x12\x19.vbr.v1.ListRoutesRequest\x1a\x1a.vbr.v1.ListRoutesResponse0\x01\x12:\n" +
-	"\aExplain\x12\x16.vbr.v1.ExplainRequest\x1a\x17.vbr.v1.ExplainResponse\x12I\n" +
+	"\aExplain\x12\x16.vbr.v1.ExplainRequest\x1a\x17.vbr.v1.ExplainResponse\x12E\n" +
+	"\n" +
+	"TestPolicy\x12\x19.vbr.v1.TestPolicyRequest\x1a\x1a.vbr.v1.TestPolicyResponse0\x01\x12I\n" +
 	"\fResetSession\x12\x1b.vbr.v1.ResetSessionRequest\x1a\x1c.vbr.v1.ResetSessionResponse\x12F\n" +
 	"\vDrainRouter\x12\x1a.vbr.v1.DrainRouterRequest\x1a\x1b.vbr.v1.DrainRouterResponse\x12L\n" +
 	"\rUndrainRouter\x12\x1c.vbr.v1.UndrainRouterRequest\x1a\x1d.vbr.v1.UndrainRouterResponse\x12E\n" +
@@ -4545,7 +4980,7 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 50)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 54)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
@@ -4600,95 +5035,107 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(*ListFailoverTestsResponse)(nil), // 50: vbr.v1.ListFailoverTestsResponse
 	(*FailoverTest)(nil),              // 51: vbr.v1.FailoverTest
 	(*FailoverMeasurement)(nil),       // 52: vbr.v1.FailoverMeasurement
-	nil,                               // 53: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 54: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 55: google.protobuf.Timestamp
+	(*TestPolicyRequest)(nil),         // 53: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                 // 54: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),        // 55: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                // 56: vbr.v1.TestResult
+	nil,                               // 57: vbr.v1.RouteCounts.RejectedEntry
+	nil,                               // 58: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),     // 59: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	55, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	59, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	55, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	59, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	55, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	55, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	59, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	59, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	53, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	57, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	55, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	54, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	0,  // 17: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 18: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	20, // 19: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	21, // 20: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	22, // 21: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	55, // 22: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 23: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	25, // 24: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	26, // 25: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	28, // 26: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	20, // 27: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	27, // 28: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	27, // 29: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	55, // 30: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	55, // 31: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	37, // 32: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	55, // 33: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 34: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	55, // 35: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	40, // 36: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	55, // 37: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	55, // 38: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	55, // 39: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	55, // 40: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	55, // 41: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	43, // 42: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	44, // 43: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	55, // 44: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	51, // 45: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	51, // 46: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	51, // 47: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	55, // 48: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	55, // 49: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	52, // 50: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	5,  // 51: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 52: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 53: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	18, // 54: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	23, // 55: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	29, // 56: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	31, // 57: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	33, // 58: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	35, // 59: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	38, // 60: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	41, // 61: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	45, // 62: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	47, // 63: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	49, // 64: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 65: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 66: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 67: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	19, // 68: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	24, // 69: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	30, // 70: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	32, // 71: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	34, // 72: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	36, // 73: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	39, // 74: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	42, // 75: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	46, // 76: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	48, // 77: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	50, // 78: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	65, // [65:79] is the sub-list for method output_type
-	51, // [51:65] is the sub-list for method input_type
-	51, // [51:51] is the sub-list for extension type_name
-	51, // [51:51] is the sub-list for extension extendee
-	0,  // [0:51] is the sub-list for field type_name
+	59, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	58, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	59, // 17: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	0,  // 18: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 19: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	20, // 20: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	21, // 21: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	22, // 22: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	59, // 23: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 24: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	25, // 25: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	26, // 26: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	28, // 27: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	20, // 28: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	22, // 29: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	27, // 30: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	27, // 31: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	59, // 32: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	59, // 33: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	37, // 34: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	59, // 35: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 36: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	59, // 37: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	40, // 38: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	59, // 39: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	59, // 40: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	59, // 41: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	59, // 42: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	59, // 43: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	43, // 44: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	44, // 45: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	59, // 46: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	51, // 47: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	51, // 48: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	51, // 49: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	59, // 50: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	59, // 51: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	52, // 52: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	54, // 53: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	56, // 54: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	22, // 55: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	22, // 56: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	5,  // 57: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 58: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 59: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	18, // 60: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	23, // 61: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	53, // 62: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	29, // 63: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	31, // 64: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	33, // 65: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	35, // 66: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	38, // 67: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	41, // 68: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	45, // 69: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	47, // 70: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	49, // 71: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 72: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 73: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 74: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	19, // 75: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	24, // 76: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	55, // 77: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	30, // 78: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	32, // 79: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	34, // 80: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	36, // 81: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	39, // 82: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	42, // 83: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	46, // 84: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	48, // 85: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	50, // 86: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	72, // [72:87] is the sub-list for method output_type
+	57, // [57:72] is the sub-list for method input_type
+	57, // [57:57] is the sub-list for extension type_name
+	57, // [57:57] is the sub-list for extension extendee
+	0,  // [0:57] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -4697,13 +5144,14 @@ func file_vbr_v1_router_service_proto_init() {
 		return
 	}
 	file_vbr_v1_router_service_proto_msgTypes[17].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[49].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   50,
+			NumMessages:   54,
 			NumExtensions: 0,
 			NumServices:   1,
 		},
