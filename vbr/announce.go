@@ -16,12 +16,8 @@ func (r *router) announce(speaker *bgp.Speaker, said []rib.Announcement) {
 	var toVPC []evpn.Route
 	var fromVPC []evpn.Key
 	for _, a := range said {
-		switch tell, back := r.spec.turn(&a, nil); {
-		case tell:
-			toCustomer = append(toCustomer, r.advertisement(a))
-		case back:
-			fromCustomer = append(fromCustomer, a.Prefix)
-		}
+		tell, back := r.spec.turn(&a, nil)
+		toCustomer, fromCustomer = r.forCustomer(a, tell, back, toCustomer, fromCustomer)
 		for i := range r.spec.ris {
 			ri := &r.spec.ris[i]
 			switch tell, back := r.spec.turn(&a, ri); {
@@ -57,9 +53,7 @@ func (r *router) retell(speaker *bgp.Speaker) {
 	var ads []bgp.Advertisement
 	r.mu.Lock()
 	r.rib.Told(func(a rib.Announcement) {
-		if heard(a.Source, nil) {
-			ads = append(ads, r.advertisement(a))
-		}
+		ads, _ = r.forCustomer(a, heard(a.Source, nil), false, ads, nil)
 	})
 	r.mu.Unlock()
 	r.degrade("announce", unlessEmpty(ads, speaker.Advertise))

@@ -92,7 +92,7 @@ func (r *router) change(ctx context.Context, speaker *bgp.Speaker) error {
 	r.export(specsOf(d.risNew))
 	r.flush(ctx, speaker)
 	r.prune(d, next.link, before.link.Lines)
-	r.degrade("peers", speaker.SetPeers(next.bgpPeers()))
+	r.degrade("peers", speaker.SetPeers(r.admittedNow(next)))
 	r.taken(next)
 	return nil
 }
@@ -146,7 +146,7 @@ func (r *router) part(ctx context.Context, speaker *bgp.Speaker, d delta) {
 	if len(ends) == 0 {
 		return
 	}
-	stay := slices.DeleteFunc(r.spec.bgpPeers(), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
+	stay := slices.DeleteFunc(r.admittedNow(r.spec), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
 	r.degrade("peers", speaker.SetPeers(stay))
 	r.host.wait(ctx, goodbyeLimit, func() bool { return r.allDown(ends) })
 	r.mu.Lock()

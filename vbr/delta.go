@@ -32,6 +32,7 @@ type delta struct {
 	linesGone, linesNew, linesMoved []line // moved: the same device with other addresses, as they will be
 	peersGone, peersNew             []peerSpec
 	peersReset, peersLater          []peerChange // later: from the next establishment on
+	peersRuled                      []peerChange // their routes are judged otherwise
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
 }
@@ -57,7 +58,7 @@ func compare(before, after *spec) delta {
 	d.compareInterfaces(before, after)
 	rules := slices.Equal(before.rules.Links, after.rules.Links) && slices.Equal(before.rules.Backbone, after.rules.Backbone) &&
 		slices.Equal(before.rules.LocalASNs, after.rules.LocalASNs) && before.rules.Trail == after.rules.Trail
-	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+
+	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersRuled)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold) > 0 || !rules {
 		d.scope = scopeLive
 	}
@@ -140,6 +141,9 @@ func (d *delta) comparePeers(before, after *spec) {
 		if had == nil {
 			d.peersNew = append(d.peersNew, p)
 			continue
+		}
+		if why := rulesChanged(&had.rules, &p.rules); len(why) > 0 {
+			d.peersRuled = append(d.peersRuled, peerChange{peerSpec: p, why: strings.Join(why, ", ")})
 		}
 		reset, later := peerChanges(&had.Peer, &p.Peer)
 		c := peerChange{peerSpec: p, moved: had.LocalAddress != p.LocalAddress}

@@ -73,6 +73,7 @@ func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker *bgp.Spea
 		peers = append(peers, p.Address)
 	}
 	if !peer.IsValid() {
+		r.letIn(peers)
 		return peers, r.speaker, nil
 	}
 	if !slices.Contains(peers, peer) {
@@ -82,5 +83,6 @@ func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker *bgp.Spea
 		}
 		return nil, nil, &RequestError{"peer", peer.String(), legal}
 	}
+	r.letIn([]netip.Addr{peer})
 	return []netip.Addr{peer}, r.speaker, nil
 }

@@ -65,6 +65,7 @@ type router struct {
 	leaving  bool                    // the router is no longer wanted: it says goodbye when its context ends
 
 	records   records      // for those who look at it
+	exporter  exporter     // judges what the customer's peers are told
 	installer              // owned by the actor's goroutine, as these are
 	listening []netip.Addr // what the speaker of this life listens on
 	reported  *spec        // the last that was said to be about to come
@@ -195,7 +196,7 @@ func (r *router) live(ctx context.Context) error {
 	r.export(r.late)
 	r.late = nil
 	r.setReady()
-	if err := speaker.SetPeers(r.spec.bgpPeers()); err != nil {
+	if err := speaker.SetPeers(r.admittedNow(r.spec)); err != nil {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
 	r.degrade("life", nil)
@@ -284,6 +285,7 @@ func (r *router) loop(ctx context.Context, speaker *bgp.Speaker) error {
 			}
 			r.expireStale(now)
 			r.logCounts(now)
+			r.watchQuotas(ctx, speaker, now)
 		}
 		r.flush(ctx, speaker)
 		r.sweepIfDue(ctx, speaker)

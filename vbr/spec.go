@@ -42,7 +42,8 @@ type line struct {
 // peerSpec is one session and the line it runs over.
 type peerSpec struct {
 	bgp.Peer
-	line int
+	line  int
+	rules peerRules
 }
 
 // riSpec is one router interface.
@@ -118,7 +119,7 @@ func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *
 		s.addLine(l)
 	}
 	for _, p := range r.Peers {
-		if err := s.addPeer(r, p); err != nil {
+		if err := s.addPeer(r, p, opts.Backbone); err != nil {
 			return nil, err
 		}
 	}
@@ -148,7 +149,7 @@ func (s *spec) addLine(l intent.Link) {
 	s.link.Lines = append(s.link.Lines, ll)
 }
 
-func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
+func (s *spec) addPeer(r *intent.Router, p intent.Peer, b *Backbone) error {
 	bp := bgp.Peer{
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
@@ -161,8 +162,9 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
 		}
 		bp.Password = key
 	}
-	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link})
-	return nil
+	rules, err := newPeerRules(r, &p, b)
+	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, rules: rules})
+	return err
 }
 
 func (s *spec) addInterface(ri *intent.RouterInterface, b *Backbone, ids *ids) error {

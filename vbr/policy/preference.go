@@ -18,6 +18,9 @@ const (
 // Preferences are the terms, of number 0, that set LOCAL_PREF by local-preference communities of these ASes. If a route has several the highest counts.
 func Preferences(asns ...uint32) []Term {
 	var terms []Term
+	if len(asns) == 0 {
+		return nil
+	}
 	for _, x := range []struct{ community, preference uint32 }{
 		{communityLow, PreferenceLow}, {communityMedium, PreferenceMedium}, {communityHigh, PreferenceHigh},
 	} {

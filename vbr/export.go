@@ -1,0 +1,161 @@
+package vbr
+
+import (
+	"net/netip"
+	"reflect"
+	"sync"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/vbr/intent"
+	"github.com/openvbr/openvbr/vbr/policy"
+	"github.com/openvbr/openvbr/vbr/rib"
+)
+
+// exporter judges what the customer's peers are told: those of a family by one policy, since one speaker tells them all.
+type exporter struct {
+	mu     sync.Mutex
+	asn    uint32                       // ours
+	texts  [2]*intent.RoutePolicy       // IPv4, IPv6
+	by     [2]*policy.Policy            // nil: all is told
+	denied [2]map[netip.Prefix]struct{} // what is for the customer and is not told
+}
+
+// take makes the exporter judge by a spec's policies, and says whether that is another way.
+func (x *exporter) take(s *spec) (changed bool) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	x.asn = s.asn
+	for f := range x.by {
+		text := s.exportOf(f == 1)
+		if reflect.DeepEqual(text, x.texts[f]) {
+			continue
+		}
+		by, err := compileExport(text)
+		if err != nil { // newPeerRules has compiled it
+			panic(err)
+		}
+		x.texts[f], x.by[f], changed = text, by, true
+	}
+	return changed
+}
+
+// exportOf is the export policy of a family's peers, nil for the default.
+func (s *spec) exportOf(six bool) *intent.RoutePolicy {
+	for i := range s.peers {
+		if p := &s.peers[i]; p.carries(six) {
+			return p.rules.out
+		}
+	}
+	return nil
+}
+
+// policy is that of a family, nil for the default, and our AS.
+func (x *exporter) policy(six bool) (*policy.Policy, uint32) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.by[boolIndex(six)], x.asn
+}
+
+// judge says whether a prefix is told, and notes it.
+func (x *exporter) judge(prefix netip.Prefix, a *rib.Attrs) (policy.Outcome, *policy.Policy) {
+	f := boolIndex(prefix.Addr().Is6())
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	by := x.by[f]
+	if by == nil {
+		delete(x.denied[f], prefix)
+		return policy.Outcome{Accept: true}, nil
+	}
+	o := a.Judge(by, prefix)
+	switch {
+	case o.Accept:
+		delete(x.denied[f], prefix)
+	case x.denied[f] == nil:
+		x.denied[f] = map[netip.Prefix]struct{}{prefix: {}}
+	default:
+		x.denied[f][prefix] = struct{}{}
+	}
+	return o, by
+}
+
+// gone forgets a prefix that is no longer for the customer.
+func (x *exporter) gone(prefix netip.Prefix) {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	delete(x.denied[boolIndex(prefix.Addr().Is6())], prefix)
+}
+
+// count is how many prefixes of a family are not told.
+func (x *exporter) count(six bool) int {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return len(x.denied[boolIndex(six)])
+}
+
+// exported is what the customer's peers are told of an announcement; false if their policy denies it.
+func (r *router) exported(a rib.Announcement) (bgp.Advertisement, bool) {
+	o, by := r.exporter.judge(a.Prefix, a.Announce)
+	if !o.Accept {
+		return bgp.Advertisement{}, false
+	}
+	ad := r.advertisement(a)
+	if by != nil && o.Changes() {
+		r.alter(&ad, a.Announce, by, o)
+	}
+	return ad, true
+}
+
+// alter makes a policy's changes to what is told. LOCAL_PREF is not: it is for nobody outside.
+func (r *router) alter(ad *bgp.Advertisement, a *rib.Attrs, by *policy.Policy, o policy.Outcome) {
+	x := policy.Attrs{MED: ad.MED, HasMED: ad.HasMED, Communities: a.Communities, LargeCommunities: ad.LargeComms}
+	ad.Prepend += uint8(by.Apply(o, &x))
+	ad.MED, ad.HasMED = x.MED, x.HasMED
+	ad.Communities, ad.LargeComms = shutdown(x.Communities, r.records.drained.Load()), x.LargeCommunities
+}
+
+// forCustomer appends what the customer's peers are to be told of an announcement, or what is to be taken back.
+func (r *router) forCustomer(a rib.Announcement, tell, back bool, ads []bgp.Advertisement, gone []netip.Prefix) ([]bgp.Advertisement, []netip.Prefix) {
+	if tell {
+		if ad, ok := r.exported(a); ok {
+			return append(ads, ad), gone
+		}
+		return ads, append(gone, a.Prefix)
+	}
+	if back {
+		r.exporter.gone(a.Prefix)
+		gone = append(gone, a.Prefix)
+	}
+	return ads, gone
+}
+
+// exportRows are the rows of what is for the customer as it is told, without what is not.
+func (r *router) exportRows(rows []rib.Row) []rib.Row {
+	out := rows[:0]
+	for _, x := range rows {
+		by, asn := r.exporter.policy(x.Prefix.Addr().Is6())
+		if by == nil {
+			out = append(out, x)
+			continue
+		}
+		if o := x.Attrs.Judge(by, x.Prefix); o.Accept {
+			if o.Changes() {
+				a := x.Attrs.With(by, o, asn)
+				x.Attrs = &a
+			}
+			out = append(out, x)
+		}
+	}
+	return out
+}
+
+// exportDenies says which term keeps the customer from hearing of the prefix; empty if none does.
+func (s *story) exportDenies() string {
+	by := s.export[boolIndex(s.known.Prefix.Addr().Is6())]
+	if by == nil || s.known.Told == nil {
+		return ""
+	}
+	if o := s.known.Told.Judge(by, s.known.Prefix); !o.Accept {
+		return by.Text(o)
+	}
+	return ""
+}
