@@ -27,6 +27,7 @@ type spec struct {
 	link     link.Router
 	lines    []line
 	peers    []peerSpec
+	policies []intent.RoutePolicy
 	ris      []riSpec
 	rules    rib.Rules
 }
@@ -101,7 +102,7 @@ func translate(in *intent.Intent, opts Options, ids *ids, refused map[string]err
 
 // newSpec translates a router of the intent. Keys are read from their files here, so that a changed key is a changed spec.
 func newSpec(r *intent.Router, ris []intent.RouterInterface, opts Options, ids *ids) (*spec, error) {
-	s := &spec{name: r.Name, owner: r.Owner, asn: r.LocalASN, rules: rib.Rules{LocalASNs: []uint32{r.LocalASN}}}
+	s := &spec{name: r.Name, owner: r.Owner, asn: r.LocalASN, policies: r.Policies, rules: rib.Rules{LocalASNs: []uint32{r.LocalASN}}}
 	if opts.Backbone != nil {
 		s.rules.Backbone = opts.Backbone.Reserved
 		s.rules.Trail = rib.Trail(opts.Backbone.ASN, opts.Backbone.Region, r.Name)

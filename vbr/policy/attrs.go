@@ -1,8 +1,10 @@
 package policy
 
 import (
+	"fmt"
 	"net/netip"
 	"strconv"
+	"strings"
 )
 
 // SegmentType is the type of an AS_PATH segment (RFC 4271 4.3, RFC 5065 3).
@@ -79,4 +81,41 @@ func AppendPath(b []byte, path []Segment) []byte {
 		b = append(b, end...)
 	}
 	return b
+}
+
+// ParseSegments reads an AS_PATH as AppendPath writes it, of sequences and sets: "65001 65010 {65020,65021}". An empty text is an empty path.
+func ParseSegments(text string) ([]Segment, error) {
+	var out []Segment
+	for _, word := range strings.Fields(text) {
+		inner, set := strings.CutPrefix(word, "{")
+		if set {
+			var closed bool
+			if inner, closed = strings.CutSuffix(inner, "}"); !closed {
+				return nil, fmt.Errorf("%q: no }", word)
+			}
+		}
+		asns, err := parseASNs(strings.Split(inner, ","))
+		switch last := len(out) - 1; {
+		case err != nil || !set && len(asns) > 1:
+			return nil, fmt.Errorf("%q is no AS number", word)
+		case set:
+			out = append(out, Segment{ASSet, asns})
+		case last >= 0 && out[last].Type == ASSequence:
+			out[last].ASNs = append(out[last].ASNs, asns...)
+		default:
+			out = append(out, Segment{ASSequence, asns})
+		}
+	}
+	return out, nil
+}
+
+func parseASNs(words []string) (out []uint32, err error) {
+	for _, w := range words {
+		n, err := strconv.ParseUint(w, 10, 32)
+		if err != nil {
+			return nil, err
+		}
+		out = append(out, uint32(n))
+	}
+	return out, nil
 }

@@ -73,6 +73,18 @@ func TestParseCommunities(t *testing.T) {
 	}
 }
 
+func TestParseSegments(t *testing.T) {
+	for text, want := range map[string]string{"": "", "65001  65010": "65001 65010", "1 {2,3} 4": "1 {2,3} 4", "1,2": "wrong", "{1": "wrong", "x": "wrong", "4294967296": "wrong"} {
+		got := "wrong"
+		if path, err := ParseSegments(text); err == nil {
+			got = string(AppendPath(nil, path))
+		}
+		if got != want {
+			t.Errorf("%q: %q, want %q", text, got, want)
+		}
+	}
+}
+
 // FuzzParse: no text makes the parsers panic, and what a range prints it reads again.
 func FuzzParse(f *testing.F) {
 	for _, s := range []string{"10.0.0.0/8 ge 16 le 24", "::/0 orlonger", "_65001_", "^(1|2)+$", "65001:*", "no-export", "1:*:3", "[_]", "{1,2}"} {
@@ -93,5 +105,11 @@ func FuzzParse(f *testing.F) {
 		}
 		_, _ = ParseCommunityPattern(s)
 		_, _ = ParseLargePattern(s)
+		if path, err := ParseSegments(s); err == nil {
+			text := string(AppendPath(nil, path))
+			if again, err := ParseSegments(text); err != nil || string(AppendPath(nil, again)) != text {
+				t.Errorf("%q: %q is read as %v, %v", s, text, again, err)
+			}
+		}
 	})
 }

@@ -165,3 +165,32 @@ func (t *Table) reconsider(i uint32, e *entry, s *source, p *path) {
 	t.release(old)
 	t.touch(i)
 }
+
+// Trial is what would become of a path.
+type Trial struct {
+	Verdict Verdict // the quota is not asked
+	Why     string
+	Attrs   Attrs // as the policy changes them
+}
+
+// Try says what would become of a path of a source under an import policy, without taking it in. An unknown source is an empty Trial.
+func (t *Table) Try(id SourceID, prefix netip.Prefix, a *Attrs, by *policy.Policy) Trial {
+	s := t.sources[id]
+	if s == nil {
+		return Trial{}
+	}
+	prefix = prefix.Masked()
+	sh := &shared{Attrs: *a, source: s, verdict: t.judgeAttrs(s, a)}
+	v := t.judge(prefix, sh)
+	if v == Accepted && s.Allow&AllowVPC == 0 && t.vpcSet.LookupPrefix(prefix) {
+		v = RejectedVPC
+	}
+	if v != Accepted {
+		return Trial{v, t.reason(prefix, sh, v), *a}
+	}
+	o := a.Judge(by, prefix)
+	if !o.Accept {
+		return Trial{RejectedPolicy, by.Text(o), *a}
+	}
+	return Trial{Accepted, by.Text(o), a.With(by, o, s.ASN)}
+}

@@ -149,6 +149,12 @@ func (d decoder) single(n ast.Node, fd protoreflect.FieldDescriptor, path string
 	if fd.Kind() == protoreflect.StringKind {
 		return text
 	}
+	if fd.Kind() == protoreflect.BoolKind {
+		if text != "true" && text != "false" {
+			d.fail(place, path, fmt.Sprintf("%q is not a truth value; legal: true, false", text))
+		}
+		return text == "true"
+	}
 	number, err := strconv.ParseUint(text, 10, 32)
 	if err != nil {
 		d.fail(place, path, fmt.Sprintf("%q is not a whole number from 0 to 4294967295", text))
