@@ -67,7 +67,8 @@ func TestReferenceMentionsEveryKey(t *testing.T) {
 		}
 		resources.Write(text)
 	}
-	for _, m := range []protoreflect.ProtoMessage{&vbrv1.PhysicalConnection{}, &vbrv1.VirtualBorderRouter{}, &vbrv1.BgpPeer{}, &vbrv1.RouterInterface{}, &vbrv1.AssociatedPhysicalConnection{}} {
+	for _, m := range []protoreflect.ProtoMessage{&vbrv1.PhysicalConnection{}, &vbrv1.VirtualBorderRouter{}, &vbrv1.BgpPeer{}, &vbrv1.RouterInterface{}, &vbrv1.AssociatedPhysicalConnection{},
+		&vbrv1.RoutePolicy{}, &vbrv1.RoutePolicyTerm{}} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {
 			if name := string(fields.Get(i).Name()); !explained(resources.String(), name) {
