@@ -247,7 +247,7 @@ func (c *customer) attrs(peer netip.Addr, a *bgp.Attrs) *rib.Attrs {
 func customerAttrs(a *bgp.Attrs) *rib.Attrs {
 	ra := &rib.Attrs{
 		NextHop: a.NextHop, Origin: a.Origin,
-		MED: a.MED, HasMED: a.HasMED, LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref,
+		MED: a.MED, HasMED: a.HasMED, OTC: a.OTC, LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref,
 		Communities: a.Communities, LargeCommunities: rib.WithoutTrail(a.LargeComms),
 	}
 	if len(a.ASPath) > 0 {

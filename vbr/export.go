@@ -14,6 +14,7 @@ import (
 // exporter judges what the customer's peers are told: those of a family by one policy, since one speaker tells them all.
 type exporter struct {
 	mu     sync.Mutex
+	otc    [2]uint32                    // ONLY_TO_CUSTOMER, 0 for none
 	asn    uint32                       // ours
 	texts  [2]*intent.RoutePolicy       // IPv4, IPv6
 	by     [2]*policy.Policy            // nil: all is told
@@ -26,6 +27,9 @@ func (x *exporter) take(s *spec) (changed bool) {
 	defer x.mu.Unlock()
 	x.asn = s.asn
 	for f := range x.by {
+		if otc := s.onlyToCustomers(f == 1); otc != x.otc[f] {
+			x.otc[f], changed = otc, true
+		}
 		text := s.exportOf(f == 1)
 		if reflect.DeepEqual(text, x.texts[f]) {
 			continue
@@ -47,6 +51,16 @@ func (s *spec) exportOf(six bool) *intent.RoutePolicy {
 		}
 	}
 	return nil
+}
+
+// onlyToCustomers is the ONLY_TO_CUSTOMER attribute for what a family's peers are told: our AS if towards any of them we have a role (RFC 9234 5).
+func (s *spec) onlyToCustomers(six bool) uint32 {
+	for i := range s.peers {
+		if p := &s.peers[i]; p.carries(six) && p.rules.Role != "" {
+			return s.asn
+		}
+	}
+	return 0
 }
 
 // policy is that of a family, nil for the default, and our AS.
@@ -85,6 +99,12 @@ func (x *exporter) gone(prefix netip.Prefix) {
 	delete(x.denied[boolIndex(prefix.Addr().Is6())], prefix)
 }
 
+func (x *exporter) onlyToCustomer(prefix netip.Prefix) uint32 {
+	x.mu.Lock()
+	defer x.mu.Unlock()
+	return x.otc[boolIndex(prefix.Addr().Is6())]
+}
+
 // count is how many prefixes of a family are not told.
 func (x *exporter) count(six bool) int {
 	x.mu.Lock()
@@ -99,6 +119,7 @@ func (r *router) exported(a rib.Announcement) (bgp.Advertisement, bool) {
 		return bgp.Advertisement{}, false
 	}
 	ad := r.advertisement(a)
+	ad.OTC = r.exporter.onlyToCustomer(a.Prefix)
 	if by != nil && o.Changes() {
 		r.alter(&ad, a.Announce, by, o)
 	}

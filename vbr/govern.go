@@ -61,6 +61,12 @@ func compileExport(p *intent.RoutePolicy) (*policy.Policy, error) {
 func (x *peerRules) rule(s *rib.Source, in *policy.Policy) {
 	s.Import, s.MaxASPath, s.MaxCommunities = in, int(x.MaxASPath), int(x.MaxCommunities)
 	s.Quota = rib.Quota{Limit: int(x.Quota), CountOnly: x.QuotaAction == intent.QuotaWarn, Never: x.NeverDrop}
+	switch x.Role {
+	case intent.RoleProvider:
+		s.Role = rib.RoleProvider
+	case intent.RolePeer:
+		s.Role = rib.RolePeer
+	}
 	for _, class := range x.Allow {
 		s.Allow |= allowed(class)
 	}
@@ -105,7 +111,7 @@ func rulesChanged(before, after *peerRules) (why []string) {
 		{"route_quota", a.Quota, b.Quota}, {"route_quota_action", a.QuotaAction, b.QuotaAction},
 		{"route_quota_restart", a.QuotaRestart, b.QuotaRestart}, {"never_drop", a.NeverDrop, b.NeverDrop},
 		{"import_policy", before.importName(), after.importName()}, {"export_policy", before.exportName(), after.exportName()},
-		{"allow", a.Allow, b.Allow}, {"max_as_path", a.MaxASPath, b.MaxASPath}, {"max_communities", a.MaxCommunities, b.MaxCommunities},
+		{"allow", a.Allow, b.Allow}, {"max_as_path", a.MaxASPath, b.MaxASPath}, {"max_communities", a.MaxCommunities, b.MaxCommunities}, {"local_role", a.Role, b.Role},
 	} {
 		if !reflect.DeepEqual(f.before, f.after) {
 			why = append(why, change(f.name, f.before, f.after))

@@ -11,7 +11,7 @@ r.yaml:10:1: VirtualBorderRouter/vbr-acme.VlanID: unknown key; did you mean "vla
 r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, route_policies`},
 		{name: "bad: unknown key in a list", old: "hold: 30, ", new: "hodl: 30, bfd: true, ",
 			want: `r.yaml:20:50: VirtualBorderRouter/vbr-acme.bgp_peers[0].hodl: unknown key; did you mean "hold"?
-r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities`},
+r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: key given twice", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlan_id: 102\n",
 			want: `r.yaml:10:1: key "vlan_id" is given twice, first at r.yaml:9:1`},
 		{name: "bad: key given in both spellings", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlanId: 102\n",
@@ -29,7 +29,7 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; legal:
 		{name: "bad: value where a list belongs", old: "bgp_peers:\n  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "bgp_peers: 10.0.0.2\n",
 			want: `r.yaml:19:12: VirtualBorderRouter/vbr-acme.bgp_peers: "10.0.0.2": not a list; legal: a list of at most 32`},
 		{name: "bad: value where a mapping belongs", old: "  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "  - 10.0.0.2\n",
-			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities`},
+			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: VLAN too high", old: "vlan_id: 100\n", new: "vlan_id: 4095\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 4095: out of range; legal: 0..4094, 0 = untagged`},
 		{name: "bad: VLAN negative", old: "vlan_id: 100\n", new: "vlan_id: -1\n",

@@ -26,6 +26,12 @@ const (
 	QuotaWarn     = "Warn"
 )
 
+// Our roles towards a peer (RFC 9234 4.1).
+const (
+	RoleProvider = "provider"
+	RolePeer     = "peer"
+)
+
 // PeerRules are what a peer's routes are judged by.
 type PeerRules struct {
 	Quota                     uint32        // 0: none
@@ -34,6 +40,7 @@ type PeerRules struct {
 	NeverDrop                 []netip.Prefix
 	Import, Export            string // names of Router.Policies; empty: the defaults
 	Allow                     []string
+	Role                      string // ours, of the below; empty: none
 	MaxASPath, MaxCommunities uint32
 }
 
@@ -216,7 +223,7 @@ func policyMessages(list []RoutePolicy) (out []*vbrv1.RoutePolicy) {
 func (c *checker) peerRules(d *Document, m *vbrv1.BgpPeer, path string) PeerRules {
 	r := PeerRules{
 		Quota: orElse(m.RouteQuota, DefaultRouteQuota), QuotaAction: m.GetRouteQuotaAction(), QuotaRestart: seconds(m.RouteQuotaRestart, DefaultQuotaRestart),
-		Import: m.GetImportPolicy(), Export: m.GetExportPolicy(), Allow: m.GetAllow(),
+		Import: m.GetImportPolicy(), Export: m.GetExportPolicy(), Allow: m.GetAllow(), Role: m.GetLocalRole(),
 		MaxASPath: orElse(m.MaxAsPath, DefaultMaxASPath), MaxCommunities: orElse(m.MaxCommunities, DefaultMaxCommunities),
 	}
 	if r.QuotaAction == "" {
@@ -244,6 +251,7 @@ func (r *PeerRules) fill(m *vbrv1.BgpPeer) *vbrv1.BgpPeer {
 		m.RouteQuotaAction = r.QuotaAction
 	}
 	m.NeverDrop, m.ImportPolicy, m.ExportPolicy, m.Allow = texts(r.NeverDrop), r.Import, r.Export, r.Allow
+	m.LocalRole = r.Role
 	return m
 }
 

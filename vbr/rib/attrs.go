@@ -41,6 +41,9 @@ type Attrs struct {
 	Communities      []uint32
 	LargeCommunities [][3]uint32
 
+	// OTC is ONLY_TO_CUSTOMER (RFC 9234 5), 0 when absent.
+	OTC uint32
+
 	MED       uint32 // 0 when absent (RFC 4271 9.1.2.2 c)
 	LocalPref uint32
 	// Priority is a static route's among others: lower wins. It is ours alone, never on the wire, as is the weight.

@@ -99,6 +99,29 @@ func TestImportBounds(t *testing.T) {
 	}
 }
 
+// TestLeaks is RFC 9234 5, of routes that come in.
+func TestLeaks(t *testing.T) {
+	for _, tt := range []struct {
+		role Role
+		otc  uint32
+		want Verdict
+	}{
+		{RoleNone, 64500, Accepted}, {RoleProvider, 0, Accepted}, {RoleProvider, 45104, RejectedLeak}, {RoleProvider, 65001, RejectedLeak},
+		{RolePeer, 0, Accepted}, {RolePeer, 65001, Accepted}, {RolePeer, 64500, RejectedLeak},
+	} {
+		tab := New(testRules())
+		s := customer("10.0.0.2", 1, "10.0.0.0/30")
+		s.Role = tt.role
+		id := tab.AddSource(s)
+		a := via("10.0.0.2", 65001)
+		a.OTC = tt.otc
+		tab.Announce(id, 0, a, pfx("10.1.0.0/16"))
+		if got := tab.Lookup(pfx("10.1.0.0/16"))[0].Verdict; got != tt.want {
+			t.Errorf("role %d, ONLY_TO_CUSTOMER %d: %s, want %s", tt.role, tt.otc, got, tt.want)
+		}
+	}
+}
+
 func TestAllow(t *testing.T) {
 	for _, tt := range []struct {
 		prefix, without string

@@ -77,6 +77,8 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return fmt.Sprintf("the AS path has %d ASes, and may have %d", sh.ases(), s.MaxASPath)
 	case RejectedCommunities:
 		return fmt.Sprintf("it has %d communities, and may have %d", len(sh.Communities)+len(sh.LargeCommunities), s.MaxCommunities)
+	case RejectedLeak:
+		return fmt.Sprintf("AS %d has said that it is only for its customers' side (ONLY_TO_CUSTOMER), and the peer passed it on to us (RFC 9234 5)", sh.OTC)
 	case RejectedTransitLoop:
 		return "it has passed this router before: its mark is in the trail (large communities)"
 	case RejectedTransitTooLong:

@@ -34,7 +34,7 @@ func (s Source) equal(o Source) bool {
 	return s.Kind == o.Kind && s.Name == o.Name && s.Address == o.Address && s.RouterID == o.RouterID && s.ASN == o.ASN &&
 		s.Internal == o.Internal && s.Device == o.Device && s.OnLink == o.OnLink && s.Adopted == o.Adopted &&
 		s.Through() == o.Through() && s.Transit == o.Transit &&
-		s.Import == o.Import && s.Allow == o.Allow && s.MaxASPath == o.MaxASPath && s.MaxCommunities == o.MaxCommunities && s.Quota.equal(o.Quota) &&
+		s.Import == o.Import && s.Role == o.Role && s.Allow == o.Allow && s.MaxASPath == o.MaxASPath && s.MaxCommunities == o.MaxCommunities && s.Quota.equal(o.Quota) &&
 		slices.Equal(s.Subnets, o.Subnets) && slices.Equal(s.Own, o.Own)
 }
 

@@ -102,6 +102,7 @@ func (a *Attrs) encode(b []byte) []byte {
 	b = append(b, a.Origin, boolByte(a.HasMED), boolByte(a.HasLocalPref))
 	b = binary.BigEndian.AppendUint16(b, a.Weight)
 	b = binary.BigEndian.AppendUint16(b, a.Priority)
+	b = binary.BigEndian.AppendUint32(b, a.OTC)
 	b = binary.BigEndian.AppendUint32(b, a.MED)
 	b = binary.BigEndian.AppendUint32(b, a.LocalPref)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(a.ASPath)))

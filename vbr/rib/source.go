@@ -82,6 +82,8 @@ type Source struct {
 
 	// Import judges and changes what the source announces; nil: nothing does.
 	Import *policy.Policy
+	// Role is ours towards a peer.
+	Role Role
 	// Allow are the classes of reserved prefixes that it may announce all the same.
 	Allow Allow
 	// MaxASPath and MaxCommunities bound the ASes of an AS_PATH, whatever their segments, and the communities of all kinds; 0: no bound.

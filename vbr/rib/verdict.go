@@ -27,6 +27,7 @@ const (
 	RejectedOverQuota              // it waits for a place in its source's Quota
 	RejectedASPathLength           // the AS_PATH is longer than the source's MaxASPath
 	RejectedCommunities            // there are more communities than the source's MaxCommunities
+	RejectedLeak                   // ONLY_TO_CUSTOMER says that it was not for us (RFC 9234 5)
 	verdicts                       // how many there are
 )
 
@@ -50,6 +51,7 @@ func (v Verdict) String() string {
 		RejectedOverQuota:      "over-quota",
 		RejectedASPathLength:   "as-path-too-long",
 		RejectedCommunities:    "too-many-communities",
+		RejectedLeak:           "route-leak",
 	}[v]
 }
 
@@ -101,7 +103,25 @@ func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
 	if !s.Internal && a.NeighborAS() != s.ASN {
 		return RejectedFirstAS
 	}
+	if s.Role.leaks(s.ASN, a.OTC) {
+		return RejectedLeak
+	}
 	return judgeNextHop(s, a)
+}
+
+// Role is our relation to a peer (RFC 9234 4.1).
+type Role uint8
+
+// The roles.
+const (
+	RoleNone     Role = iota
+	RoleProvider      // the peer is our customer
+	RolePeer          // neither is the other's customer
+)
+
+// leaks says whether a route with this ONLY_TO_CUSTOMER, 0 for none, is a leak when a peer of this AS announces it (RFC 9234 5).
+func (r Role) leaks(asn, otc uint32) bool {
+	return otc != 0 && (r == RoleProvider || r == RolePeer && otc != asn)
 }
 
 func (t *Table) judgeTrail(a *Attrs) Verdict {

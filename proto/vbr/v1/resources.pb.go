@@ -581,8 +581,12 @@ type BgpPeer struct {
 	// Communities that a route may have, standard and large ones together. Those with more are rejected (too-many-communities).
 	// Legal: 1..1000. Default: 64. EC: none.
 	MaxCommunities *uint32 `protobuf:"varint,28,opt,name=max_communities,json=maxCommunities,proto3,oneof" json:"max_communities,omitempty"`
-	unknownFields  protoimpl.UnknownFields
-	sizeCache      protoimpl.SizeCache
+	// Our role towards the peer (RFC 9234). With one, what the peer is told carries our AS as ONLY_TO_CUSTOMER, and what it announces though that
+	// attribute forbids it is rejected (route-leak). The role is not negotiated. Legal: provider (the peer is our customer), peer.
+	// Default: none. EC: none.
+	LocalRole     string `protobuf:"bytes,29,opt,name=local_role,json=localRole,proto3" json:"local_role,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *BgpPeer) Reset() {
@@ -718,6 +722,13 @@ func (x *BgpPeer) GetMaxCommunities() uint32 {
 		return *x.MaxCommunities
 	}
 	return 0
+}
+
+func (x *BgpPeer) GetLocalRole() string {
+	if x != nil {
+		return x.LocalRole
+	}
+	return ""
 }
 
 // RoutePolicy decides by terms, in the order of their priorities, what to do with routes. What no term decides is denied.
@@ -1785,7 +1796,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xa5\x14\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xb0\x15\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -1819,7 +1830,11 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\vmax_as_path\x18\x1b \x01(\rBN\xbaHK\xba\x01H\n" +
 	"\vmax_as_path\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\x06R\tmaxAsPath\x88\x01\x01\x12\x80\x01\n" +
 	"\x0fmax_communities\x18\x1c \x01(\rBR\xbaHO\xba\x01L\n" +
-	"\x0fmax_communities\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\aR\x0emaxCommunities\x88\x01\x01B\v\n" +
+	"\x0fmax_communities\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\aR\x0emaxCommunities\x88\x01\x01\x12\x88\x01\n" +
+	"\n" +
+	"local_role\x18\x1d \x01(\tBi\xbaHf\xba\x01c\n" +
+	"\n" +
+	"local_role\x12!not a role; legal: provider, peer\x1a2this == '' || this == 'provider' || this == 'peer'R\tlocalRoleB\v\n" +
 	"\t_peer_asnB\a\n" +
 	"\x05_holdB\f\n" +
 	"\n" +
