@@ -10,6 +10,8 @@ import (
 
 // Options are the settings of a Host.
 type Options struct {
+	// Region is where the host is: traffic of a pair with ends in two regions is metered apart.
+	Region string
 	// Backbone is nil on a host without one; then router interfaces are refused.
 	Backbone *Backbone
 	Timers   Timers

@@ -24,8 +24,8 @@ pc-1                -      -     eth1    file:/etc/vbrd/a.yaml
 VirtualBorderRouter  Owner  Host  AS  Lines           Peers     Source
 vbr-acme             -      -      -  pc-1.4095 pc-2  10.0.0.2  store
 
-RouterInterface  Owner  Router     VNI  Route Target  Source
-ri-acme          -      vbr-acme  5001  64600:5001    -
+RouterInterface  Owner  Router     VNI  Route Target  Opposite  Source
+ri-acme          -      vbr-acme  5001  64600:5001    -         -
 `)
 	f.vbrctl(t, "get", "vbr/vbr-acme", "--owner", "acme", "--host", "edge1", "-o", "wide")
 	if r := last[*vbrv1.ListRequest](t, f); r.GetNames()[0] != "vbr-acme" || r.GetKinds()[0] != 2 || r.GetOwner() != "acme" || r.GetHost() != "edge1" {
@@ -72,7 +72,7 @@ func TestCompletion(t *testing.T) {
 		"explain 10.0.0.0/8 -r vbr-a":      "vbr-acme",
 		"reset -r vbr-acme ":               "10.0.0.2 2001:db8::2",
 		"reset ":                           "vbr-acme/10.0.0.2 vbr-acme/2001:db8::2",
-		"get ":                             "pc vbr ri all",
+		"get ":                             "pc vbr vr ri ha all",
 		"get vbr vbr":                      "vbr-acme",
 		"delete pc ":                       "pc-1 vbr-acme", // the fake does not filter
 		"rollback ":                        "8\tuid:0(root) why 7",

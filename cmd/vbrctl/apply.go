@@ -19,8 +19,8 @@ func (a *app) applyCmd() *cobra.Command {
 		Long: `Apply makes resources what the files say, all of them or none. Sessions whose configuration does not change stay up.
 It returns when the change is stored; with --wait when the routers are ready and their sessions established.
 
-A file holds YAML documents, each with kind: PhysicalConnection, VirtualBorderRouter or RouterInterface and the fields
-of that kind. Of a folder *.yaml and *.yml are read, in order of their names; - is standard input.`,
+A file holds YAML documents, each with kind: PhysicalConnection, VirtualBorderRouter, VRouter, RouterInterface or
+VbrHa and the fields of that kind. Of a folder *.yaml and *.yml are read, in order of their names; - is standard input.`,
 		Example: `  vbrctl apply -f acme.yaml
   vbrctl apply -f customers/ --prune -m "as of ticket 4711"
   vbrctl apply -f acme.yaml --confirm 5m --wait

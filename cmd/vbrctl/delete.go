@@ -18,7 +18,8 @@ func (a *app) deleteCmd() *cobra.Command {
 		Use:   "delete KIND NAME... | -f FILE|FOLDER|-",
 		Short: "Delete resources, all or none",
 		Long: `Delete deletes the named resources, or with -f those whose kind and name stand in the files. What others refer to cannot be
-deleted without them. The kinds: pc (PhysicalConnection), vbr (VirtualBorderRouter), ri (RouterInterface).`,
+deleted without them; of a pair of router interfaces either end can. The kinds: pc (PhysicalConnection), vbr (VirtualBorderRouter),
+vr (VRouter), ri (RouterInterface), ha (VbrHa).`,
 		Example: `  vbrctl delete vbr vbr-acme --dry-run
   vbrctl delete -f acme.yaml -m "left us"
   vbrctl delete ri ri-acme ri-beta --confirm 5m`,

@@ -176,6 +176,18 @@ func (f *fake) Confirm(ctx context.Context, r *vbrv1.ConfirmRequest) (*vbrv1.Con
 	return &vbrv1.ConfirmResponse{Revision: f.answer.revision}, f.ask(ctx, r)
 }
 
+func (f *fake) Get(ctx context.Context, r *vbrv1.GetRequest) (*vbrv1.GetResponse, error) {
+	if err := f.ask(ctx, r); err != nil {
+		return nil, err
+	}
+	for _, one := range f.resources {
+		if c, k := vbrv1.Unwrap(one); k == r.GetKind() && c.GetName() == r.GetName() {
+			return &vbrv1.GetResponse{Resource: one}, nil
+		}
+	}
+	return nil, status.Errorf(codes.NotFound, "%s/%s not found", vbrv1.KindName(r.GetKind()), r.GetName())
+}
+
 func (f *fake) List(r *vbrv1.ListRequest, s grpc.ServerStreamingServer[vbrv1.ListResponse]) error {
 	if err := f.ask(s.Context(), r); err != nil {
 		return err

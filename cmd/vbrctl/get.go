@@ -14,7 +14,7 @@ import (
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
-const kindWords = "pc, vbr, ri, all"
+const kindWords = "pc, vbr, vr, ri, ha, all"
 
 // kindsOf reads a KIND; all of them for "all".
 func kindsOf(word string) ([]vbrv1.Kind, error) {
@@ -32,7 +32,7 @@ func kindsOf(word string) ([]vbrv1.Kind, error) {
 func oneKind(word string) (vbrv1.Kind, error) {
 	kinds, err := kindsOf(word)
 	if err == nil && len(kinds) > 1 {
-		err = usagef("%s is more than one kind; legal: pc, vbr, ri", word)
+		err = usagef("%s is more than one kind; legal: pc, vbr, vr, ri, ha", word)
 	}
 	if err != nil {
 		return 0, err
@@ -46,7 +46,7 @@ func (a *app) getCmd() *cobra.Command {
 		Use:   "get KIND [NAME...]",
 		Short: "Resources, as they should be",
 		Long: `Get shows resources as they were applied; what runs is in vbrctl show. The kinds: pc (PhysicalConnection), vbr
-(VirtualBorderRouter), ri (RouterInterface), all. -o yaml gives what vbrctl apply takes.`,
+(VirtualBorderRouter), vr (VRouter), ri (RouterInterface), ha (VbrHa), all. -o yaml gives what vbrctl apply takes.`,
 		Example: `  vbrctl get all
   vbrctl get vbr vbr-acme -o yaml
   vbrctl get ri --owner acme -o wide`,

@@ -16,6 +16,7 @@ import (
 const (
 	groupChange = "change"
 	groupLook   = "look"
+	groupPair   = "pair"
 	groupAct    = "act"
 )
 
@@ -46,6 +47,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 vbrd cannot be reached.`,
 	})
 	a.globalFlags(root)
 	root.AddGroup(&cobra.Group{ID: groupLook, Title: "See what is:"}, &cobra.Group{ID: groupChange, Title: "Change what should be:"},
+		&cobra.Group{ID: groupPair, Title: "Lines and pairs of two accounts:"},
 		&cobra.Group{ID: groupAct, Title: "Operate:"})
 	add := func(group string, commands ...*cobra.Command) {
 		for _, c := range commands {
@@ -55,6 +57,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 vbrd cannot be reached.`,
 	}
 	add(groupLook, a.showCmd(), a.explainCmd(), a.policyCmd(), a.eventsCmd(), a.topCmd())
 	add(groupChange, a.planCmd(), a.applyCmd(), a.confirmCmd(), a.deleteCmd(), a.getCmd(), a.watchCmd(), a.historyCmd(), a.diffCmd(), a.rollbackCmd())
+	add(groupPair, a.acceptCmd(), a.activateCmd(), a.deactivateCmd(), a.confirmVBRCmd(), a.terminateCmd(), a.recoverCmd())
 	add(groupAct, a.resetCmd(), a.drainCmd(), a.undrainCmd())
 	add("", a.completionCmd(), a.versionCmd())
 	return root

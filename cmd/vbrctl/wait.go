@@ -55,6 +55,9 @@ func concerned(p *vbrv1.Plan, sent []*vbrv1.Resource) []string {
 		if vbr := r.GetVirtualBorderRouter(); vbr != nil {
 			names[vbr.GetName()] = true
 		}
+		if vr := r.GetVRouter(); vr != nil {
+			names[vr.GetName()] = true
+		}
 		if ri := r.GetRouterInterface(); ri != nil {
 			names[ri.GetRouterId()] = true
 		}
@@ -63,7 +66,7 @@ func concerned(p *vbrv1.Plan, sent []*vbrv1.Resource) []string {
 		names[e.GetRouter()] = true
 	}
 	for _, c := range p.GetChanges() {
-		if c.GetKind() == vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER {
+		if c.GetKind() == vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER || c.GetKind() == vbrv1.Kind_KIND_V_ROUTER {
 			names[c.GetName()] = c.GetAction() != vbrv1.ResourceChange_ACTION_DELETE
 		}
 	}
@@ -75,8 +78,8 @@ func concerned(p *vbrv1.Plan, sent []*vbrv1.Resource) []string {
 func hosts(sent []*vbrv1.Resource) map[string]string {
 	out := map[string]string{}
 	for _, r := range sent {
-		if vbr := r.GetVirtualBorderRouter(); vbr.GetHost() != "" {
-			out[resource.Name(r)] = vbr.GetHost()
+		if host := r.GetVirtualBorderRouter().GetHost() + r.GetVRouter().GetHost(); host != "" {
+			out[resource.Name(r)] = host
 		}
 	}
 	return out

@@ -9,6 +9,7 @@ import (
 	"os/signal"
 	"runtime"
 	"syscall"
+	"time"
 
 	"github.com/openvbr/openvbr/vbr"
 	"github.com/openvbr/openvbr/vbr/config"
@@ -56,11 +57,22 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprintln(stderr, "vbrd: warning:", w.Error())
 	}
 	if settings.Action == config.Check {
-		fmt.Fprintf(stdout, "ok: %d routers, %d router interfaces, %d physical connections\n",
-			len(in.Routers), len(in.RouterInterfaces), len(in.PhysicalConnections))
+		fmt.Fprintln(stdout, counts(in))
 		return exitOK
 	}
 	return finish(stderr, serve(ctx, settings, newLogger(settings.Log, stderr)))
+}
+
+// counts says what a check has found to be right.
+func counts(in *intent.Intent) string {
+	vbrs := 0
+	for i := range in.Routers {
+		if in.Routers[i].Kind == intent.VBR {
+			vbrs++
+		}
+	}
+	return fmt.Sprintf("ok: %d VBRs, %d VRouters, %d router interfaces, %d failover groups, %d physical connections",
+		vbrs, len(in.Routers)-vbrs, len(in.RouterInterfaces), len(in.Groups), len(in.PhysicalConnections))
 }
 
 // load reads the resources and checks them by themselves, against the machine and against the settings: every error at once.
@@ -71,7 +83,7 @@ func load(s *config.Settings) (in *intent.Intent, warnings, problems intent.Erro
 	}
 	in = &intent.Intent{}
 	if s.Resources != "" {
-		in, problems, warnings = intent.Options{Host: s.Host}.LoadOn(s.Resources, intent.Host{})
+		in, problems, warnings = intent.Options{Host: s.Host, Now: time.Now()}.LoadOn(s.Resources, intent.Host{})
 	}
 	p, w := config.CheckHost(s, intent.Host{})
 	problems, warnings = append(problems, p...), append(warnings, w...)

@@ -46,7 +46,7 @@ func TestStatusAndErrors(t *testing.T) {
 		status                    int
 		want                      []string
 	}{
-		{"OK", "", good, exitOK, []string{"ok: 1 routers, 0 router interfaces, 1 physical connections"}},
+		{"OK", "", good, exitOK, []string{"ok: 1 VBRs, 0 VRouters, 0 router interfaces, 0 failover groups, 1 physical connections"}},
 		{"bad settings key", "hots: edge1\n", good, exitInvalid, []string{"vbrd.yaml:3:1", "hots", `did you mean "host"`, "nothing was applied"}},
 		{"bad settings value", "timers: {stale: soon}\n", good, exitInvalid, []string{"timers.stale", `"soon"`, "not a duration"}},
 		{"bad netdev", "", strings.Replace(good, "device: lo", "device: eth77", 1), exitInvalid, []string{"resources.yaml:3:9", `"eth77"`, "no such network device on this host"}},

@@ -8,12 +8,15 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent/source"
 )
 
-// CheckIntent checks what concerns both the settings and the resources: router interfaces need a backbone, and a VBR in
+// CheckIntent checks what concerns both the settings and the resources: router interfaces need a backbone, unless both ends are on this host, and a VBR in
 // the default VRF shares the backbone's table, so its links must keep clear of it.
 func CheckIntent(s *Settings, in *intent.Intent) intent.Errors {
 	var problems intent.Errors
 	if s.Backbone == nil {
 		for _, ri := range in.RouterInterfaces {
+			if o := in.Interface(ri.Opposite); ri.VNI == 0 || o != nil && o.Opposite == ri.Name {
+				continue // between two routers of this host
+			}
 			problems.Add(source.Problem{Pos: ri.Origin.Pos(), Path: "RouterInterface/" + ri.Name,
 				Text: "the settings have no backbone", Legal: "backbone.asn and backbone.vtep in the settings, or no RouterInterface"})
 		}

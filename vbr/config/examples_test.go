@@ -34,6 +34,31 @@ func TestExamples(t *testing.T) {
 	}
 }
 
+// TestGuideOfClouds: the resources that the guide shows for VPCs and pairs hold, with what they take for granted.
+func TestGuideOfClouds(t *testing.T) {
+	guide, err := os.ReadFile("../../docs/guide.md")
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, section, _ := strings.Cut(string(guide), "\n## VPCs and pairs\n")
+	blocks := regexp.MustCompile("(?s)```yaml not-run\n(.*?)```").FindAllStringSubmatch(section, -1)
+	text := "kind: VirtualBorderRouter\nname: vbr-acme-two\nowner: acme\nphysical_connection_id: pc-1\nvlan_id: 300\n" +
+		"local_gateway_ip: 10.0.0.9\npeer_gateway_ip: 10.0.0.10\npeering_subnet_mask: /30\n" +
+		"---\nkind: VRouter\nname: vpc-partner\nowner: partner\ncidr_blocks: [172.17.0.0/16]\n" +
+		"---\nkind: RouterInterface\nname: ri-partner\nowner: partner\nrouter_id: vpc-partner\nrole: AcceptingSide\nvni: 5001\nroute_target: 64600:5001\n" +
+		"opposite_interface_id: ri-acme\nopposite_interface_owner_id: acme\n"
+	for _, b := range blocks {
+		text += "---\n" + b[1]
+	}
+	docs, problems := intent.Parse("guide.md", []byte(text))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	if in, problems := intent.Build(docs); problems != nil || len(blocks) < 4 || len(in.RouterInterfaces) != 4 {
+		t.Errorf("%d blocks: %v", len(blocks), problems)
+	}
+}
+
 // TestReferenceIsDefault: the values the reference shows for what has a default are the defaults.
 func TestReferenceIsDefault(t *testing.T) {
 	reference, _ := config.Load(config.Input{Args: []string{"--config", examples + "/reference/vbrd.yaml"}})
@@ -68,7 +93,8 @@ func TestReferenceMentionsEveryKey(t *testing.T) {
 		resources.Write(text)
 	}
 	for _, m := range []protoreflect.ProtoMessage{&vbrv1.PhysicalConnection{}, &vbrv1.VirtualBorderRouter{}, &vbrv1.BgpPeer{}, &vbrv1.RouterInterface{}, &vbrv1.AssociatedPhysicalConnection{},
-		&vbrv1.RoutePolicy{}, &vbrv1.RoutePolicyTerm{}} {
+		&vbrv1.RoutePolicy{}, &vbrv1.RoutePolicyTerm{},
+		&vbrv1.VRouter{}, &vbrv1.VSwitch{}, &vbrv1.RouteEntry{}, &vbrv1.RouteNextHop{}, &vbrv1.HealthCheck{}, &vbrv1.VbrHa{}} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {
 			if name := string(fields.Get(i).Name()); !explained(resources.String(), name) {

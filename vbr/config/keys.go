@@ -39,6 +39,7 @@ type key struct {
 func keys() []key {
 	return []key{
 		{path: "host", legal: "1..63 letters, digits, '-' and '.'", flag: "host", usage: "name of this host (default: the system's)"},
+		{path: "region", value: "default", legal: "1..63 of a-z, 0-9 and '-'"},
 		{path: "resources", value: DefaultResources, legal: legalPath, flag: "resources", usage: "file or folder of the resources"},
 		{path: "state_dir", value: "/var/lib/vbrd", legal: legalPath, flag: "state-dir", usage: "folder of what must outlive a reboot"},
 		{path: "log::level", value: "info", legal: "debug, info, warn, error", flag: "log-level", usage: "least level to log: debug, info, warn, error"},

@@ -26,6 +26,7 @@ type Settings struct {
 	Action Action
 
 	Host      string // name of this host
+	Region    string // the host is in
 	Resources string // file or folder of the resources
 	StateDir  string // what must outlive a reboot
 	Log       Log
@@ -88,7 +89,7 @@ func (s *Settings) String() string {
 		compat = "keep"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "host: %s\nresources: %s\nstate_dir: %s\n", quote(s.Host), quote(s.Resources), quote(s.StateDir))
+	fmt.Fprintf(&b, "host: %s\nregion: %s\nresources: %s\nstate_dir: %s\n", quote(s.Host), quote(s.Region), quote(s.Resources), quote(s.StateDir))
 	fmt.Fprintf(&b, "log: {level: %s, format: %s}\n", strings.ToLower(s.Log.Level.String()), s.Log.Format)
 	if s.Backbone != nil {
 		b.WriteString(s.Backbone.yaml())

@@ -15,6 +15,7 @@ import (
 // raw is what viper decodes into: every value as text, so that this package and not a decoder judges it.
 type raw struct {
 	Host      string `mapstructure:"host"`
+	Region    string `mapstructure:"region"`
 	Resources string `mapstructure:"resources"`
 	StateDir  string `mapstructure:"state_dir"`
 	Log       struct {
@@ -99,6 +100,7 @@ func isNumber(s string) bool {
 func (l *loader) settings(r *raw) *Settings {
 	s := &Settings{
 		Host:      l.host(r.Host),
+		Region:    l.region(r.Region),
 		Resources: l.path("resources", r.Resources),
 		StateDir:  l.path("state_dir", r.StateDir),
 		Log:       Log{Level: l.level(r.Log.Level), Format: l.choice("log.format", r.Log.Format, "auto", "text", "json")},
@@ -138,6 +140,13 @@ func (l *loader) host(name string) string {
 	letters := strings.Trim(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-.")
 	if name == "" || len(name) > 63 || letters != "" {
 		l.bad("host", "not a host name", legalOf("host"))
+	}
+	return name
+}
+
+func (l *loader) region(name string) string {
+	if name == "" || len(name) > 63 || strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") != "" {
+		l.bad("region", "not a region name", legalOf("region"))
 	}
 	return name
 }

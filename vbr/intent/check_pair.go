@@ -73,14 +73,14 @@ func (c *checker) missing(ri *RouterInterface, is bool, field, legal string) {
 	c.fail(ri.Origin, ri.label(), field, "", "missing", legal)
 }
 
-// farHost is where the other end of a pair is, if that is known: by its interface, or else by its router. Whoever does not see the other
-// end knows of it when it names them.
+// farHost is where the other end of a pair is, if that is known: by its interface, or else, of one that is brought, by its router. Whoever
+// does not see the other end knows of it when it names them. Once there, a name alone keeps nobody from moving the router.
 func (c *checker) farHost(ri *RouterInterface) (host string, known bool) {
 	if o := c.opposite(ri); o != nil && (!c.strange(ri.label(), o.Owner) || o.OppositeOwner == ri.Owner) {
 		return c.hostOf(o), true
 	}
 	r := c.found.router[ri.OppositeRouter]
-	if r == nil || c.strange(ri.label(), r.Owner) {
+	if r == nil || !c.brought[ri.label()] || c.strange(ri.label(), r.Owner) {
 		return "", false
 	}
 	return c.host(r.Host), true

@@ -101,12 +101,7 @@ func (c *checker) nextInterface(r *Router, name, at string) {
 
 // ownInterfaces says which router interfaces a custom route may name.
 func (c *checker) ownInterfaces(r *Router) string {
-	var names []string
-	for i := range c.in.RouterInterfaces {
-		if ri := &c.in.RouterInterfaces[i]; ri.Router == r.Name && c.sees(ri.Owner) {
-			names = append(names, ri.Name)
-		}
-	}
+	names := c.found.of[r.Name]
 	if len(names) == 0 || len(names) > 8 {
 		return "a RouterInterface whose router_id is " + r.Name
 	}

@@ -29,12 +29,13 @@ func noVPC() []netip.Prefix {
 }
 
 func (c *checker) cidrBlocks(r *Router) {
+	special := noVPC()
 	for i, p := range r.CIDRs {
 		if !p.IsValid() {
 			continue
 		}
 		at := item("cidr_blocks", i)
-		for _, q := range noVPC() {
+		for _, q := range special {
 			if p.Overlaps(q) {
 				c.fail(r.Origin, r.label(), at, source.Quote(p.String()), "not addresses a VPC may have: "+q.String()+" has other uses", "unicast prefixes, not loopback or link-local")
 				break

@@ -14,12 +14,13 @@ type found struct {
 	router map[string]*Router
 	iface  map[string]*RouterInterface
 	order  map[*RouterInterface]int // which comes later
+	of     map[string][]string      // names of the router interfaces of a router that may be told
 	first  map[string]*Router       // of each host
 	count  map[string]int           // routers of each host
 }
 
 func (c *checker) find() {
-	f := found{port: map[string]*PhysicalConnection{}, router: map[string]*Router{}, iface: map[string]*RouterInterface{}, order: map[*RouterInterface]int{}, first: map[string]*Router{}, count: map[string]int{}}
+	f := found{port: map[string]*PhysicalConnection{}, router: map[string]*Router{}, iface: map[string]*RouterInterface{}, order: map[*RouterInterface]int{}, of: map[string][]string{}, first: map[string]*Router{}, count: map[string]int{}}
 	for i := range c.in.PhysicalConnections {
 		if pc := &c.in.PhysicalConnections[i]; f.port[pc.Name] == nil {
 			f.port[pc.Name] = pc
@@ -40,6 +41,9 @@ func (c *checker) find() {
 		ri := &c.in.RouterInterfaces[i]
 		if f.order[ri] = i; f.iface[ri.Name] == nil {
 			f.iface[ri.Name] = ri
+		}
+		if c.sees(ri.Owner) {
+			f.of[ri.Router] = append(f.of[ri.Router], ri.Name)
 		}
 	}
 	c.found = f

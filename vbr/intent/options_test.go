@@ -104,9 +104,17 @@ func TestManyProblemsStayFast(t *testing.T) {
 			intent.Document{Message: &vbrv1.VirtualBorderRouter{Name: name, PhysicalConnectionId: fmt.Sprintf("pd-%d", i), LocalGatewayIp: "10.0.0.1", PeerGatewayIp: "10.0.0.2",
 				PeeringSubnetMask: "/30", BgpPeers: []*vbrv1.BgpPeer{peer("192.0.2.1", 30)}}})
 	}
+	for i := range 2000 {
+		vpc := &vbrv1.VRouter{Name: fmt.Sprintf("vpc-%d", i), CidrBlocks: []string{"10.0.0.0/8"}}
+		for j := range 100 {
+			vpc.RouteEntries = append(vpc.RouteEntries, &vbrv1.RouteEntry{DestinationCidrBlock: fmt.Sprintf("192.168.%d.0/24", j), NextHopList: []*vbrv1.RouteNextHop{{NextHopId: fmt.Sprintf("ri-%d", i+1)}}})
+		}
+		docs = append(docs, intent.Document{Message: vpc}, intent.Document{Message: &vbrv1.RouterInterface{Name: fmt.Sprintf("ri-%d", i), RouterId: vpc.Name,
+			OppositeInterfaceId: fmt.Sprintf("ri-%d", i^1), Role: "AcceptingSide"}})
+	}
 	start := time.Now()
 	_, problems := intent.Build(docs)
-	if len(problems) < 14_000 {
+	if len(problems) < 200_000 {
 		t.Errorf("%d problems", len(problems))
 	}
 	if d := time.Since(start); d > 20*time.Second {

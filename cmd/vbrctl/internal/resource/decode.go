@@ -151,7 +151,8 @@ func (d decoder) single(n ast.Node, fd protoreflect.FieldDescriptor, path string
 	}
 	if fd.Kind() == protoreflect.BoolKind {
 		if text != "true" && text != "false" {
-			d.fail(place, path, fmt.Sprintf("%q is not a truth value; legal: true, false", text))
+			d.fail(place, path, fmt.Sprintf("%q is neither true nor false", text))
+			return nil
 		}
 		return text == "true"
 	}

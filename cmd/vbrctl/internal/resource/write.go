@@ -50,17 +50,30 @@ func writeMessage(b *bytes.Buffer, m protoreflect.Message, indent string) {
 		case fd.IsList():
 			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
 			writeList(b, m.Get(fd).List(), indent)
-		case fd.Kind() == protoreflect.StringKind:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), quote(m.Get(fd).String()))
+		case fd.Message() != nil:
+			fmt.Fprintf(b, "%s%s:\n", indent, fd.Name())
+			writeMessage(b, m.Get(fd).Message(), indent+"  ")
 		default:
-			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), m.Get(fd))
+			fmt.Fprintf(b, "%s%s: %s\n", indent, fd.Name(), scalarText(m.Get(fd)))
 		}
 	}
 }
 
-// writeList writes messages as items; "- " takes the place of the first key's indentation.
+// scalarText renders a single value.
+func scalarText(v protoreflect.Value) string {
+	if s, ok := v.Interface().(string); ok {
+		return quote(s)
+	}
+	return v.String()
+}
+
+// writeList writes single values or messages as items; "- " takes the place of the first key's indentation.
 func writeList(b *bytes.Buffer, list protoreflect.List, indent string) {
 	for i := range list.Len() {
+		if _, message := list.Get(i).Interface().(protoreflect.Message); !message {
+			fmt.Fprintf(b, "%s  - %s\n", indent, scalarText(list.Get(i)))
+			continue
+		}
 		var item bytes.Buffer
 		writeMessage(&item, list.Get(i).Message(), indent+"    ")
 		if item.Len() == 0 {
