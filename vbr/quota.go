@@ -71,7 +71,6 @@ func (r *router) watchQuotas(ctx context.Context, speaker *bgp.Speaker, now time
 	for peer, s := range r.sessions {
 		r.watchQuota(&turn, peer, s, now)
 	}
-	peers := r.admitted(r.spec)
 	r.mu.Unlock()
 	for _, n := range turn.notes {
 		if n.level == quotaFine {
@@ -82,7 +81,7 @@ func (r *router) watchQuotas(ctx context.Context, speaker *bgp.Speaker, now time
 		r.note(vbrv1.Event_TYPE_ROUTE_QUOTA, n.peer.String(), n.text)
 	}
 	if turn.peers {
-		r.degrade("peers", speaker.SetPeers(peers))
+		r.degrade("peers", speaker.SetPeers(r.admittedNow(r.spec)))
 	}
 	for _, peer := range turn.again {
 		r.askAgain(ctx, speaker, peer)

@@ -18,8 +18,8 @@ func (a *app) policyCmd() *cobra.Command {
 		Short: "Try route policies",
 		Example: `  vbrctl policy test -r vbr-acme --peer 10.0.0.2
   vbrctl policy test -r vbr-acme --peer 10.0.0.2 -f routes.yaml`,
-		Args:  cobra.ArbitraryArgs,
-		RunE:  unknownCommand,
+		Args: cobra.ArbitraryArgs,
+		RunE: unknownCommand,
 	}
 	c.AddCommand(a.policyTestCmd())
 	return c

@@ -33,7 +33,7 @@ func TestPolicy(t *testing.T) {
 		name string
 		run  func(*testing.T)
 	}{
-		{"quota", w.testQuota}, {"places that become free", w.testPlaces}, {"preference", w.testPreference}, {"import policy", w.testImportPolicy},
+		{"quota", w.testQuota}, {"places that become free", w.testPlaces}, {"a flood", w.testFlood}, {"preference", w.testPreference}, {"import policy", w.testImportPolicy},
 		{"export policy", w.testExportPolicy}, {"teardown", w.testTeardown},
 	} {
 		if !t.Run(step.name, step.run) {
@@ -103,6 +103,28 @@ func (w *liveWorld) testPlaces(t *testing.T) {
 		w.many(t, 18, 40, false)
 		w.eventually(20*time.Second, "three are left", w.installed(3))
 		w.eventually(20*time.Second, "the word of it", w.logged("well within route_quota again"))
+	})
+}
+
+// testFlood: of 1,300 more not all are kept; when those that were go, the others are taken in again from GoBGP's memory, and no session flaps.
+func (w *liveWorld) testFlood(t *testing.T) {
+	flood := func(from, to int, no string) {
+		cmds := []string{"configure terminal", fmt.Sprintf("router bgp %d", w.Acme.ASN), "address-family ipv4 unicast"}
+		for i := from; i < to; i++ {
+			cmds = append(cmds, fmt.Sprintf("%snetwork 10.150.%d.%d/32", no, 100+i/250, i%250))
+		}
+		if _, err := w.Acme.Lines[0].Router.FRR.Ask("bgpd", cmds...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	w.undisturbed(t, w.customers(), func() {
+		flood(0, 1300, "")
+		w.eventually(30*time.Second, "the flood", w.logged("of 20: over route_quota; 20 are accepted, 1000 wait"))
+		flood(0, 1200, "no ")
+		w.eventually(30*time.Second, "who is left", w.installed(18))
+		w.eventually(10*time.Second, "being asked again", w.logged("routes that were beyond the quota are taken in again"))
+		flood(1200, 1300, "no ")
+		w.eventually(30*time.Second, "three are left", w.installed(3))
 	})
 }
 
