@@ -119,7 +119,7 @@ func (w *liveWorld) testFlood(t *testing.T) {
 	}
 	w.undisturbed(t, w.customers(), func() {
 		flood(0, 1300, "")
-		w.eventually(30*time.Second, "the flood", w.logged("of 20: over route_quota; 20 are accepted, 1000 wait"))
+		w.eventually(30*time.Second, "the flood", w.logged("received=1306 accepted=20"))
 		flood(0, 1200, "no ")
 		w.eventually(30*time.Second, "who is left", w.installed(18))
 		w.eventually(10*time.Second, "being asked again", w.logged("routes that were beyond the quota are taken in again"))
