@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"encoding/binary"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -23,6 +24,7 @@ type Advertisement struct {
 	HasMED      bool
 	Communities []uint32
 	LargeComms  [][3]uint32
+	OTC         uint32 // ONLY_TO_CUSTOMER (RFC 9234 5); 0: none
 }
 
 // Advertise announces routes to all peers of their family, now and when they come up. A route
@@ -90,7 +92,7 @@ func (ad *Advertisement) check() (*packet.IPAddrPrefix, error) {
 }
 
 func (ad *Advertisement) sameAttrs(b *Advertisement) bool {
-	return ad.NextHop == b.NextHop && ad.Prepend == b.Prepend && ad.Origin == b.Origin && ad.MED == b.MED && ad.HasMED == b.HasMED &&
+	return ad.NextHop == b.NextHop && ad.Prepend == b.Prepend && ad.Origin == b.Origin && ad.MED == b.MED && ad.HasMED == b.HasMED && ad.OTC == b.OTC &&
 		ad.Prefix.Addr().Is4() == b.Prefix.Addr().Is4() && slices.Equal(ad.ASPath, b.ASPath) &&
 		slices.Equal(ad.Communities, b.Communities) && slices.Equal(ad.LargeComms, b.LargeComms)
 }
@@ -115,6 +117,10 @@ func (ad *Advertisement) attrs(own uint32) []packet.PathAttributeInterface {
 			lc = append(lc, &packet.LargeCommunity{ASN: c[0], LocalData1: c[1], LocalData2: c[2]})
 		}
 		l = append(l, packet.NewPathAttributeLargeCommunities(lc))
+	}
+	if ad.OTC != 0 {
+		flags := packet.BGP_ATTR_FLAG_OPTIONAL | packet.BGP_ATTR_FLAG_TRANSITIVE
+		l = append(l, packet.NewPathAttributeUnknown(flags, attrOTC, binary.BigEndian.AppendUint32(nil, ad.OTC)))
 	}
 	return l
 }

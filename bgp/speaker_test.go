@@ -23,11 +23,11 @@ func TestMain(m *testing.M) {
 type recorder struct{ bgptest.Recorder }
 
 func (r *recorder) Update(u Update) {
-	nh := ""
+	nh, otc := "", uint32(0)
 	if u.Attrs != nil {
-		nh = u.Attrs.NextHop.String()
+		nh, otc = u.Attrs.NextHop.String(), u.Attrs.OTC
 	}
-	r.Add("update peer=%v nh=%s +%v -%v", u.Peer, nh, u.Announced, u.Withdrawn)
+	r.Add("update peer=%v nh=%s +%v -%v otc=%d", u.Peer, nh, u.Announced, u.Withdrawn, otc)
 }
 
 func (r *recorder) PeerState(s PeerState) {
@@ -124,11 +124,11 @@ func TestTwoSpeakers(t *testing.T) {
 	a, b := startNode(t, 65001, restart), startNode(t, 4200000001, restart)
 	must(t, a.Advertise([]Advertisement{{
 		Prefix: prefix("10.1.0.0/16"), ASPath: []uint32{65010, 65011}, Origin: 2, MED: 7, HasMED: true,
-		Communities: []uint32{65001<<16 | 5}, LargeComms: [][3]uint32{{65001, 1, 2}},
+		Communities: []uint32{65001<<16 | 5}, LargeComms: [][3]uint32{{65001, 1, 2}}, OTC: 65001,
 	}}))
 	pair(t, a, b, nil, nil)
 
-	m := b.rec.Wait(t, 0, fmt.Sprintf("update peer=%v nh=%v +[10.1.0.0/16]", a.addr, a.addr))
+	m := b.rec.Wait(t, 0, fmt.Sprintf("update peer=%v nh=%v +[10.1.0.0/16] -[] otc=65001", a.addr, a.addr))
 	b.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v v6=false", a.addr))
 	must(t, a.Advertise([]Advertisement{{Prefix: prefix("10.2.0.0/16"), NextHop: netip.MustParseAddr("192.0.2.9")}}))
 	m = b.rec.Wait(t, m, "nh=192.0.2.9 +[10.2.0.0/16]")

@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"encoding/binary"
 	"net/netip"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
@@ -39,6 +40,7 @@ type Attrs struct {
 	LargeComms    [][3]uint32 // RFC 8092
 	OriginatorID  netip.Addr  // RFC 4456; zero: none
 	ClusterList   []netip.Addr
+	OTC           uint32 // ONLY_TO_CUSTOMER, RFC 9234 5; 0: none
 	AggregatorASN uint32 // 0: no AGGREGATOR
 	Aggregator    netip.Addr
 }
@@ -95,7 +97,7 @@ func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) { e.h.EndOfRIB(peer,
 // Paths implements gobgp.Events. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and
 // the one in MP_REACH_NLRI (RFC 4760 3).
 func (e events) Paths(peer netip.Addr, paths []*apiutil.Path) {
-	plain, mp := Update{Peer: peer}, Update{Peer: peer}
+	plain, mp := part{Update: Update{Peer: peer}}, part{Update: Update{Peer: peer}}
 	for i, p := range paths {
 		nlri, ok := p.Nlri.(*packet.IPAddrPrefix)
 		if !ok {
@@ -110,18 +112,37 @@ func (e events) Paths(peer netip.Addr, paths []*apiutil.Path) {
 			u = &mp
 		}
 		if u.Attrs == nil {
-			u.Attrs = attrs(p.Attrs)
+			u.Attrs, u.malformed = attrs(p.Attrs)
+		}
+		if u.malformed {
+			u.Withdrawn = add(u.Withdrawn, nlri.Prefix, len(paths)-i)
+			continue
 		}
 		u.Announced = add(u.Announced, nlri.Prefix, len(paths)-i)
 	}
 	if mp.Attrs != nil && plain.Attrs == nil { // nearly always one or the other
-		mp.Withdrawn, plain.Withdrawn = plain.Withdrawn, nil
+		mp.Withdrawn, plain.Withdrawn = append(mp.Withdrawn, plain.Withdrawn...), nil
 	}
+	plain.clean()
+	mp.clean()
 	if plain.Attrs != nil || plain.Withdrawn != nil {
-		e.h.Update(plain)
+		e.h.Update(plain.Update)
 	}
-	if mp.Attrs != nil {
-		e.h.Update(mp)
+	if mp.Attrs != nil || mp.Withdrawn != nil {
+		e.h.Update(mp.Update)
+	}
+}
+
+// part is the part of an UPDATE that has one next hop.
+type part struct {
+	Update
+	malformed bool // its attributes make what it announces withdrawn (RFC 7606)
+}
+
+// clean forgets attributes that nothing is announced with.
+func (u *part) clean() {
+	if u.Announced == nil {
+		u.Attrs = nil
 	}
 }
 
@@ -143,8 +164,8 @@ func hasReach(l []packet.PathAttributeInterface) bool {
 }
 
 // attrs decodes once per UPDATE. Slices are GoBGP's own where it keeps them unchanged.
-func attrs(l []packet.PathAttributeInterface) *Attrs {
-	a := &Attrs{}
+func attrs(l []packet.PathAttributeInterface) (a *Attrs, malformed bool) {
+	a = &Attrs{}
 	for _, x := range l {
 		switch x := x.(type) {
 		case *packet.PathAttributeNextHop:
@@ -169,11 +190,26 @@ func attrs(l []packet.PathAttributeInterface) *Attrs {
 			a.OriginatorID = x.Value
 		case *packet.PathAttributeClusterList:
 			a.ClusterList = x.Value
+		case *packet.PathAttributeUnknown: // GoBGP does not know RFC 9234
+			if x.GetType() == attrOTC {
+				a.OTC, malformed = onlyToCustomer(x.Value)
+			}
 		case *packet.PathAttributeAggregator:
 			a.AggregatorASN, a.Aggregator = x.Value.AS, x.Value.Address
 		}
 	}
-	return a
+	return a, malformed
+}
+
+// attrOTC is the type of ONLY_TO_CUSTOMER (RFC 9234 5).
+const attrOTC packet.BGPAttrType = 35
+
+// onlyToCustomer reads ONLY_TO_CUSTOMER; one that is malformed makes the route withdrawn (RFC 9234 5).
+func onlyToCustomer(value []byte) (asn uint32, malformed bool) {
+	if len(value) != 4 {
+		return 0, true
+	}
+	return binary.BigEndian.Uint32(value), false
 }
 
 func segments(l []packet.AsPathParamInterface) []Segment {

@@ -53,6 +53,7 @@ func TestAttrs(t *testing.T) {
 		bgptest.Attr(0x80, 9, 10, 0, 0, 1),
 		bgptest.Attr(0x80, 10, 10, 0, 0, 2),
 		bgptest.Attr(0xc0, 32, 0, 0, 0, 1, 0, 0, 0, 2, 0, 0, 0, 3),
+		bgptest.Attr(0xc0, 35, 0, 0, 0xfd, 0xe9),
 	), bgptest.NLRI("10.1.0.0/16"))
 	k := &keeper{}
 	events{k}.Paths(a, paths(parseUpdate(t, body)))
@@ -61,13 +62,24 @@ func TestAttrs(t *testing.T) {
 		ASPath: []Segment{{ASSequence, []uint32{65001, 65536}}, {ASSet, []uint32{7}}},
 		MED:    50, HasMED: true, LocalPref: 200, HasLocalPref: true, AtomicAggr: true,
 		AggregatorASN: 9, Aggregator: netip.MustParseAddr("10.0.0.9"),
-		Communities: []uint32{65538}, LargeComms: [][3]uint32{{1, 2, 3}},
+		Communities: []uint32{65538}, LargeComms: [][3]uint32{{1, 2, 3}}, OTC: 65001,
 		OriginatorID: netip.MustParseAddr("10.0.0.1"), ClusterList: []netip.Addr{netip.MustParseAddr("10.0.0.2")},
 	}}}
 	if diff := cmp.Diff(want, k.got, cmpopts.EquateEmpty(),
 		cmp.Comparer(func(a, b netip.Addr) bool { return a == b }),
 		cmp.Comparer(func(a, b netip.Prefix) bool { return a == b })); diff != "" {
 		t.Errorf("(-want +got)\n%s", diff)
+	}
+}
+
+// TestMalformedOTC: a route whose ONLY_TO_CUSTOMER has another length than 4 is withdrawn (RFC 9234 5).
+func TestMalformedOTC(t *testing.T) {
+	a := netip.MustParseAddr("192.0.2.9")
+	body := bgptest.UpdateBody(nil, bgptest.Join(bgptest.Basic(a, peerASN, 7), bgptest.Attr(0xc0, 35, 0, 1)), bgptest.NLRI("10.1.0.0/16"))
+	k := &keeper{}
+	events{k}.Paths(a, paths(parseUpdate(t, body)))
+	if len(k.got) != 1 || k.got[0].Attrs != nil || k.got[0].Announced != nil || len(k.got[0].Withdrawn) != 1 {
+		t.Errorf("%+v", k.got)
 	}
 }
 

@@ -15,6 +15,9 @@ func (r *router) arrange(s *spec, state link.State) {
 	r.arrangeLines(s, state)
 	r.arrangeSessions(s, state)
 	r.arrangeVPC(s, state)
+	if r.exporter.take(s) {
+		r.records.retell.Store(true)
+	}
 	r.arrangeInterfaces(s, state)
 	r.devices = map[int]bool{state.VRF.Index: true}
 	for index := range deviceKinds(state) {
@@ -66,6 +69,7 @@ func (r *router) arrangeSessions(s *spec, state link.State) {
 	for _, p := range s.peers {
 		to := peerSource(s, p, state)
 		x := r.sessions[p.Address]
+		law := govern(x, &p, &to)
 		if x == nil {
 			x = &session{source: r.rib.AddSource(to), device: to.Device, hops: make(map[netip.Addr]bool)}
 			r.sessions[p.Address] = x
@@ -74,7 +78,7 @@ func (r *router) arrangeSessions(s *spec, state link.State) {
 			r.restore(x)
 		}
 		r.rib.ChangeSource(x.source, to)
-		x.line, x.device = p.line, to.Device
+		x.line, x.device, x.governed = p.line, to.Device, law
 	}
 	for a, x := range r.sessions {
 		if s.peer(a) == nil {

@@ -31,6 +31,7 @@ type session struct {
 	// told are the numbers last logged, and when.
 	told   rib.Counts
 	toldAt time.Time
+	governed
 }
 
 // customer is the router's door for its customer's BGP speaker (bgp.Handler). Nothing here waits: paths go
@@ -45,7 +46,7 @@ func (c *customer) Update(u bgp.Update) {
 	if s := r.sessions[u.Peer]; s != nil {
 		r.rib.Withdraw(s.source, 0, u.Withdrawn...)
 		if len(u.Announced) > 0 {
-			r.rib.Announce(s.source, 0, customerAttrs(u.Attrs), u.Announced...)
+			r.rib.Announce(s.source, 0, c.attrs(u.Peer, u.Attrs), u.Announced...)
 			if len(s.hops) < maxHops {
 				s.hops[u.Attrs.NextHop] = true
 			}
@@ -211,6 +212,7 @@ func (c *customer) EndRefresh(peer netip.Addr) {
 	r.rib.SetNow(time.Now())
 	if s := r.sessions[peer]; s != nil && s.up && s.staleUntil.IsZero() {
 		r.sweepSession(s)
+		r.counted(s)
 	}
 	r.mu.Unlock()
 	poke(r.wake)
@@ -251,11 +253,20 @@ func (r *router) logCounts(now time.Time) {
 	}
 }
 
+// attrs are the attributes of a peer's UPDATE. LOCAL_PREF is for within an AS: of an eBGP peer it does not count (RFC 4271 5.1.5).
+func (c *customer) attrs(peer netip.Addr, a *bgp.Attrs) *rib.Attrs {
+	x := customerAttrs(a)
+	if p := c.spec.peer(peer); p != nil && p.ASN != c.spec.asn {
+		x.LocalPref, x.HasLocalPref = 0, false
+	}
+	return x
+}
+
 // customerAttrs are the attributes of an UPDATE as the rib wants them. They share memory: both are read-only.
 func customerAttrs(a *bgp.Attrs) *rib.Attrs {
 	ra := &rib.Attrs{
 		NextHop: a.NextHop, Origin: a.Origin,
-		MED: a.MED, HasMED: a.HasMED, LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref,
+		MED: a.MED, HasMED: a.HasMED, OTC: a.OTC, LocalPref: a.LocalPref, HasLocalPref: a.HasLocalPref,
 		Communities: a.Communities, LargeCommunities: rib.WithoutTrail(a.LargeComms),
 	}
 	if len(a.ASPath) > 0 {

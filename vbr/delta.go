@@ -30,6 +30,7 @@ type delta struct {
 	peersGone, peersNew             []peerSpec
 	peersReset, peersLater          []peerChange // later: from the next establishment on
 	peersWatched                    []peerChange // watched over otherwise, from now on
+	peersRuled                      []peerChange // their routes are judged otherwise
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
 	risChanged                      []riChange // other changes that no route leaves for, unless it becomes deactivated
@@ -65,7 +66,7 @@ func compare(before, after *spec) delta {
 	}
 	d.compareRoutes(before, after)
 	rules := before.rules.Equal(after.rules)
-	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersWatched)+
+	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersWatched)+len(d.peersRuled)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+
 		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.others) > 0 || !rules {
 		d.scope = scopeLive

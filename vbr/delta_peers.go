@@ -20,6 +20,9 @@ func (d *delta) comparePeers(before, after *spec) {
 			d.peersNew = append(d.peersNew, p)
 			continue
 		}
+		if why := rulesChanged(&had.rules, &p.rules); len(why) > 0 {
+			d.peersRuled = append(d.peersRuled, peerChange{peerSpec: p, why: strings.Join(why, ", ")})
+		}
 		reset, later := peerChanges(&had.Peer, &p.Peer)
 		c := peerChange{peerSpec: p, moved: had.LocalAddress != p.LocalAddress}
 		if a, b := before.device(had), after.device(&p); a != b {

@@ -247,6 +247,9 @@ func (x *effects) sessions(d delta) {
 		}
 		x.add(vbrv1.Effect_TYPE_SESSION_RESET, c.Address.String(), up, routes, "%s", text)
 	}
+	for _, c := range d.peersRuled {
+		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, c.Address.String(), false, 0, "session with %s stays, its routes are judged again: %s", c.Address, c.why)
+	}
 	for _, c := range d.peersLater {
 		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, c.Address.String(), false, 0, "session with %s stays: %s, from its next establishment on", c.Address, c.why)
 	}

@@ -7,6 +7,7 @@ import (
 	"time"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/policy"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -26,6 +27,8 @@ type story struct {
 	backboneUp bool
 	up         map[netip.Addr]time.Time // established sessions, and since when
 	shut       map[string]string        // router interfaces that are not Active, and why
+	export     [2]*policy.Policy        // by family; nil: the default
+	forgotten  []string                 // whose routes are not all kept
 	refusal    refusal
 	refused    bool
 }
@@ -108,6 +111,9 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 			s.devices[d.Index] = r.spec.switches[i].device
 		}
 	}
+	s.export[0], _ = r.exporter.policy(false)
+	s.export[1], _ = r.exporter.policy(true)
+	s.forgotten = r.overflowing(prefix.Addr().Is6())
 	s.up = make(map[netip.Addr]time.Time)
 	for _, p := range r.spec.peers {
 		if x := r.sessions[p.Address]; x != nil && x.up {
@@ -121,6 +127,9 @@ func (s *story) nothing(prefix netip.Prefix) string {
 	text := fmt.Sprintf("nothing is known of %s: no neighbour offers it", prefix)
 	if s.lost {
 		text += "; " + goneText(s.gone)
+	}
+	for _, who := range s.forgotten {
+		text += "; " + who
 	}
 	switch {
 	case s.refused:
@@ -162,7 +171,11 @@ func (s *story) paths() []*vbrv1.ExplainedPath {
 		if p.Attrs.NextHop.IsValid() {
 			m.NextHop = p.Attrs.NextHop.String()
 		}
-		out = append(out, &vbrv1.ExplainedPath{Route: m, Why: pathWhy(p, accepted, best)})
+		x := &vbrv1.ExplainedPath{Route: m, Why: pathWhy(p, accepted, best), ImportPolicy: p.Import}
+		if p.Received != nil {
+			x.Received = pathAttributes(p.Received, false)
+		}
+		out = append(out, x)
 	}
 	return out
 }

@@ -146,6 +146,8 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 		t.Why = "customers are told the bgp_networks instead: " + list(s.spec.networks)
 	case !p.carries(six):
 		t.Why = "the session does not carry " + familyName(six)
+	case s.exportDenies() != "":
+		t.Why = "export policy: " + s.exportDenies()
 	default:
 		t.Told = true
 		if since := s.up[p.Address]; since.After(s.known.ToldAt) {

@@ -66,7 +66,11 @@ func anyHears(src *rib.Source, ris []riSpec) bool {
 
 // countHeard is how many prefixes of a family a neighbour was told, ri as with heard; r.mu is held.
 func (r *router) countHeard(ri *riSpec, six bool) int {
-	return r.rib.CountTold(six, func(through string) bool { return heard(r.spec.leading(through), ri) })
+	n := r.rib.CountTold(six, func(through string) bool { return heard(r.spec.leading(through), ri) })
+	if ri == nil {
+		n = max(n-r.exporter.count(six), 0)
+	}
+	return n
 }
 
 // countExported is how many prefixes of a family any router interface was told; r.mu is held.

@@ -24,6 +24,15 @@ type forCustomer struct {
 	back []netip.Prefix
 }
 
+// add has the customer hear an advertisement, or no longer hear of its prefix.
+func (c *forCustomer) add(ad bgp.Advertisement, told bool) {
+	if told {
+		c.ads = append(c.ads, ad)
+	} else {
+		c.back = append(c.back, ad.Prefix)
+	}
+}
+
 // tellCustomer puts an announcement into words for the customer: the route itself, or the networks that it concerns.
 func (r *router) tellCustomer(c *forCustomer, a *rib.Announcement) {
 	if len(r.networks) > 0 {
@@ -32,8 +41,9 @@ func (r *router) tellCustomer(c *forCustomer, a *rib.Announcement) {
 	}
 	switch tell, back := r.spec.turn(a, nil); {
 	case tell:
-		c.ads = append(c.ads, r.advertisement(*a))
+		c.add(r.exported(*a))
 	case back:
+		r.exporter.gone(a.Prefix)
 		c.back = append(c.back, a.Prefix)
 	}
 }
@@ -58,14 +68,28 @@ func (r *router) tellNetworks(c *forCustomer, again bool) {
 		switch {
 		case len(n.holds) == 0 && n.told:
 			n.told = false
+			r.exporter.gone(n.prefix)
 			c.back = append(c.back, n.prefix)
 		case len(n.holds) > 0 && (!n.told || again || n.with != preference):
-			n.told, n.with = true, preference
-			ad := bgp.Advertisement{Prefix: n.prefix, Origin: rib.OriginIncomplete, Communities: shutdown(nil, r.records.drained.Load())}
-			r.spec.yield(&ad, preference)
-			c.ads = append(c.ads, ad)
+			had := n.told
+			ad, ok := r.exportedNetwork(n.prefix, preference)
+			n.told, n.with = ok, preference
+			if ok || had || again { // else it is known not to be told
+				c.add(ad, ok)
+			}
 		}
 	}
+}
+
+// networkAttrs are the attributes that the export policy judges a network by.
+func networkAttrs() *rib.Attrs { return &rib.Attrs{Origin: rib.OriginIncomplete} }
+
+// exportedNetwork is what the customer's peers are told of a network; false if their policy denies it.
+func (r *router) exportedNetwork(prefix netip.Prefix, preference uint32) (bgp.Advertisement, bool) {
+	a := networkAttrs()
+	ad := bgp.Advertisement{Prefix: prefix, Origin: a.Origin, Communities: shutdown(nil, r.records.drained.Load())}
+	r.spec.yield(&ad, preference)
+	return r.judged(ad, a)
 }
 
 // preference is the standby's that all its routes lead through, the best of several, or 0.
@@ -86,6 +110,7 @@ func (r *router) setNetworks() {
 		all = append(all, &network{prefix: p, holds: make(map[netip.Prefix]uint32)})
 	}
 	r.networks = all
+	r.exporter.forget()
 	if len(all) > 0 {
 		r.rib.Told(func(a rib.Announcement) { r.noteNetworks(&a) })
 	}
@@ -102,7 +127,7 @@ func (r *router) changeNetworks(speaker speaker) {
 			switch {
 			case !heard(a.Source, nil):
 			case len(r.networks) == 0:
-				c.ads = append(c.ads, r.advertisement(a))
+				c.add(r.exported(a))
 			case !slices.Contains(r.spec.networks, a.Prefix):
 				c.back = append(c.back, a.Prefix)
 			}
@@ -141,7 +166,7 @@ func (r *router) networkRoutes(f *rib.Filter, families [2]bool) (out []*vbrv1.Ro
 		}
 		out = append(out, &vbrv1.Route{
 			Prefix: n.prefix.String(), Source: &vbrv1.RouteSource{Type: vbrv1.RouteSource_TYPE_CONNECTED, Name: "bgp_networks"},
-			Attributes: &vbrv1.PathAttributes{Origin: rib.OriginName(rib.OriginIncomplete)}, Verdict: rib.Accepted.String(), Best: true,
+			Attributes: pathAttributes(r.exporter.altered(n.prefix, networkAttrs()), false), Verdict: rib.Accepted.String(), Best: true,
 		})
 	}
 	return out

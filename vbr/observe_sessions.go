@@ -63,6 +63,7 @@ func (r *router) sessionStatus(p *peerSpec, live bgp.PeerStatus) *vbrv1.BgpSessi
 	if s == nil {
 		return b
 	}
+	r.quotaStatus(b, s)
 	c := r.rib.Counts(s.source)
 	b.ReceivedRouteCount, b.AcceptedRouteCount, b.StaleRouteCount = uint32(c.Received), uint32(c.Accepted), uint32(c.Stale)
 	if len(c.Rejected) > 0 {

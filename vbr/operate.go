@@ -75,6 +75,7 @@ func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker speaker, 
 		peers = append(peers, p.Address)
 	}
 	if !peer.IsValid() {
+		r.letIn(peers)
 		return peers, r.speaker, nil
 	}
 	if !slices.Contains(peers, peer) {
@@ -84,5 +85,6 @@ func (r *router) toReset(peer netip.Addr) (peers []netip.Addr, speaker speaker, 
 		}
 		return nil, nil, &RequestError{"peer", peer.String(), legal}
 	}
+	r.letIn([]netip.Addr{peer})
 	return []netip.Addr{peer}, r.speaker, nil
 }

@@ -33,14 +33,14 @@ func (r *router) takeTurn(speaker speaker) {
 	r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
 }
 
-// peersNow are the peers that the speaker is to have sessions with.
+// peersNow are the peers that the speaker is to have sessions with: none out of service, otherwise all that are not kept down.
 func (r *router) peersNow(s *spec) []bgp.Peer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.out {
 		return nil
 	}
-	return s.bgpPeers()
+	return r.admitted(s)
 }
 
 // isOut says whether a failover test has taken the router out.

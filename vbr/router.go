@@ -74,6 +74,7 @@ type router struct {
 
 	records   records      // for those who look at it
 	bfd       inbox        // what BFD says of the peers
+	exporter  exporter     // judges what the customer's peers are told
 	installer              // owned by the actor's goroutine, as these are
 	listening []netip.Addr // what the speaker of this life listens on
 	reported  *spec        // the last that was said to be about to come
@@ -302,6 +303,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 			r.expireStale(now)
 			r.obeyAll(now)
 			r.logCounts(now)
+			r.watchQuotas(ctx, speaker, now)
 		}
 		r.takeTurn(speaker)
 		r.settleInterfaces()

@@ -75,6 +75,9 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 		r.mu.Lock()
 		rows, from = r.rib.Scan(from, scanSlice, &f, rows[:0])
 		r.mu.Unlock()
+		if f.Stage == rib.StageAdvertised {
+			rows = r.exportRows(rows)
+		}
 		if told {
 			rows = slices.DeleteFunc(rows, func(x rib.Row) bool { return !families[boolIndex(x.Prefix.Addr().Is6())] })
 		}

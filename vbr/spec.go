@@ -29,6 +29,7 @@ type spec struct {
 	link     link.Router
 	lines    []line // of a VBR
 	peers    []peerSpec
+	policies []intent.RoutePolicy
 	ris      []riSpec
 	rules    rib.Rules
 	switches []vswitch      // of a VRouter
@@ -58,6 +59,7 @@ type peerSpec struct {
 	bgp.Peer
 	line  int
 	watch watchSpec
+	rules peerRules
 }
 
 // riSpec is one router interface.
@@ -127,7 +129,7 @@ func translate(in *intent.Intent, opts Options, ids *ids, refused map[string]err
 
 // newSpec translates a router of the intent. Keys are read from their files here, so that a changed key is a changed spec.
 func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec, error) {
-	s := &spec{kind: r.Kind, name: r.Name, owner: r.Owner, asn: r.LocalASN}
+	s := &spec{kind: r.Kind, name: r.Name, owner: r.Owner, asn: r.LocalASN, policies: r.Policies}
 	if r.Kind == intent.VBR {
 		s.rules.LocalASNs = []uint32{r.LocalASN}
 	}
@@ -148,7 +150,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 		s.addLine(l, r.Bandwidth)
 	}
 	for _, p := range r.Peers {
-		if err := s.addPeer(r, p); err != nil {
+		if err := s.addPeer(r, p, opts.Backbone); err != nil {
 			return nil, err
 		}
 	}
@@ -182,7 +184,7 @@ func (s *spec) addLine(l intent.Link, bandwidth uint64) {
 	s.link.Lines = append(s.link.Lines, ll)
 }
 
-func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
+func (s *spec) addPeer(r *intent.Router, p intent.Peer, b *Backbone) error {
 	bp := bgp.Peer{
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
@@ -195,8 +197,9 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer) error {
 		}
 		bp.Password = key
 	}
-	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, watch: watchSpecOf(r, &p)})
-	return nil
+	rules, err := newPeerRules(r, &p, b)
+	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, watch: watchSpecOf(r, &p), rules: rules})
+	return err
 }
 
 func (s *spec) addInterface(in *intent.Intent, ri *intent.RouterInterface, b *Backbone, ids *ids) error {

@@ -49,6 +49,7 @@ type fake struct {
 	events    []*vbrv1.Event
 	watched   []*vbrv1.WatchResponse
 	explained *vbrv1.ExplainResponse
+	tried     []*vbrv1.TestResult
 	changes   []*vbrv1.ResourceChange
 	hang      bool // answers nothing
 	onHost    func(context.Context, *fake)
@@ -271,6 +272,13 @@ func (f *fake) ListRoutes(r *vbrv1.ListRoutesRequest, s grpc.ServerStreamingServ
 		}
 	}
 	return nil
+}
+
+func (f *fake) TestPolicy(r *vbrv1.TestPolicyRequest, s grpc.ServerStreamingServer[vbrv1.TestPolicyResponse]) error {
+	if err := f.ask(s.Context(), r); err != nil {
+		return err
+	}
+	return s.Send(&vbrv1.TestPolicyResponse{Results: f.tried})
 }
 
 func (f *fake) known(router string) error {

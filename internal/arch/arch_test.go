@@ -28,7 +28,7 @@ var levels = [][]string{
 	{"vbr/intent"},
 	{"vbr/intent/source", "vbr/intent/store"},
 	{"vbr/rib"},
-	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/quality", "vbr/usage"},
+	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/quality", "vbr/usage", "vbr/policy"},
 	{"bgp/internal/gobgp", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
 }
 

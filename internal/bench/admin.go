@@ -109,7 +109,7 @@ func request(neighbours []daemon.Neighbour) (*vbrv1.ApplyRequest, error) {
 		r := &vbrv1.VirtualBorderRouter{
 			Name: routerName, PhysicalConnectionId: portName, VlanId: uint32(n.VRF.VLAN), Vrf: inDefault, LocalAsn: proto.Uint32(localASN),
 			LocalGatewayIp: n.Local.String(), PeerGatewayIp: n.Remote.String(), PeeringSubnetMask: fmt.Sprintf("/%d", n.Bits),
-			BgpPeers: []*vbrv1.BgpPeer{{PeerIpAddress: n.Remote.String(), PeerAsn: proto.Uint32(n.ASN),
+			BgpPeers: []*vbrv1.BgpPeer{{PeerIpAddress: n.Remote.String(), PeerAsn: proto.Uint32(n.ASN), RouteQuota: proto.Uint32(0),
 				Hold: proto.Uint32(240), Keepalive: proto.Uint32(80)}}, // as in package daemon
 		}
 		if n.VRF.Name != "" {

@@ -48,7 +48,7 @@ func TestEveryMethodHasRole(t *testing.T) {
 			t.Errorf("%s: no role in methods()", nameOf(m))
 		}
 		reads := false
-		for _, verb := range []string{"Get", "List", "Watch", "Diff", "Explain"} {
+		for _, verb := range []string{"Get", "List", "Watch", "Diff", "Explain", "Test"} {
 			reads = reads || strings.HasPrefix(string(m.Name()), verb)
 		}
 		if e.mutates == reads || reads == (e.role >= control.Operator) {

@@ -150,6 +150,10 @@ func (f *fakeHost) Routes(_ context.Context, r *vbrv1.ListRoutesRequest, yield f
 	return yield([]*vbrv1.Route{{Prefix: "10.9.0.0/16"}})
 }
 
+func (f *fakeHost) TestPolicy(_ context.Context, r *vbrv1.TestPolicyRequest, yield func([]*vbrv1.TestResult) error) error {
+	return yield([]*vbrv1.TestResult{{Prefix: "10.9.0.0/16", Verdict: "accepted", Why: r.GetRouter()}})
+}
+
 func (f *fakeHost) Explain(router, destination string) (*vbrv1.ExplainResponse, error) {
 	if destination == "broken" {
 		return nil, fmt.Errorf("file /etc/secret of %s", router)

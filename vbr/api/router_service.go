@@ -22,6 +22,7 @@ type Host interface {
 	RouterStatus(name string) *vbrv1.RouterStatus
 	Sessions(router string) []*vbrv1.BgpSession
 	Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield func([]*vbrv1.Route) error) error
+	TestPolicy(ctx context.Context, req *vbrv1.TestPolicyRequest, yield func([]*vbrv1.TestResult) error) error
 	Explain(router, destination string) (*vbrv1.ExplainResponse, error)
 	ResetSession(router string, peer netip.Addr, soft bool) (int, error)
 	SetDrained(router string, drained bool) (changed bool, err error)
@@ -179,6 +180,14 @@ func (s *routerService) Explain(ctx context.Context, r *vbrv1.ExplainRequest) (*
 	}
 	answer, err := s.b.Host.Explain(r.GetRouter(), r.GetDestination())
 	return answer, gone(err, r.GetRouter())
+}
+
+func (s *routerService) TestPolicy(r *vbrv1.TestPolicyRequest, out grpc.ServerStreamingServer[vbrv1.TestPolicyResponse]) error {
+	if _, err := s.router(out.Context(), r.GetRouter()); err != nil {
+		return err
+	}
+	err := s.b.Host.TestPolicy(out.Context(), r, func(results []*vbrv1.TestResult) error { return out.Send(&vbrv1.TestPolicyResponse{Results: results}) })
+	return gone(err, r.GetRouter())
 }
 
 func (s *routerService) ResetSession(ctx context.Context, r *vbrv1.ResetSessionRequest) (*vbrv1.ResetSessionResponse, error) {

@@ -93,6 +93,7 @@ func TestReferenceMentionsEveryKey(t *testing.T) {
 		resources.Write(text)
 	}
 	for _, m := range []protoreflect.ProtoMessage{&vbrv1.PhysicalConnection{}, &vbrv1.VirtualBorderRouter{}, &vbrv1.BgpPeer{}, &vbrv1.RouterInterface{}, &vbrv1.AssociatedPhysicalConnection{},
+		&vbrv1.RoutePolicy{}, &vbrv1.RoutePolicyTerm{},
 		&vbrv1.VRouter{}, &vbrv1.VSwitch{}, &vbrv1.RouteEntry{}, &vbrv1.RouteNextHop{}, &vbrv1.HealthCheck{}, &vbrv1.VbrHa{}} {
 		fields := m.ProtoReflect().Descriptor().Fields()
 		for i := range fields.Len() {

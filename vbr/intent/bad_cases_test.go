@@ -8,7 +8,7 @@ func badCases() []badCase {
 		{name: "bad: unknown keys, all of them", old: "vlan_id: 100\n", new: "vlanid: 100\nVlanID: 7\ncolour: red\n",
 			want: `r.yaml:9:1: VirtualBorderRouter/vbr-acme.vlanid: unknown key; did you mean "vlan_id"?
 r.yaml:10:1: VirtualBorderRouter/vbr-acme.VlanID: unknown key; did you mean "vlan_id"?
-r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, min_tx_interval, min_rx_interval, detect_multiplier`},
+r.yaml:11:1: VirtualBorderRouter/vbr-acme.colour: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, min_tx_interval, min_rx_interval, detect_multiplier, route_policies`},
 		{name: "bad: unknown key in a list", old: "hold: 30, ", new: "hodl: 30, bfd: true, ",
 			want: `r.yaml:20:50: VirtualBorderRouter/vbr-acme.bgp_peers[0].hodl: unknown key; did you mean "hold"?
 r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; did you mean "bfd_strict"?`},
@@ -19,7 +19,7 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; did yo
 r.yaml:11:18: VirtualBorderRouter/vbr-acme.min_rx_interval: 1001: out of range; legal: 50..1000 milliseconds
 r.yaml:12:20: VirtualBorderRouter/vbr-acme.detect_multiplier: 2: out of range; legal: 3..10`},
 		{name: "bad: multihop BFD", old: "connect_retry: 5}", new: "connect_retry: 5, enable_bfd: true, bfd_multi_hop: 3}",
-			want: `r.yaml:20:111: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd_multi_hop: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict`},
+			want: `r.yaml:20:111: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd_multi_hop: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: key given twice", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlan_id: 102\n",
 			want: `r.yaml:10:1: key "vlan_id" is given twice, first at r.yaml:9:1`},
 		{name: "bad: key given in both spellings", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlanId: 102\n",
@@ -37,7 +37,7 @@ r.yaml:12:20: VirtualBorderRouter/vbr-acme.detect_multiplier: 2: out of range; l
 		{name: "bad: value where a list belongs", old: "bgp_peers:\n  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "bgp_peers: 10.0.0.2\n",
 			want: `r.yaml:19:12: VirtualBorderRouter/vbr-acme.bgp_peers: "10.0.0.2": not a list; legal: a list of at most 32`},
 		{name: "bad: value where a mapping belongs", old: "  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "  - 10.0.0.2\n",
-			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict`},
+			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: VLAN too high", old: "vlan_id: 100\n", new: "vlan_id: 4095\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 4095: out of range; legal: 0..4094, 0 = untagged`},
 		{name: "bad: VLAN negative", old: "vlan_id: 100\n", new: "vlan_id: -1\n",
@@ -200,7 +200,7 @@ r.yaml:25:6: RouterInterface/ri-acme.vni: 5001: its device "vx5001" is also that
 			want: `r.yaml:9:11: not YAML: could not find flow map content`},
 		{name: "bad: everything at once", old: "vlan_id: 100\n", new: "vlan_id: 5000\nfoo: 1\n", add: "kind: RouterInterface\nname: ri-acme\nrouter_id: nobody\nvni: 0\nroute_target: x\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 5000: out of range; legal: 0..4094, 0 = untagged
-r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, min_tx_interval, min_rx_interval, detect_multiplier
+r.yaml:10:1: VirtualBorderRouter/vbr-acme.foo: unknown key; legal: name, owner, description, physical_connection_id, vlan_id, local_gateway_ip, peer_gateway_ip, peering_subnet_mask, local_ipv6_gateway_ip, peer_ipv6_gateway_ip, peering_ipv6_subnet_mask, associated_physical_connections, local_asn, bgp_peers, vrf, route_table_id, host, outer_vlan_id, bandwidth, bgp_networks, route_entries, confirmed, termination_time, health_check, min_tx_interval, min_rx_interval, detect_multiplier, route_policies
 r.yaml:30:7: RouterInterface/ri-acme.name: "ri-acme": name is given twice, first at r.yaml:24:7; legal: one RouterInterface of a name
 r.yaml:31:12: RouterInterface/ri-acme.router_id: "nobody": no such VirtualBorderRouter or VRouter; legal: vbr-acme
 r.yaml:32:6: RouterInterface/ri-acme.vni: 0: out of range; legal: 1..16777215

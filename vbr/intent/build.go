@@ -51,6 +51,7 @@ func (c *checker) router(d *Document, m *vbrv1.VirtualBorderRouter) Router {
 	for i, a := range m.GetAssociatedPhysicalConnections() {
 		r.Links = append(r.Links, c.link(d, a, linkPath(i+1)))
 	}
+	r.Policies = c.policies(d, m.GetRoutePolicies())
 	for i, p := range m.GetBgpPeers() {
 		r.Peers = append(r.Peers, c.peer(d, p, item("bgp_peers", i)))
 	}
@@ -155,6 +156,7 @@ func (c *checker) peer(d *Document, m *vbrv1.BgpPeer, path string) Peer {
 		Hold: seconds(m.Hold, DefaultHold), ConnectRetry: seconds(m.ConnectRetry, DefaultConnectRetry),
 		BFD: m.GetEnableBfd(), BFDStrict: m.GetBfdStrict()}
 	p.Keepalive = seconds(m.Keepalive, defaultKeepalive(p.Hold))
+	p.Rules = c.peerRules(d, m, path)
 	if d.flawed(path) || d.flawed(join(path, "peer_ip_address")) {
 		p.Address = netip.Addr{}
 	}

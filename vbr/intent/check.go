@@ -25,6 +25,7 @@ func (c *checker) all() {
 	for i := range c.in.Routers {
 		c.links(&c.in.Routers[i])
 		c.peers(&c.in.Routers[i])
+		c.peerPolicies(&c.in.Routers[i])
 	}
 	c.routers()
 	c.vlans()

@@ -141,6 +141,7 @@ func (r *Router) message() *vbrv1.VirtualBorderRouter {
 		m.LocalGatewayIp, m.PeerGatewayIp, m.PeeringSubnetMask = a.LocalGatewayIp, a.PeerGatewayIp, a.PeeringSubnetMask
 		m.LocalIpv6GatewayIp, m.PeerIpv6GatewayIp, m.PeeringIpv6SubnetMask = a.LocalIpv6GatewayIp, a.PeerIpv6GatewayIp, a.PeeringIpv6SubnetMask
 	}
+	m.RoutePolicies = policyMessages(r.Policies)
 	for _, p := range r.Peers {
 		m.BgpPeers = append(m.BgpPeers, p.message())
 	}
@@ -161,11 +162,11 @@ func (l Link) message() *vbrv1.AssociatedPhysicalConnection {
 }
 
 func (p Peer) message() *vbrv1.BgpPeer {
-	return &vbrv1.BgpPeer{PeerIpAddress: p.Address.String(), PeerAsn: proto.Uint32(p.ASN), AuthKeyFile: p.AuthKeyFile,
+	return p.Rules.fill(&vbrv1.BgpPeer{PeerIpAddress: p.Address.String(), PeerAsn: proto.Uint32(p.ASN), AuthKeyFile: p.AuthKeyFile,
 		Hold:         unless(inSeconds(p.Hold), inSeconds(DefaultHold)),
 		Keepalive:    unless(inSeconds(p.Keepalive), inSeconds(defaultKeepalive(p.Hold))),
 		ConnectRetry: unless(inSeconds(p.ConnectRetry), inSeconds(DefaultConnectRetry)),
-		EnableBfd:    p.BFD, BfdStrict: p.BFDStrict}
+		EnableBfd:    p.BFD, BfdStrict: p.BFDStrict})
 }
 
 func inSeconds(d time.Duration) uint32 { return uint32(d / time.Second) }

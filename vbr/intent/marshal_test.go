@@ -55,6 +55,7 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 	}
 	if rapid.Bool().Draw(t, "peer") {
 		p := &vbrv1.BgpPeer{PeerIpAddress: v.PeerGatewayIp, PeerAsn: proto.Uint32(65001)}
+		drawRules(t, v, p)
 		if rapid.Bool().Draw(t, "timers") {
 			p.Hold = proto.Uint32(rapid.Uint32Range(3, 65535).Draw(t, "hold"))
 			p.Keepalive = proto.Uint32(rapid.Uint32Range(1, *p.Hold-1).Draw(t, "keepalive"))

@@ -162,6 +162,7 @@ type Router struct {
 	Terminated time.Time      // zero: it is not
 	Health     *HealthCheck   // nil: none
 	BFD        BFD            // of the peers that have it
+	Policies   []RoutePolicy
 
 	// Of a VRouter.
 	CIDRs    []netip.Prefix // at least one
@@ -253,6 +254,7 @@ type Peer struct {
 	ConnectRetry time.Duration // whole seconds
 	BFD          bool          // it is watched by BFD, single hop
 	BFDStrict    bool          // its routes count only while BFD is up
+	Rules        PeerRules
 }
 
 // RouterInterface is one end of the link between two routers, or of a router and a gateway that is not ours.

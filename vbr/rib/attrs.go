@@ -1,23 +1,24 @@
 package rib
 
-import "net/netip"
+import (
+	"net/netip"
+
+	"github.com/openvbr/openvbr/vbr/policy"
+)
 
 // SegmentType is the type of an AS_PATH segment (RFC 4271 4.3, RFC 5065 3).
-type SegmentType uint8
+type SegmentType = policy.SegmentType
 
 // The AS_PATH segment types.
 const (
-	ASSet            SegmentType = 1
-	ASSequence       SegmentType = 2
-	ASConfedSequence SegmentType = 3
-	ASConfedSet      SegmentType = 4
+	ASSet            = policy.ASSet
+	ASSequence       = policy.ASSequence
+	ASConfedSequence = policy.ASConfedSequence
+	ASConfedSet      = policy.ASConfedSet
 )
 
 // Segment is one AS_PATH segment.
-type Segment struct {
-	Type SegmentType
-	ASNs []uint32
-}
+type Segment = policy.Segment
 
 // The values of the ORIGIN attribute (RFC 4271 5.1.1).
 const (
@@ -40,6 +41,9 @@ type Attrs struct {
 	Communities      []uint32
 	LargeCommunities [][3]uint32
 
+	// OTC is ONLY_TO_CUSTOMER (RFC 9234 5), 0 when absent.
+	OTC uint32
+
 	MED       uint32 // 0 when absent (RFC 4271 9.1.2.2 c)
 	LocalPref uint32
 	// Priority is a static route's among others: lower wins. It is ours alone, never on the wire, as is the weight.
@@ -53,18 +57,7 @@ type Attrs struct {
 
 // Length is the AS_PATH length of RFC 4271 9.1.2.2 a and RFC 5065 5.3: a set counts one, confederation
 // segments nothing.
-func (a *Attrs) Length() int {
-	n := 0
-	for _, s := range a.ASPath {
-		switch s.Type {
-		case ASSequence:
-			n += len(s.ASNs)
-		case ASSet:
-			n++
-		}
-	}
-	return n
-}
+func (a *Attrs) Length() int { return policy.PathLength(a.ASPath) }
 
 // NeighborAS is the first AS of the path, 0 for a path that starts with none.
 func (a *Attrs) NeighborAS() uint32 {
@@ -97,4 +90,12 @@ func (a *Attrs) localPref() uint32 {
 		return a.LocalPref
 	}
 	return DefaultLocalPref
+}
+
+// ases is how many AS numbers are in the AS_PATH.
+func (a *Attrs) ases() (n int) {
+	for _, s := range a.ASPath {
+		n += len(s.ASNs)
+	}
+	return n
 }

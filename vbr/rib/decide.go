@@ -63,7 +63,7 @@ func (t *Table) judgeAgain(e *entry) {
 			v = RejectedBFDDown
 		} else if s.unusable {
 			v = RejectedInterface
-		} else if s.Kind == BGP && len(t.vpc) > 0 && t.vpcSet.LookupPrefix(e.prefix()) {
+		} else if s.Kind == BGP && s.Allow&AllowVPC == 0 && len(t.vpc) > 0 && t.vpcSet.LookupPrefix(e.prefix()) {
 			v = RejectedVPC
 		}
 		if v != p.verdict {

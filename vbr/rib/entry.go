@@ -90,14 +90,10 @@ func (t *Table) lookup(p netip.Prefix) uint32 {
 	return t.entries[e.key4()]
 }
 
-// enter returns the number of a prefix's entry, made if there is none.
+// enter makes the entry of a prefix that has none, and returns its number.
 func (t *Table) enter(p netip.Prefix) uint32 {
-	i := t.lookup(p)
-	if i != 0 {
-		return i
-	}
 	e := newEntry(p)
-	i = t.slots.add(e)
+	i := t.slots.add(e)
 	if e.six {
 		t.entries6[e.key6()] = i
 	} else {

@@ -20,6 +20,10 @@ type Path struct {
 	Since   time.Time // when it got its attributes and its verdict
 	Reason  string    // why a rejected path is, in words
 	Lost    *Loss     // why an accepted path is not in the equal-cost set
+	// Import is what the import policy says of it, in words; empty where it was not asked. Received are the attributes before it changed
+	// them, nil if it did not.
+	Import   string
+	Received *Attrs
 
 	rank int
 }
@@ -44,6 +48,7 @@ func (t *Table) pathsIn(e *entry) []Path {
 			Source: c.attrs.source.Source, PathID: p.id, Attrs: c.attrs.Attrs, Verdict: p.verdict, Stale: p.stale, Since: t.at(p.since),
 			Reason: t.reason(e.prefix(), c.attrs, p.verdict),
 		}
+		v.Import, v.Received = imported(e.prefix(), c.attrs, p.verdict)
 		best, next := slices.Index(primary, c), slices.Index(backup, c)
 		v.Best, v.Backup = best >= 0, next >= 0
 		switch {

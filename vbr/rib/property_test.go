@@ -40,11 +40,22 @@ func otherVPCSide() Source {
 	return Source{Kind: RouterInterface, Name: "ri-other", Device: 10, OnLink: true}
 }
 
+// governed is a customer whose routes an import policy changes.
+func governed() Source {
+	s := customer("10.0.1.2", 2, "10.0.1.0/30")
+	s.Import = labPolicy(panicker{})
+	return s
+}
+
+type panicker struct{}
+
+func (panicker) Fatal(what ...any) { panic(fmt.Sprint(what...)) }
+
 func newWorld() (*Table, []SourceID) {
 	tab := New(testRules())
 	ids := []SourceID{
 		tab.AddSource(customer("10.0.0.2", 1, "10.0.0.0/30")),
-		tab.AddSource(customer("10.0.1.2", 2, "10.0.1.0/30")),
+		tab.AddSource(governed()),
 		tab.AddSource(Source{Kind: BGP, Adopted: true, Name: "adopted", Device: 1}),
 		tab.AddSource(vpcSide()),
 		tab.AddSource(otherVPCSide()),
@@ -139,6 +150,11 @@ func TestNothingLeaks(t *testing.T) {
 			if rapid.Bool().Draw(t, "stale") {
 				tab.MarkStale(ids[o.source])
 			}
+			if rapid.IntRange(0, 5).Draw(t, "quota") == 0 {
+				s := governed()
+				s.Quota.Limit = rapid.IntRange(0, 3).Draw(t, "limit")
+				tab.ChangeSource(ids[1], s)
+			}
 			if rapid.Bool().Draw(t, "drain") {
 				drain(tab, kernel)
 			}
@@ -153,7 +169,7 @@ func TestNothingLeaks(t *testing.T) {
 			t.Fatalf("left: kernel %d, entries %d, choices %d, sources %d, vpc %d/%d", len(kernel), len(tab.entries), len(tab.choices), len(tab.sources), len(tab.vpc), tab.vpcSet.Size())
 		}
 		for _, s := range sources {
-			if c := sumCounts(s); len(s.attrs) != 0 || c != 0 || s.stale != 0 {
+			if c := sumCounts(s); len(s.attrs) != 0 || c != 0 || s.stale != 0 || s.places[0].used+s.places[0].rest+len(s.places[0].line.turns) != 0 {
 				t.Fatalf("source %s: %d attribute sets, %d counted, %d stale", s.Name, len(s.attrs), c, s.stale)
 			}
 		}

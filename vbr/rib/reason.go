@@ -71,6 +71,20 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		return "the device towards its next hop carries no packets"
 	case RejectedBFDDown:
 		return fmt.Sprintf("BFD with %s is down, or has not been up for long enough", s.Name)
+	case RejectedPolicy:
+		if s.Import == nil {
+			return "the import policy denied it"
+		}
+		return s.Import.Text(sh.received().Judge(s.Import, prefix))
+	case RejectedOverQuota:
+		p := s.placesOf(prefix)
+		return fmt.Sprintf("all %d places of its quota are taken (route_quota); it waits for one, with %d others", s.Quota.Limit, len(p.line.turns)-1)
+	case RejectedASPathLength:
+		return fmt.Sprintf("the AS path has %d ASes, and may have %d", sh.ases(), s.MaxASPath)
+	case RejectedCommunities:
+		return fmt.Sprintf("it has %d communities, and may have %d", len(sh.Communities)+len(sh.LargeCommunities), s.MaxCommunities)
+	case RejectedLeak:
+		return fmt.Sprintf("AS %d has said that it is only for its customers' side (ONLY_TO_CUSTOMER), and the peer passed it on to us (RFC 9234 5)", sh.OTC)
 	case RejectedTransitLoop:
 		return "it has passed this router before: its mark is in the trail (large communities)"
 	case RejectedTransitTooLong:

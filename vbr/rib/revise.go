@@ -33,35 +33,8 @@ func (s Source) equal(o Source) bool {
 	return s.Kind == o.Kind && s.Name == o.Name && s.Address == o.Address && s.RouterID == o.RouterID && s.ASN == o.ASN &&
 		s.Internal == o.Internal && s.Device == o.Device && s.OnLink == o.OnLink && s.Adopted == o.Adopted &&
 		s.Through() == o.Through() && s.Transit == o.Transit && s.Prefer == o.Prefer &&
+		s.Import == o.Import && s.Role == o.Role && s.Allow == o.Allow && s.MaxASPath == o.MaxASPath && s.MaxCommunities == o.MaxCommunities && s.Quota.equal(o.Quota) &&
 		slices.Equal(s.Subnets, o.Subnets) && slices.Equal(s.Own, o.Own)
-}
-
-// revise judges the paths of some sources again.
-func (t *Table) revise(which func(*source) bool) {
-	for _, s := range t.sources {
-		if !which(s) {
-			continue
-		}
-		for _, number := range s.attrs {
-			sh := t.sets.get(number)
-			sh.verdict = t.judgeAttrs(s, &sh.Attrs)
-			t.releaseHops(sh.only)
-			sh.only = nil
-		}
-	}
-	for i, e := range t.all() {
-		for p := range t.pathsOf(e) {
-			if !which(t.sourceOf(p)) {
-				continue
-			}
-			if v := t.judge(e.prefix(), t.sets.get(p.attrs)); v != p.verdict && (v != Accepted || !passing(p.verdict)) {
-				t.count(e, p, -1)
-				p.verdict, p.since = v, t.now
-				t.count(e, p, 1)
-			}
-			t.touch(i)
-		}
-	}
 }
 
 // passing verdicts come and go by themselves, see judgeAgain.

@@ -49,11 +49,13 @@ type Row struct {
 	ASN     uint32
 	Adopted bool
 	Attrs   *Attrs
-	Verdict Verdict
-	Best    bool
-	Backup  bool
-	Stale   bool
-	Since   time.Time
+	// Received are the attributes before the import policy changed them.
+	Received *Attrs
+	Verdict  Verdict
+	Best     bool
+	Backup   bool
+	Stale    bool
+	Since    time.Time
 }
 
 // Scan appends the rows that match among the next slots of the table's prefixes, and returns where to go on, 0 when it is through. Begin
@@ -141,5 +143,5 @@ func (f *Filter) takes(p *path, s *source, best bool) bool {
 
 func newRow(e *entry, sh *shared) Row {
 	s := sh.source
-	return Row{Prefix: e.prefix(), Kind: s.Kind, Source: s.Name, ASN: s.ASN, Adopted: s.Adopted, Attrs: &sh.Attrs}
+	return Row{Prefix: e.prefix(), Kind: s.Kind, Source: s.Name, ASN: s.ASN, Adopted: s.Adopted, Attrs: &sh.Attrs, Received: sh.received()}
 }

@@ -4,12 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"slices"
+
+	"github.com/openvbr/openvbr/vbr/policy"
 )
 
 // shared is one source's copy of one attribute set, with what can be judged of it before
 // any prefix is known. Paths refer to it by number; the last to go takes it along.
 type shared struct {
 	Attrs
+	from    *origin // of attributes that the import policy changed; nil: Attrs are as they were received
 	source  *source
 	only    *Hops   // the Hops of a prefix with this single path, once asked for
 	id      uint32  // its number in Table.sets
@@ -21,19 +24,26 @@ type shared struct {
 // no peer can make two alike.
 type digest [16]byte
 
-func (t *Table) digest(a *Attrs) digest {
+func (t *Table) digest(a *Attrs, changed policy.Mask) digest {
 	t.scratch = a.encode(t.scratch[:0])
+	if changed != (policy.Mask{}) {
+		t.scratch = binary.BigEndian.AppendUint64(binary.BigEndian.AppendUint64(t.scratch, changed[0]), changed[1])
+	}
 	sum := sha256.Sum256(t.scratch)
 	return digest(sum[:16])
 }
 
-// share returns the source's copy of a, made and judged if it is new.
-func (t *Table) share(s *source, a *Attrs) *shared {
-	d := t.digest(a)
+// share returns the source's copy of a as the import policy has changed it, made and judged if it is new.
+func (t *Table) share(s *source, a *Attrs, changed policy.Mask) *shared {
+	d := t.digest(a, changed)
 	if id, ok := s.attrs[d]; ok {
 		return t.sets.get(id)
 	}
 	sh := &shared{Attrs: *a, source: s, verdict: t.judgeAttrs(s, a)}
+	if changed != (policy.Mask{}) {
+		sh.Attrs = s.changed(a, changed)
+		sh.from = &origin{*a, changed}
+	}
 	sh.id = t.sets.add(sh)
 	s.attrs[d] = sh.id
 	return sh
@@ -52,7 +62,7 @@ func (t *Table) release(sh *shared) {
 	if sh.refs > 0 {
 		return
 	}
-	delete(sh.source.attrs, t.digest(&sh.Attrs))
+	delete(sh.source.attrs, t.digest(sh.received(), sh.changed()))
 	t.sets.remove(sh.id)
 	t.releaseHops(sh.only)
 	sh.only = nil
@@ -77,12 +87,12 @@ func (sh *shared) soundsLike(o *shared) bool {
 	return sh.Origin == o.Origin &&
 		sh.MED == o.MED && sh.HasMED == o.HasMED &&
 		sh.LocalPref == o.LocalPref && sh.HasLocalPref == o.HasLocalPref &&
-		slices.EqualFunc(sh.ASPath, o.ASPath, Segment.equal) &&
+		slices.EqualFunc(sh.ASPath, o.ASPath, sameSegment) &&
 		slices.Equal(sh.Communities, o.Communities) &&
 		slices.Equal(sh.LargeCommunities, o.LargeCommunities)
 }
 
-func (s Segment) equal(o Segment) bool { return s.Type == o.Type && slices.Equal(s.ASNs, o.ASNs) }
+func sameSegment(s, o Segment) bool { return s.Type == o.Type && slices.Equal(s.ASNs, o.ASNs) }
 
 // encode appends an encoding in which different Attrs differ.
 func (a *Attrs) encode(b []byte) []byte {
@@ -92,6 +102,7 @@ func (a *Attrs) encode(b []byte) []byte {
 	b = append(b, a.Origin, boolByte(a.HasMED), boolByte(a.HasLocalPref))
 	b = binary.BigEndian.AppendUint16(b, a.Weight)
 	b = binary.BigEndian.AppendUint16(b, a.Priority)
+	b = binary.BigEndian.AppendUint32(b, a.OTC)
 	b = binary.BigEndian.AppendUint32(b, a.MED)
 	b = binary.BigEndian.AppendUint32(b, a.LocalPref)
 	b = binary.BigEndian.AppendUint32(b, uint32(len(a.ASPath)))

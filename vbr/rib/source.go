@@ -6,6 +6,8 @@ import (
 	"net/netip"
 	"slices"
 	"strings"
+
+	"github.com/openvbr/openvbr/vbr/policy"
 )
 
 // Kind says where a path comes from. Lower kinds win over higher ones, as administrative distances do.
@@ -80,6 +82,17 @@ type Source struct {
 	// Transit says that the router interface which the paths leave by shares them with others. It means nothing to the table.
 	Transit bool
 
+	// Import judges and changes what the source announces; nil: nothing does.
+	Import *policy.Policy
+	// Role is ours towards a peer.
+	Role Role
+	// Allow are the classes of reserved prefixes that it may announce all the same.
+	Allow Allow
+	// MaxASPath and MaxCommunities bound the ASes of an AS_PATH, whatever their segments, and the communities of all kinds; 0: no bound.
+	MaxASPath, MaxCommunities int
+	// Quota bounds how many prefixes count.
+	Quota Quota
+
 	// Adopted marks what a predecessor left in the kernel: it loses to every path of a living source.
 	Adopted bool
 }
@@ -100,6 +113,7 @@ type source struct {
 	id     SourceID
 	attrs  map[digest]uint32 // numbers in Table.sets
 	counts [verdicts]int
+	places [2]places // IPv4, IPv6
 	told   *toldCount
 	stale  int
 	down   bool
@@ -113,11 +127,13 @@ type Counts struct {
 	Accepted int
 	Stale    int
 	Rejected map[Verdict]int // only those that occur
+	// Forgotten are in Received too, and were not kept: see Quota.
+	Forgotten int
 }
 
 // Equal says whether two counts are the same.
 func (c Counts) Equal(o Counts) bool {
-	return c.Received == o.Received && c.Accepted == o.Accepted && c.Stale == o.Stale && maps.Equal(c.Rejected, o.Rejected)
+	return c.Received == o.Received && c.Accepted == o.Accepted && c.Stale == o.Stale && c.Forgotten == o.Forgotten && maps.Equal(c.Rejected, o.Rejected)
 }
 
 // RejectedText lists the reasons, "link-subnet=1 martian=3"; it is empty when nothing is rejected.
@@ -221,5 +237,7 @@ func (t *Table) Counts(id SourceID) Counts {
 			c.Rejected[Verdict(v)] = n
 		}
 	}
+	c.Forgotten = s.places[0].missing() + s.places[1].missing()
+	c.Received += c.Forgotten
 	return c
 }

@@ -75,13 +75,15 @@ func (t *Table) Announce(id SourceID, pathID uint32, a *Attrs, prefixes ...netip
 	if s == nil || len(prefixes) == 0 {
 		return
 	}
-	sh := t.share(s, a).acquire() // for the loop, lest a replaced prefix frees it
+	in := t.importer(s, a)
 	for _, p := range prefixes {
 		if p = p.Masked(); p.IsValid() {
-			t.put(p, path{attrs: sh.acquire().id, id: pathID, verdict: t.judge(p, sh), since: t.now})
+			sh, v := in.take(p)
+			t.put(p, s, path{attrs: sh.id, id: pathID, verdict: v, since: t.now})
 		}
 	}
-	t.release(sh)
+	in.done()
+	t.fill(s)
 }
 
 // Withdraw takes in that a source no longer offers prefixes. What it never offered is ignored.
@@ -91,18 +93,22 @@ func (t *Table) Withdraw(id SourceID, pathID uint32, prefixes ...netip.Prefix) {
 		return
 	}
 	for _, p := range prefixes {
-		i := t.lookup(p.Masked())
-		if i == 0 {
-			continue
-		}
-		if p := t.find(t.slots.at(i), s, pathID); p != nil {
-			t.remove(i, p, Withdrawn)
+		p = p.Masked()
+		i, was := t.offered(p, s, pathID)
+		if was != nil {
+			t.remove(i, was, Withdrawn)
+		} else if p.IsValid() {
+			s.placesOf(p).withdrawn()
 		}
 	}
+	t.fill(s)
 }
 
 // Drop withdraws everything a source offers.
 func (t *Table) Drop(id SourceID) {
+	if s := t.sources[id]; s != nil {
+		s.remember()
+	}
 	t.dropIf(id, Dropped, func(*entry, *path) bool { return true })
 }
 
@@ -112,6 +118,7 @@ func (t *Table) MarkStale(id SourceID) {
 	if s == nil {
 		return
 	}
+	s.remember()
 	for _, e := range t.all() {
 		for p := range t.pathsOf(e) {
 			if t.sourceOf(p) == s && !p.stale {
@@ -141,6 +148,7 @@ func (t *Table) dropIf(id SourceID, how Leaving, match func(*entry, *path) bool)
 			t.remove(i, p, how)
 		}
 	}
+	t.fill(s)
 }
 
 // find returns a source's path, nil if there is none.
@@ -157,13 +165,31 @@ func (t *Table) findIf(e *entry, match func(*path) bool) *path {
 	return nil
 }
 
-// put adds or replaces a path.
-func (t *Table) put(prefix netip.Prefix, p path) {
-	i := t.enter(prefix)
+// offered is the path of a source to a prefix, and its entry; nil if there is none.
+func (t *Table) offered(prefix netip.Prefix, s *source, pathID uint32) (uint32, *path) {
+	i := t.lookup(prefix)
+	if i == 0 {
+		return 0, nil
+	}
+	return i, t.find(t.slots.at(i), s, pathID)
+}
+
+// put adds or replaces a path of s, unless there is no room for it. Its attributes have a reference for it.
+func (t *Table) put(prefix netip.Prefix, s *source, p path) {
+	i, old := t.offered(prefix, s, p.id)
+	p.verdict = s.admit(prefix, old, p.verdict)
+	if old == nil && p.verdict != Accepted && s.overflows(prefix, p.verdict) {
+		t.release(t.sets.get(p.attrs))
+		return
+	}
+	if i == 0 {
+		i = t.enter(prefix)
+	}
 	e := t.slots.at(i)
 	t.count(e, &p, 1)
-	if old := t.find(e, t.sourceOf(&p), p.id); old != nil {
+	if old != nil {
 		t.count(e, old, -1)
+		s.requeue(i, e, old, &p)
 		if old.attrs == p.attrs && old.verdict == p.verdict { // judgeAgain sees to verdicts that come and go
 			p.since = old.since
 		}
@@ -171,6 +197,7 @@ func (t *Table) put(prefix netip.Prefix, p path) {
 		p.next = old.next
 		*old = p
 	} else {
+		s.requeue(i, e, &path{}, &p)
 		t.link(e, p)
 	}
 	t.touch(i)
@@ -180,6 +207,7 @@ func (t *Table) put(prefix netip.Prefix, p path) {
 func (t *Table) remove(i uint32, p *path, how Leaving) {
 	e, attrs := t.slots.at(i), p.attrs
 	t.count(e, p, -1)
+	t.sourceOf(p).requeue(i, e, p, &path{})
 	if e.first.next == 0 {
 		t.gone.note(e, t.sourceOf(p).Name, how, t.now)
 	}
@@ -192,6 +220,7 @@ func (t *Table) remove(i uint32, p *path, how Leaving) {
 func (t *Table) count(e *entry, p *path, by int) {
 	s := t.sourceOf(p)
 	s.counts[p.verdict] += by
+	s.places[boolByte(e.six)].count(p.verdict, by)
 	if p.stale {
 		s.stale += by
 	}

@@ -26,6 +26,11 @@ const (
 	RejectedInterface              // the router interface that it leaves by is not in use, see SetUsable
 	RejectedTransitLoop            // the route has passed this router, see Trail
 	RejectedTransitTooLong         // the route has passed more than MaxTrail routers
+	RejectedPolicy                 // the import policy denies it
+	RejectedOverQuota              // it waits for a place in its source's Quota
+	RejectedASPathLength           // the AS_PATH is longer than the source's MaxASPath
+	RejectedCommunities            // there are more communities than the source's MaxCommunities
+	RejectedLeak                   // ONLY_TO_CUSTOMER says that it was not for us (RFC 9234 5)
 	verdicts                       // how many there are
 )
 
@@ -48,6 +53,11 @@ func (v Verdict) String() string {
 		RejectedInterface:      "interface-not-active",
 		RejectedTransitLoop:    "transit-loop",
 		RejectedTransitTooLong: "transit-too-long",
+		RejectedPolicy:         "policy",
+		RejectedOverQuota:      "over-quota",
+		RejectedASPathLength:   "as-path-too-long",
+		RejectedCommunities:    "too-many-communities",
+		RejectedLeak:           "route-leak",
 	}[v]
 }
 
@@ -95,13 +105,37 @@ func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
 	case s.Kind != BGP:
 		return Accepted
 	}
+	if s.MaxASPath > 0 && a.ases() > s.MaxASPath { // before anything that takes time in proportion
+		return RejectedASPathLength
+	}
+	if s.MaxCommunities > 0 && len(a.Communities)+len(a.LargeCommunities) > s.MaxCommunities {
+		return RejectedCommunities
+	}
 	if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {
 		return RejectedASLoop
 	}
 	if !s.Internal && a.NeighborAS() != s.ASN {
 		return RejectedFirstAS
 	}
+	if s.Role.leaks(s.ASN, a.OTC) {
+		return RejectedLeak
+	}
 	return judgeNextHop(s, a)
+}
+
+// Role is our relation to a peer (RFC 9234 4.1).
+type Role uint8
+
+// The roles.
+const (
+	RoleNone     Role = iota
+	RoleProvider      // the peer is our customer
+	RolePeer          // neither is the other's customer
+)
+
+// leaks says whether a route with this ONLY_TO_CUSTOMER, 0 for none, is a leak when a peer of this AS announces it (RFC 9234 5).
+func (r Role) leaks(asn, otc uint32) bool {
+	return otc != 0 && (r == RoleProvider || r == RolePeer && otc != asn)
 }
 
 func (t *Table) judgeTrail(a *Attrs) Verdict {
@@ -128,7 +162,18 @@ func judgeNextHop(s *source, a *Attrs) Verdict {
 	return Accepted
 }
 
-// judge gives the verdict on a path to prefix, but for what comes and goes by itself: see judgeAgain.
+// Allow are classes of reserved prefixes.
+type Allow uint8
+
+// The classes. A backbone's prefixes are never allowed.
+const (
+	AllowDefault    Allow = 1 << iota // 0.0.0.0/0 and ::/0
+	AllowMartian                      // loopback, link-local, multicast, reserved
+	AllowLinkSubnet                   // inside one of the router's link subnets
+	AllowVPC                          // inside a prefix that the VPC side announces
+)
+
+// judge gives the verdict of the rules on a path to prefix, but for what comes and goes by itself: see judgeAgain.
 func (t *Table) judge(prefix netip.Prefix, sh *shared) Verdict {
 	if sh.verdict != Accepted {
 		return sh.verdict
@@ -140,16 +185,16 @@ func (t *Table) judge(prefix netip.Prefix, sh *shared) Verdict {
 	if s.Kind == Connected || s.Kind == Static {
 		return Accepted
 	}
-	if s.Kind == BGP && prefix.Bits() == 0 {
+	if s.Kind == BGP && prefix.Bits() == 0 && s.Allow&AllowDefault == 0 {
 		return RejectedDefault
 	}
-	if prefix.Bits() > 0 && inside(martians, prefix) {
+	if prefix.Bits() > 0 && s.Allow&AllowMartian == 0 && inside(martians, prefix) {
 		return RejectedMartian
 	}
 	if inside(t.rules.CIDRs, prefix) {
 		return RejectedOwnCIDR
 	}
-	if inside(t.rules.Links, prefix) {
+	if s.Allow&AllowLinkSubnet == 0 && inside(t.rules.Links, prefix) {
 		return RejectedLinkSubnet
 	}
 	if s.Kind == BGP && inside(t.rules.Backbone, prefix) {

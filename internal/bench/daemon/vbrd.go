@@ -92,7 +92,7 @@ func vbrdRouter(name string, asn uint32, neighbours []Neighbour) string {
 	}
 	fmt.Fprintf(&b, "local_asn: %d\nbgp_peers:\n", asn)
 	for _, n := range neighbours {
-		fmt.Fprintf(&b, "  - {peer_ip_address: %s, peer_asn: %d, hold: 240, keepalive: 80}\n", n.Remote, n.ASN)
+		fmt.Fprintf(&b, "  - {peer_ip_address: %s, peer_asn: %d, hold: 240, keepalive: 80, route_quota: 10000000}\n", n.Remote, n.ASN)
 	}
 	return b.String()
 }

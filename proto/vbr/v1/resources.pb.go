@@ -212,8 +212,10 @@ type VirtualBorderRouter struct {
 	// After how many of our BFD packets that do not arrive a peer takes us for failed; its own multiplier says after how many
 	// of its packets we do (RFC 5880 6.8.4). Legal: 3..10. Default: 3. EC: DetectMultiplier.
 	DetectMultiplier *uint32 `protobuf:"varint,32,opt,name=detect_multiplier,json=detectMultiplier,proto3,oneof" json:"detect_multiplier,omitempty"`
-	unknownFields    protoimpl.UnknownFields
-	sizeCache        protoimpl.SizeCache
+	// Policies that peers refer to. Legal: 0..32 items, each with a name of its own. Default: none. EC: CEN route maps.
+	RoutePolicies []*RoutePolicy `protobuf:"bytes,40,rep,name=route_policies,json=routePolicies,proto3" json:"route_policies,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
 }
 
 func (x *VirtualBorderRouter) Reset() {
@@ -435,6 +437,13 @@ func (x *VirtualBorderRouter) GetDetectMultiplier() uint32 {
 	return 0
 }
 
+func (x *VirtualBorderRouter) GetRoutePolicies() []*RoutePolicy {
+	if x != nil {
+		return x.RoutePolicies
+	}
+	return nil
+}
+
 // AssociatedPhysicalConnection is a further line of a VBR; its fields mean what they mean on the VBR itself.
 // EC: an element of AssociatedPhysicalConnections.
 type AssociatedPhysicalConnection struct {
@@ -581,7 +590,39 @@ type BgpPeer struct {
 	EnableBfd bool `protobuf:"varint,10,opt,name=enable_bfd,json=enableBfd,proto3" json:"enable_bfd,omitempty"`
 	// Accepts the peer's routes only while BFD is up, and after a failure not before it has been up for a while: 1 second, twice as long
 	// with each failure, 30 at most. Legal: true only with enable_bfd. Default: false. EC: none.
-	BfdStrict     bool `protobuf:"varint,11,opt,name=bfd_strict,json=bfdStrict,proto3" json:"bfd_strict,omitempty"`
+	BfdStrict bool `protobuf:"varint,11,opt,name=bfd_strict,json=bfdStrict,proto3" json:"bfd_strict,omitempty"`
+	// How many prefixes of the peer count, each family by itself; 0: no bound. Counted is what our rules and import_policy accept. At
+	// 80 percent there is a warning. Legal: 0..10000000. Default: 110. EC: RouteQuota.
+	RouteQuota *uint32 `protobuf:"varint,20,opt,name=route_quota,json=routeQuota,proto3,oneof" json:"route_quota,omitempty"`
+	// What happens beyond route_quota. Drop: the surplus is rejected (over-quota) and takes places that become free in the order in
+	// which it was announced. Teardown: the session ends, and may come up again after route_quota_restart. Warn: nothing else.
+	// Legal: Drop, Teardown, Warn. Default: Drop. EC: none.
+	RouteQuotaAction string `protobuf:"bytes,21,opt,name=route_quota_action,json=routeQuotaAction,proto3" json:"route_quota_action,omitempty"`
+	// Seconds for which a session stays down that ended for its route_quota. Legal: 30..65535. Default: 300. EC: none.
+	RouteQuotaRestart *uint32 `protobuf:"varint,22,opt,name=route_quota_restart,json=routeQuotaRestart,proto3,oneof" json:"route_quota_restart,omitempty"`
+	// Prefixes that are accepted though all places of route_quota are taken; they count. Legal: 0..32 prefixes, exactly as announced.
+	// Default: none. EC: none.
+	NeverDrop []string `protobuf:"bytes,23,rep,name=never_drop,json=neverDrop,proto3" json:"never_drop,omitempty"`
+	// Name of the policy, in the VBR's route_policies, that judges and changes what the peer announces. What no term of it decides is denied
+	// (RFC 8212). Default: default-import, which accepts what our own rules do not reject, and honours the communities for local preference
+	// (LOCAL_ASN:7100, 7200, 7300); they are honoured before a named policy too. EC: CEN route map, RegionIn.
+	ImportPolicy string `protobuf:"bytes,24,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
+	// Name of the policy, in the VBR's route_policies, that judges and changes what the peer is told. What no term of it decides is denied.
+	// It is the same for all peers of a family. Default: default-export, which tells all that is for the customer. EC: CEN route map, RegionOut.
+	ExportPolicy string `protobuf:"bytes,25,opt,name=export_policy,json=exportPolicy,proto3" json:"export_policy,omitempty"`
+	// Classes of reserved prefixes that the peer may announce all the same. Legal: default-route, martian, link-subnet, vpc-prefix.
+	// Default: none. EC: none.
+	Allow []string `protobuf:"bytes,26,rep,name=allow,proto3" json:"allow,omitempty"`
+	// ASes that an AS path may have, those of sets included. Longer ones are rejected (as-path-too-long). Legal: 1..1000. Default: 64.
+	// EC: none.
+	MaxAsPath *uint32 `protobuf:"varint,27,opt,name=max_as_path,json=maxAsPath,proto3,oneof" json:"max_as_path,omitempty"`
+	// Communities that a route may have, standard and large ones together. Those with more are rejected (too-many-communities).
+	// Legal: 1..1000. Default: 64. EC: none.
+	MaxCommunities *uint32 `protobuf:"varint,28,opt,name=max_communities,json=maxCommunities,proto3,oneof" json:"max_communities,omitempty"`
+	// Our role towards the peer (RFC 9234). With one, what the peer is told carries our AS as ONLY_TO_CUSTOMER, and what it announces though that
+	// attribute forbids it is rejected (route-leak). The role is not negotiated. Legal: provider (the peer is our customer), peer.
+	// Default: none. EC: none.
+	LocalRole     string `protobuf:"bytes,29,opt,name=local_role,json=localRole,proto3" json:"local_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -672,6 +713,327 @@ func (x *BgpPeer) GetBfdStrict() bool {
 	return false
 }
 
+func (x *BgpPeer) GetRouteQuota() uint32 {
+	if x != nil && x.RouteQuota != nil {
+		return *x.RouteQuota
+	}
+	return 0
+}
+
+func (x *BgpPeer) GetRouteQuotaAction() string {
+	if x != nil {
+		return x.RouteQuotaAction
+	}
+	return ""
+}
+
+func (x *BgpPeer) GetRouteQuotaRestart() uint32 {
+	if x != nil && x.RouteQuotaRestart != nil {
+		return *x.RouteQuotaRestart
+	}
+	return 0
+}
+
+func (x *BgpPeer) GetNeverDrop() []string {
+	if x != nil {
+		return x.NeverDrop
+	}
+	return nil
+}
+
+func (x *BgpPeer) GetImportPolicy() string {
+	if x != nil {
+		return x.ImportPolicy
+	}
+	return ""
+}
+
+func (x *BgpPeer) GetExportPolicy() string {
+	if x != nil {
+		return x.ExportPolicy
+	}
+	return ""
+}
+
+func (x *BgpPeer) GetAllow() []string {
+	if x != nil {
+		return x.Allow
+	}
+	return nil
+}
+
+func (x *BgpPeer) GetMaxAsPath() uint32 {
+	if x != nil && x.MaxAsPath != nil {
+		return *x.MaxAsPath
+	}
+	return 0
+}
+
+func (x *BgpPeer) GetMaxCommunities() uint32 {
+	if x != nil && x.MaxCommunities != nil {
+		return *x.MaxCommunities
+	}
+	return 0
+}
+
+func (x *BgpPeer) GetLocalRole() string {
+	if x != nil {
+		return x.LocalRole
+	}
+	return ""
+}
+
+// RoutePolicy decides by terms, in the order of their priorities, what to do with routes. What no term decides is denied.
+// EC: a CEN route map (CreateCenRouteMap).
+type RoutePolicy struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Name of the policy, unique in its VBR; peers refer to it. Legal: a-z, 0-9 and '-' inside, 2..63 characters. Required. EC: none.
+	Name string `protobuf:"bytes,1,opt,name=name,proto3" json:"name,omitempty"`
+	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
+	Description string `protobuf:"bytes,2,opt,name=description,proto3" json:"description,omitempty"`
+	// Legal: 0..100 terms. Default: none: all is denied. EC: one CEN route map each.
+	Terms         []*RoutePolicyTerm `protobuf:"bytes,3,rep,name=terms,proto3" json:"terms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoutePolicy) Reset() {
+	*x = RoutePolicy{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[4]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoutePolicy) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoutePolicy) ProtoMessage() {}
+
+func (x *RoutePolicy) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[4]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoutePolicy.ProtoReflect.Descriptor instead.
+func (*RoutePolicy) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{4}
+}
+
+func (x *RoutePolicy) GetName() string {
+	if x != nil {
+		return x.Name
+	}
+	return ""
+}
+
+func (x *RoutePolicy) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *RoutePolicy) GetTerms() []*RoutePolicyTerm {
+	if x != nil {
+		return x.Terms
+	}
+	return nil
+}
+
+// RoutePolicyTerm is one term: what it asks of a route, what it does with it, and what it changes. It holds for a route that has all that it asks for;
+// of a list, one item. Without any it holds for every route.
+type RoutePolicyTerm struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Order among the terms, lower first; explain names the term by it. Legal: 1..100, unique in the policy. Required. EC: Priority.
+	Priority uint32 `protobuf:"varint,1,opt,name=priority,proto3" json:"priority,omitempty"`
+	// Permit accepts, Deny rejects, Next goes on to the following terms with what this one changes. Legal: Permit, Deny, Next. Required.
+	// EC: MapResult, NextPriority.
+	MapResult string `protobuf:"bytes,2,opt,name=map_result,json=mapResult,proto3" json:"map_result,omitempty"`
+	// Free text for people. Legal: 0..256 printable characters. Default: empty. EC: Description.
+	Description string `protobuf:"bytes,3,opt,name=description,proto3" json:"description,omitempty"`
+	// Prefixes, as FRR's prefix lists: "10.0.0.0/8" this one alone, "10.0.0.0/8 ge 16 le 24" those inside it of 16 to 24 bits, "10.0.0.0/8
+	// orlonger" all inside it. Legal: 0..64 items. Default: any. EC: DestinationCidrBlocks.
+	DestinationCidrBlocks []string `protobuf:"bytes,4,rep,name=destination_cidr_blocks,json=destinationCidrBlocks,proto3" json:"destination_cidr_blocks,omitempty"`
+	// Regular expressions (RE2) over the AS path as text, "65001 65010 {65020,65021}"; '_' is the begin, the end or what stands between
+	// numbers, as in FRR. "_65010_": AS 65010 anywhere. Legal: 0..64 items of 1..256 characters. Default: any. EC: MatchAsns.
+	AsPaths []string `protobuf:"bytes,5,rep,name=as_paths,json=asPaths,proto3" json:"as_paths,omitempty"`
+	// Communities ("65001:100", "no-export") and large ones ("64600:1:2"); each number may be '*'. Legal: 0..64 items. Default: any.
+	// EC: MatchCommunitySet (Include).
+	Communities []string `protobuf:"bytes,6,rep,name=communities,proto3" json:"communities,omitempty"`
+	// Prefixes that the next hop is in. Legal: 0..64 items. Default: any. EC: none.
+	NextHops []string `protobuf:"bytes,7,rep,name=next_hops,json=nextHops,proto3" json:"next_hops,omitempty"`
+	// Legal: igp, egp, incomplete. Default: any. EC: none.
+	Origins []string `protobuf:"bytes,8,rep,name=origins,proto3" json:"origins,omitempty"`
+	// Least and greatest length of the AS path; a set counts one. Legal: 0..1000. Default: any. EC: none.
+	MinAsPathLength uint32 `protobuf:"varint,9,opt,name=min_as_path_length,json=minAsPathLength,proto3" json:"min_as_path_length,omitempty"`
+	MaxAsPathLength uint32 `protobuf:"varint,10,opt,name=max_as_path_length,json=maxAsPathLength,proto3" json:"max_as_path_length,omitempty"`
+	// LOCAL_PREF to set, higher wins; 100 is what none means. It decides between routes of the VBR and is told to nobody: on export it does
+	// nothing. Legal: 0..4294967295. Default: unchanged. EC: Preference (lower wins there).
+	LocalPreference *uint32 `protobuf:"varint,11,opt,name=local_preference,json=localPreference,proto3,oneof" json:"local_preference,omitempty"`
+	// MULTI_EXIT_DISC to set. Legal: 0..4294967295. Default: unchanged. EC: none.
+	Med *uint32 `protobuf:"varint,12,opt,name=med,proto3,oneof" json:"med,omitempty"`
+	// Communities to remove, with '*' as above, and to add after that. Legal: 0..64 items. Default: none.
+	// EC: OperateCommunitySet.
+	RemoveCommunities []string `protobuf:"bytes,13,rep,name=remove_communities,json=removeCommunities,proto3" json:"remove_communities,omitempty"`
+	AddCommunities    []string `protobuf:"bytes,14,rep,name=add_communities,json=addCommunities,proto3" json:"add_communities,omitempty"`
+	// Drop all communities, of both kinds, before add_communities are added. Default: false. EC: CommunityOperateMode (Replace).
+	ReplaceCommunities bool `protobuf:"varint,15,opt,name=replace_communities,json=replaceCommunities,proto3" json:"replace_communities,omitempty"`
+	// How often the peer's AS on import, ours on export, is put in front of the AS path. Legal: 0..10. Default: 0. EC: PrependAsPath.
+	PrependAsPath uint32 `protobuf:"varint,16,opt,name=prepend_as_path,json=prependAsPath,proto3" json:"prepend_as_path,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *RoutePolicyTerm) Reset() {
+	*x = RoutePolicyTerm{}
+	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *RoutePolicyTerm) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*RoutePolicyTerm) ProtoMessage() {}
+
+func (x *RoutePolicyTerm) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use RoutePolicyTerm.ProtoReflect.Descriptor instead.
+func (*RoutePolicyTerm) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{5}
+}
+
+func (x *RoutePolicyTerm) GetPriority() uint32 {
+	if x != nil {
+		return x.Priority
+	}
+	return 0
+}
+
+func (x *RoutePolicyTerm) GetMapResult() string {
+	if x != nil {
+		return x.MapResult
+	}
+	return ""
+}
+
+func (x *RoutePolicyTerm) GetDescription() string {
+	if x != nil {
+		return x.Description
+	}
+	return ""
+}
+
+func (x *RoutePolicyTerm) GetDestinationCidrBlocks() []string {
+	if x != nil {
+		return x.DestinationCidrBlocks
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetAsPaths() []string {
+	if x != nil {
+		return x.AsPaths
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetCommunities() []string {
+	if x != nil {
+		return x.Communities
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetNextHops() []string {
+	if x != nil {
+		return x.NextHops
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetOrigins() []string {
+	if x != nil {
+		return x.Origins
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetMinAsPathLength() uint32 {
+	if x != nil {
+		return x.MinAsPathLength
+	}
+	return 0
+}
+
+func (x *RoutePolicyTerm) GetMaxAsPathLength() uint32 {
+	if x != nil {
+		return x.MaxAsPathLength
+	}
+	return 0
+}
+
+func (x *RoutePolicyTerm) GetLocalPreference() uint32 {
+	if x != nil && x.LocalPreference != nil {
+		return *x.LocalPreference
+	}
+	return 0
+}
+
+func (x *RoutePolicyTerm) GetMed() uint32 {
+	if x != nil && x.Med != nil {
+		return *x.Med
+	}
+	return 0
+}
+
+func (x *RoutePolicyTerm) GetRemoveCommunities() []string {
+	if x != nil {
+		return x.RemoveCommunities
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetAddCommunities() []string {
+	if x != nil {
+		return x.AddCommunities
+	}
+	return nil
+}
+
+func (x *RoutePolicyTerm) GetReplaceCommunities() bool {
+	if x != nil {
+		return x.ReplaceCommunities
+	}
+	return false
+}
+
+func (x *RoutePolicyTerm) GetPrependAsPath() uint32 {
+	if x != nil {
+		return x.PrependAsPath
+	}
+	return 0
+}
+
 // RouterInterface (RI) is one end of the link between two routers, each a VBR or a VRouter.
 //
 // With opposite_interface_id it is one of a pair: both ends name each other, and nothing flows before both do. The router with the
@@ -736,7 +1098,7 @@ type RouterInterface struct {
 
 func (x *RouterInterface) Reset() {
 	*x = RouterInterface{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[4]
+	mi := &file_vbr_v1_resources_proto_msgTypes[6]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -748,7 +1110,7 @@ func (x *RouterInterface) String() string {
 func (*RouterInterface) ProtoMessage() {}
 
 func (x *RouterInterface) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[4]
+	mi := &file_vbr_v1_resources_proto_msgTypes[6]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -761,7 +1123,7 @@ func (x *RouterInterface) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouterInterface.ProtoReflect.Descriptor instead.
 func (*RouterInterface) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{4}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{6}
 }
 
 func (x *RouterInterface) GetName() string {
@@ -897,7 +1259,7 @@ type HealthCheck struct {
 
 func (x *HealthCheck) Reset() {
 	*x = HealthCheck{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	mi := &file_vbr_v1_resources_proto_msgTypes[7]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -909,7 +1271,7 @@ func (x *HealthCheck) String() string {
 func (*HealthCheck) ProtoMessage() {}
 
 func (x *HealthCheck) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[5]
+	mi := &file_vbr_v1_resources_proto_msgTypes[7]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -922,7 +1284,7 @@ func (x *HealthCheck) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use HealthCheck.ProtoReflect.Descriptor instead.
 func (*HealthCheck) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{5}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{7}
 }
 
 func (x *HealthCheck) GetSourceIp() string {
@@ -977,7 +1339,7 @@ type RouteEntry struct {
 
 func (x *RouteEntry) Reset() {
 	*x = RouteEntry{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[6]
+	mi := &file_vbr_v1_resources_proto_msgTypes[8]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -989,7 +1351,7 @@ func (x *RouteEntry) String() string {
 func (*RouteEntry) ProtoMessage() {}
 
 func (x *RouteEntry) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[6]
+	mi := &file_vbr_v1_resources_proto_msgTypes[8]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1002,7 +1364,7 @@ func (x *RouteEntry) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteEntry.ProtoReflect.Descriptor instead.
 func (*RouteEntry) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{6}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{8}
 }
 
 func (x *RouteEntry) GetDestinationCidrBlock() string {
@@ -1048,7 +1410,7 @@ type RouteNextHop struct {
 
 func (x *RouteNextHop) Reset() {
 	*x = RouteNextHop{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[7]
+	mi := &file_vbr_v1_resources_proto_msgTypes[9]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1060,7 +1422,7 @@ func (x *RouteNextHop) String() string {
 func (*RouteNextHop) ProtoMessage() {}
 
 func (x *RouteNextHop) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[7]
+	mi := &file_vbr_v1_resources_proto_msgTypes[9]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1073,7 +1435,7 @@ func (x *RouteNextHop) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use RouteNextHop.ProtoReflect.Descriptor instead.
 func (*RouteNextHop) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{7}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{9}
 }
 
 func (x *RouteNextHop) GetNextHopType() string {
@@ -1127,7 +1489,7 @@ type VRouter struct {
 
 func (x *VRouter) Reset() {
 	*x = VRouter{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[8]
+	mi := &file_vbr_v1_resources_proto_msgTypes[10]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1139,7 +1501,7 @@ func (x *VRouter) String() string {
 func (*VRouter) ProtoMessage() {}
 
 func (x *VRouter) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[8]
+	mi := &file_vbr_v1_resources_proto_msgTypes[10]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1152,7 +1514,7 @@ func (x *VRouter) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VRouter.ProtoReflect.Descriptor instead.
 func (*VRouter) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{8}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{10}
 }
 
 func (x *VRouter) GetName() string {
@@ -1234,7 +1596,7 @@ type VSwitch struct {
 
 func (x *VSwitch) Reset() {
 	*x = VSwitch{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[9]
+	mi := &file_vbr_v1_resources_proto_msgTypes[11]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1246,7 +1608,7 @@ func (x *VSwitch) String() string {
 func (*VSwitch) ProtoMessage() {}
 
 func (x *VSwitch) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[9]
+	mi := &file_vbr_v1_resources_proto_msgTypes[11]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1259,7 +1621,7 @@ func (x *VSwitch) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VSwitch.ProtoReflect.Descriptor instead.
 func (*VSwitch) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{9}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{11}
 }
 
 func (x *VSwitch) GetName() string {
@@ -1327,7 +1689,7 @@ type VbrHa struct {
 
 func (x *VbrHa) Reset() {
 	*x = VbrHa{}
-	mi := &file_vbr_v1_resources_proto_msgTypes[10]
+	mi := &file_vbr_v1_resources_proto_msgTypes[12]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -1339,7 +1701,7 @@ func (x *VbrHa) String() string {
 func (*VbrHa) ProtoMessage() {}
 
 func (x *VbrHa) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_resources_proto_msgTypes[10]
+	mi := &file_vbr_v1_resources_proto_msgTypes[12]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -1352,7 +1714,7 @@ func (x *VbrHa) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use VbrHa.ProtoReflect.Descriptor instead.
 func (*VbrHa) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{10}
+	return file_vbr_v1_resources_proto_rawDescGZIP(), []int{12}
 }
 
 func (x *VbrHa) GetName() string {
@@ -1412,7 +1774,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x06device\x18\x04 \x01(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9a\x01\n" +
 	"\x06device\x12Lnot a network device name; legal: 1..15 characters without '/', ':' or space\x1aBthis.matches('^[!-.0-9;-~]{1,15}$') && this != '.' && this != '..'\xc8\x01\x01R\x06device\x12\x9d\x01\n" +
 	"\x04host\x18\x05 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01\x80\x01\n" +
-	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xe3!\n" +
+	"\x04host\x12Pnot a host name; legal: letters, digits, '.', '_' and '-', at most 63 characters\x1a&this.matches('^[-._0-9A-Za-z]{0,63}$')R\x04host\"\xfb\"\n" +
 	"\x13VirtualBorderRouter\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
 	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
@@ -1466,7 +1828,9 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x0fmin_rx_interval\x18\x1f \x01(\rBa\xbaH^\xba\x01[\n" +
 	"\x0fmin_rx_interval\x12*out of range; legal: 50..1000 milliseconds\x1a\x1cthis >= 50u && this <= 1000uH\x04R\rminRxInterval\x88\x01\x01\x12\x82\x01\n" +
 	"\x11detect_multiplier\x18  \x01(\rBP\xbaHM\xba\x01J\n" +
-	"\x11detect_multiplier\x12\x1aout of range; legal: 3..10\x1a\x19this >= 3u && this <= 10uH\x05R\x10detectMultiplier\x88\x01\x01B\f\n" +
+	"\x11detect_multiplier\x12\x1aout of range; legal: 3..10\x1a\x19this >= 3u && this <= 10uH\x05R\x10detectMultiplier\x88\x01\x01\x12\x95\x01\n" +
+	"\x0eroute_policies\x18( \x03(\v2\x13.vbr.v1.RoutePolicyBY\xbaHV\xba\x01S\n" +
+	"\x0eroute_policies\x12.too many policies; legal: a list of at most 32\x1a\x11this.size() <= 32R\rroutePoliciesB\f\n" +
 	"\n" +
 	"_local_asnB\x11\n" +
 	"\x0f_route_table_idB\f\n" +
@@ -1493,7 +1857,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xc0\b\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xee\x15\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -1511,12 +1875,83 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"enable_bfd\x18\n" +
 	" \x01(\bR\tenableBfd\x12\x1d\n" +
 	"\n" +
-	"bfd_strict\x18\v \x01(\bR\tbfdStrictB\v\n" +
+	"bfd_strict\x18\v \x01(\bR\tbfdStrict\x12|\n" +
+	"\vroute_quota\x18\x14 \x01(\rBV\xbaHS\xba\x01P\n" +
+	"\vroute_quota\x12.out of range; legal: 0..10000000, 0 = no quota\x1a\x11this <= 10000000uH\x04R\n" +
+	"routeQuota\x88\x01\x01\x12\xbd\x01\n" +
+	"\x12route_quota_action\x18\x15 \x01(\tB\x8e\x01\xbaH\x8a\x01\xba\x01\x86\x01\n" +
+	"\x12route_quota_action\x12*not an action; legal: Drop, Teardown, Warn\x1aDthis == '' || this == 'Drop' || this == 'Teardown' || this == 'Warn'R\x10routeQuotaAction\x12\x97\x01\n" +
+	"\x13route_quota_restart\x18\x16 \x01(\rBb\xbaH_\xba\x01\\\n" +
+	"\x13route_quota_restart\x12&out of range; legal: 30..65535 seconds\x1a\x1dthis >= 30u && this <= 65535uH\x05R\x11routeQuotaRestart\x88\x01\x01\x12\xc5\x01\n" +
+	"\n" +
+	"never_drop\x18\x17 \x03(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9d\x01\n" +
+	"\n" +
+	"never_drop\x12Ynot prefixes; legal: a list of at most 32 prefixes without host bits, such as 10.2.0.0/16\x1a4this.size() <= 32 && this.all(p, p.isIpPrefix(true))R\tneverDrop\x12\xaa\x01\n" +
+	"\rimport_policy\x18\x18 \x01(\tB\x84\x01\xbaH\x80\x01\xba\x01}\n" +
+	"\rimport_policy\x126not a policy; legal: the name of one of route_policies\x1a4this.matches('^([a-z0-9][-a-z0-9]{0,61}[a-z0-9])?$')R\fimportPolicy\x12\xaa\x01\n" +
+	"\rexport_policy\x18\x19 \x01(\tB\x84\x01\xbaH\x80\x01\xba\x01}\n" +
+	"\rexport_policy\x126not a policy; legal: the name of one of route_policies\x1a4this.matches('^([a-z0-9][-a-z0-9]{0,61}[a-z0-9])?$')R\fexportPolicy\x12\xe2\x01\n" +
+	"\x05allow\x18\x1a \x03(\tB\xcb\x01\xbaH\xc7\x01\xba\x01\xc3\x01\n" +
+	"\x05allow\x12Ynot classes of prefixes; legal: a list of default-route, martian, link-subnet, vpc-prefix\x1a_this.size() <= 4 && this.all(c, c in ['default-route', 'martian', 'link-subnet', 'vpc-prefix'])R\x05allow\x12s\n" +
+	"\vmax_as_path\x18\x1b \x01(\rBN\xbaHK\xba\x01H\n" +
+	"\vmax_as_path\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\x06R\tmaxAsPath\x88\x01\x01\x12\x80\x01\n" +
+	"\x0fmax_communities\x18\x1c \x01(\rBR\xbaHO\xba\x01L\n" +
+	"\x0fmax_communities\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\aR\x0emaxCommunities\x88\x01\x01\x12\x88\x01\n" +
+	"\n" +
+	"local_role\x18\x1d \x01(\tBi\xbaHf\xba\x01c\n" +
+	"\n" +
+	"local_role\x12!not a role; legal: provider, peer\x1a2this == '' || this == 'provider' || this == 'peer'R\tlocalRoleB\v\n" +
 	"\t_peer_asnB\a\n" +
 	"\x05_holdB\f\n" +
 	"\n" +
 	"_keepaliveB\x10\n" +
-	"\x0e_connect_retry\"\xa9\x13\n" +
+	"\x0e_connect_retryB\x0e\n" +
+	"\f_route_quotaB\x16\n" +
+	"\x14_route_quota_restartB\x0e\n" +
+	"\f_max_as_pathB\x12\n" +
+	"\x10_max_communities\"\xcf\x03\n" +
+	"\vRoutePolicy\x12\x9d\x01\n" +
+	"\x04name\x18\x01 \x01(\tB\x88\x01\xbaH\x84\x01\xba\x01~\n" +
+	"\x04name\x12Cnot a policy name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x9f\x01\n" +
+	"\vdescription\x18\x02 \x01(\tB}\xbaHz\xba\x01w\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12~\n" +
+	"\x05terms\x18\x03 \x03(\v2\x17.vbr.v1.RoutePolicyTermBO\xbaHL\xba\x01I\n" +
+	"\x05terms\x12,too many terms; legal: a list of at most 100\x1a\x12this.size() <= 100R\x05terms\"\xa3\x0f\n" +
+	"\x0fRoutePolicyTerm\x12h\n" +
+	"\bpriority\x18\x01 \x01(\rBL\xbaHI\xba\x01C\n" +
+	"\bpriority\x12\x1bout of range; legal: 1..100\x1a\x1athis >= 1u && this <= 100u\xc8\x01\x01R\bpriority\x12\x93\x01\n" +
+	"\n" +
+	"map_result\x18\x02 \x01(\tBt\xbaHq\xba\x01k\n" +
+	"\n" +
+	"map_result\x12'not a result; legal: Permit, Deny, Next\x1a4this == 'Permit' || this == 'Deny' || this == 'Next'\xc8\x01\x01R\tmapResult\x12\x9f\x01\n" +
+	"\vdescription\x18\x03 \x01(\tB}\xbaHz\xba\x01w\n" +
+	"\vdescription\x12:not a description; legal: at most 256 printable characters\x1a,this.matches('^[^\\\\x00-\\\\x1f\\\\x7f]{0,256}$')R\vdescription\x12\x9a\x01\n" +
+	"\x17destination_cidr_blocks\x18\x04 \x03(\tBb\xbaH_\xba\x01\\\n" +
+	"\x17destination_cidr_blocks\x12.too many prefixes; legal: a list of at most 64\x1a\x11this.size() <= 64R\x15destinationCidrBlocks\x12n\n" +
+	"\bas_paths\x18\x05 \x03(\tBS\xbaHP\xba\x01M\n" +
+	"\bas_paths\x12.too many AS paths; legal: a list of at most 64\x1a\x11this.size() <= 64R\aasPaths\x12{\n" +
+	"\vcommunities\x18\x06 \x03(\tBY\xbaHV\xba\x01S\n" +
+	"\vcommunities\x121too many communities; legal: a list of at most 64\x1a\x11this.size() <= 64R\vcommunities\x12\xad\x01\n" +
+	"\tnext_hops\x18\a \x03(\tB\x8f\x01\xbaH\x8b\x01\xba\x01\x87\x01\n" +
+	"\tnext_hops\x12Dnot prefixes; legal: a list of at most 64 prefixes without host bits\x1a4this.size() <= 64 && this.all(p, p.isIpPrefix(true))R\bnextHops\x12\xa4\x01\n" +
+	"\aorigins\x18\b \x03(\tB\x89\x01\xbaH\x85\x01\xba\x01\x81\x01\n" +
+	"\aorigins\x122not origins; legal: a list of igp, egp, incomplete\x1aBthis.size() <= 3 && this.all(o, o in ['igp', 'egp', 'incomplete'])R\aorigins\x12t\n" +
+	"\x12min_as_path_length\x18\t \x01(\rBG\xbaHD\xba\x01A\n" +
+	"\x12min_as_path_length\x12\x1cout of range; legal: 0..1000\x1a\rthis <= 1000uR\x0fminAsPathLength\x12}\n" +
+	"\x12max_as_path_length\x18\n" +
+	" \x01(\rBP\xbaHM\xba\x01J\n" +
+	"\x12max_as_path_length\x12%out of range; legal: 0..1000, 0 = any\x1a\rthis <= 1000uR\x0fmaxAsPathLength\x12.\n" +
+	"\x10local_preference\x18\v \x01(\rH\x00R\x0flocalPreference\x88\x01\x01\x12\x15\n" +
+	"\x03med\x18\f \x01(\rH\x01R\x03med\x88\x01\x01\x12\x8f\x01\n" +
+	"\x12remove_communities\x18\r \x03(\tB`\xbaH]\xba\x01Z\n" +
+	"\x12remove_communities\x121too many communities; legal: a list of at most 64\x1a\x11this.size() <= 64R\x11removeCommunities\x12\x86\x01\n" +
+	"\x0fadd_communities\x18\x0e \x03(\tB]\xbaHZ\xba\x01W\n" +
+	"\x0fadd_communities\x121too many communities; legal: a list of at most 64\x1a\x11this.size() <= 64R\x0eaddCommunities\x12/\n" +
+	"\x13replace_communities\x18\x0f \x01(\bR\x12replaceCommunities\x12h\n" +
+	"\x0fprepend_as_path\x18\x10 \x01(\rB@\xbaH=\xba\x01:\n" +
+	"\x0fprepend_as_path\x12\x1aout of range; legal: 0..10\x1a\vthis <= 10uR\rprependAsPathB\x13\n" +
+	"\x11_local_preferenceB\x06\n" +
+	"\x04_med\"\xa9\x13\n" +
 	"\x0fRouterInterface\x12\xa0\x01\n" +
 	"\x04name\x18\x01 \x01(\tB\x8b\x01\xbaH\x87\x01\xba\x01\x80\x01\n" +
 	"\x04name\x12Enot a resource name; legal: a-z, 0-9 and '-' inside, 2..63 characters\x1a1this.matches('^[a-z0-9][-a-z0-9]{0,61}[a-z0-9]$')\xc8\x01\x01R\x04name\x12\x8c\x01\n" +
@@ -1648,34 +2083,38 @@ func file_vbr_v1_resources_proto_rawDescGZIP() []byte {
 	return file_vbr_v1_resources_proto_rawDescData
 }
 
-var file_vbr_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 11)
+var file_vbr_v1_resources_proto_msgTypes = make([]protoimpl.MessageInfo, 13)
 var file_vbr_v1_resources_proto_goTypes = []any{
 	(*PhysicalConnection)(nil),           // 0: vbr.v1.PhysicalConnection
 	(*VirtualBorderRouter)(nil),          // 1: vbr.v1.VirtualBorderRouter
 	(*AssociatedPhysicalConnection)(nil), // 2: vbr.v1.AssociatedPhysicalConnection
 	(*BgpPeer)(nil),                      // 3: vbr.v1.BgpPeer
-	(*RouterInterface)(nil),              // 4: vbr.v1.RouterInterface
-	(*HealthCheck)(nil),                  // 5: vbr.v1.HealthCheck
-	(*RouteEntry)(nil),                   // 6: vbr.v1.RouteEntry
-	(*RouteNextHop)(nil),                 // 7: vbr.v1.RouteNextHop
-	(*VRouter)(nil),                      // 8: vbr.v1.VRouter
-	(*VSwitch)(nil),                      // 9: vbr.v1.VSwitch
-	(*VbrHa)(nil),                        // 10: vbr.v1.VbrHa
+	(*RoutePolicy)(nil),                  // 4: vbr.v1.RoutePolicy
+	(*RoutePolicyTerm)(nil),              // 5: vbr.v1.RoutePolicyTerm
+	(*RouterInterface)(nil),              // 6: vbr.v1.RouterInterface
+	(*HealthCheck)(nil),                  // 7: vbr.v1.HealthCheck
+	(*RouteEntry)(nil),                   // 8: vbr.v1.RouteEntry
+	(*RouteNextHop)(nil),                 // 9: vbr.v1.RouteNextHop
+	(*VRouter)(nil),                      // 10: vbr.v1.VRouter
+	(*VSwitch)(nil),                      // 11: vbr.v1.VSwitch
+	(*VbrHa)(nil),                        // 12: vbr.v1.VbrHa
 }
 var file_vbr_v1_resources_proto_depIdxs = []int32{
-	2, // 0: vbr.v1.VirtualBorderRouter.associated_physical_connections:type_name -> vbr.v1.AssociatedPhysicalConnection
-	3, // 1: vbr.v1.VirtualBorderRouter.bgp_peers:type_name -> vbr.v1.BgpPeer
-	6, // 2: vbr.v1.VirtualBorderRouter.route_entries:type_name -> vbr.v1.RouteEntry
-	5, // 3: vbr.v1.VirtualBorderRouter.health_check:type_name -> vbr.v1.HealthCheck
-	5, // 4: vbr.v1.RouterInterface.health_check:type_name -> vbr.v1.HealthCheck
-	7, // 5: vbr.v1.RouteEntry.next_hop_list:type_name -> vbr.v1.RouteNextHop
-	9, // 6: vbr.v1.VRouter.vswitches:type_name -> vbr.v1.VSwitch
-	6, // 7: vbr.v1.VRouter.route_entries:type_name -> vbr.v1.RouteEntry
-	8, // [8:8] is the sub-list for method output_type
-	8, // [8:8] is the sub-list for method input_type
-	8, // [8:8] is the sub-list for extension type_name
-	8, // [8:8] is the sub-list for extension extendee
-	0, // [0:8] is the sub-list for field type_name
+	2,  // 0: vbr.v1.VirtualBorderRouter.associated_physical_connections:type_name -> vbr.v1.AssociatedPhysicalConnection
+	3,  // 1: vbr.v1.VirtualBorderRouter.bgp_peers:type_name -> vbr.v1.BgpPeer
+	8,  // 2: vbr.v1.VirtualBorderRouter.route_entries:type_name -> vbr.v1.RouteEntry
+	7,  // 3: vbr.v1.VirtualBorderRouter.health_check:type_name -> vbr.v1.HealthCheck
+	4,  // 4: vbr.v1.VirtualBorderRouter.route_policies:type_name -> vbr.v1.RoutePolicy
+	5,  // 5: vbr.v1.RoutePolicy.terms:type_name -> vbr.v1.RoutePolicyTerm
+	7,  // 6: vbr.v1.RouterInterface.health_check:type_name -> vbr.v1.HealthCheck
+	9,  // 7: vbr.v1.RouteEntry.next_hop_list:type_name -> vbr.v1.RouteNextHop
+	11, // 8: vbr.v1.VRouter.vswitches:type_name -> vbr.v1.VSwitch
+	8,  // 9: vbr.v1.VRouter.route_entries:type_name -> vbr.v1.RouteEntry
+	10, // [10:10] is the sub-list for method output_type
+	10, // [10:10] is the sub-list for method input_type
+	10, // [10:10] is the sub-list for extension type_name
+	10, // [10:10] is the sub-list for extension extendee
+	0,  // [0:10] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_resources_proto_init() }
@@ -1685,18 +2124,19 @@ func file_vbr_v1_resources_proto_init() {
 	}
 	file_vbr_v1_resources_proto_msgTypes[1].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[3].OneofWrappers = []any{}
-	file_vbr_v1_resources_proto_msgTypes[4].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[5].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[6].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[7].OneofWrappers = []any{}
 	file_vbr_v1_resources_proto_msgTypes[8].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[9].OneofWrappers = []any{}
+	file_vbr_v1_resources_proto_msgTypes[10].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_resources_proto_rawDesc), len(file_vbr_v1_resources_proto_rawDesc)),
 			NumEnums:      0,
-			NumMessages:   11,
+			NumMessages:   13,
 			NumExtensions: 0,
 			NumServices:   0,
 		},

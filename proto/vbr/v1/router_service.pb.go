@@ -289,6 +289,8 @@ const (
 	// BFD with a peer came up; or went down, be it because the peer switched it off.
 	Event_TYPE_BFD_UP   Event_Type = 20
 	Event_TYPE_BFD_DOWN Event_Type = 21
+	// A peer's routes come near its route_quota, go beyond it, or are well within it again.
+	Event_TYPE_ROUTE_QUOTA Event_Type = 40
 )
 
 // Enum value maps for Event_Type.
@@ -314,6 +316,7 @@ var (
 		17: "TYPE_FAILOVER_TEST",
 		20: "TYPE_BFD_UP",
 		21: "TYPE_BFD_DOWN",
+		40: "TYPE_ROUTE_QUOTA",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":      0,
@@ -336,6 +339,7 @@ var (
 		"TYPE_FAILOVER_TEST":    17,
 		"TYPE_BFD_UP":           20,
 		"TYPE_BFD_DOWN":         21,
+		"TYPE_ROUTE_QUOTA":      40,
 	}
 )
 
@@ -1532,7 +1536,17 @@ type BgpSession struct {
 	// Line it runs over.
 	Device string `protobuf:"bytes,25,opt,name=device,proto3" json:"device,omitempty"`
 	// Absent: the peer is not watched by BFD.
-	Bfd           *BfdSession `protobuf:"bytes,30,opt,name=bfd,proto3" json:"bfd,omitempty"`
+	Bfd *BfdSession `protobuf:"bytes,30,opt,name=bfd,proto3" json:"bfd,omitempty"`
+	// EC: RouteQuota; 0: none. Of both families: what counts, and what is over.
+	RouteQuota     uint32 `protobuf:"varint,40,opt,name=route_quota,json=routeQuota,proto3" json:"route_quota,omitempty"`
+	RouteQuotaUsed uint32 `protobuf:"varint,41,opt,name=route_quota_used,json=routeQuotaUsed,proto3" json:"route_quota_used,omitempty"`
+	RouteQuotaOver uint32 `protobuf:"varint,42,opt,name=route_quota_over,json=routeQuotaOver,proto3" json:"route_quota_over,omitempty"`
+	// Beyond what is kept of a peer that is over its quota; in received_route_count too.
+	ForgottenRouteCount uint32 `protobuf:"varint,43,opt,name=forgotten_route_count,json=forgottenRouteCount,proto3" json:"forgotten_route_count,omitempty"`
+	ImportPolicy        string `protobuf:"bytes,44,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
+	ExportPolicy        string `protobuf:"bytes,45,opt,name=export_policy,json=exportPolicy,proto3" json:"export_policy,omitempty"`
+	// Until when the session is kept down, for its route_quota.
+	HeldDownUntil *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=held_down_until,json=heldDownUntil,proto3" json:"held_down_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1745,6 +1759,55 @@ func (x *BgpSession) GetDevice() string {
 func (x *BgpSession) GetBfd() *BfdSession {
 	if x != nil {
 		return x.Bfd
+	}
+	return nil
+}
+
+func (x *BgpSession) GetRouteQuota() uint32 {
+	if x != nil {
+		return x.RouteQuota
+	}
+	return 0
+}
+
+func (x *BgpSession) GetRouteQuotaUsed() uint32 {
+	if x != nil {
+		return x.RouteQuotaUsed
+	}
+	return 0
+}
+
+func (x *BgpSession) GetRouteQuotaOver() uint32 {
+	if x != nil {
+		return x.RouteQuotaOver
+	}
+	return 0
+}
+
+func (x *BgpSession) GetForgottenRouteCount() uint32 {
+	if x != nil {
+		return x.ForgottenRouteCount
+	}
+	return 0
+}
+
+func (x *BgpSession) GetImportPolicy() string {
+	if x != nil {
+		return x.ImportPolicy
+	}
+	return ""
+}
+
+func (x *BgpSession) GetExportPolicy() string {
+	if x != nil {
+		return x.ExportPolicy
+	}
+	return ""
+}
+
+func (x *BgpSession) GetHeldDownUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.HeldDownUntil
 	}
 	return nil
 }
@@ -2536,7 +2599,11 @@ type ExplainedPath struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
 	Route *Route                 `protobuf:"bytes,1,opt,name=route,proto3" json:"route,omitempty"`
 	// Such as "loses to 10.0.0.2: AS path of 3 against 2 (RFC 4271 9.1.2.2 a)".
-	Why           string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	Why string `protobuf:"bytes,2,opt,name=why,proto3" json:"why,omitempty"`
+	// What the import policy says of it, such as "term 20 of lab-in permits it"; empty where it was not asked.
+	ImportPolicy string `protobuf:"bytes,40,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
+	// What it was before the import policy changed it, if it did.
+	Received      *PathAttributes `protobuf:"bytes,41,opt,name=received,proto3" json:"received,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2583,6 +2650,20 @@ func (x *ExplainedPath) GetWhy() string {
 		return x.Why
 	}
 	return ""
+}
+
+func (x *ExplainedPath) GetImportPolicy() string {
+	if x != nil {
+		return x.ImportPolicy
+	}
+	return ""
+}
+
+func (x *ExplainedPath) GetReceived() *PathAttributes {
+	if x != nil {
+		return x.Received
+	}
+	return nil
 }
 
 // KernelRoute is what the kernel holds for a prefix.
@@ -4371,6 +4452,319 @@ func (x *FailoverMeasurement) GetConvergenceMs() float64 {
 	return 0
 }
 
+// TestPolicyRequest says what is tried on what.
+type TestPolicyRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Router string `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// A peer of the router. Required.
+	Peer string `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
+	// What the peer is told, instead of what it announces.
+	Export bool `protobuf:"varint,3,opt,name=export,proto3" json:"export,omitempty"`
+	// Name of one of the router's policies; empty: the peer's.
+	Policy string `protobuf:"bytes,4,opt,name=policy,proto3" json:"policy,omitempty"`
+	// Routes to try; none: those that the peer has announced, or that are for it.
+	Routes []*TestRoute `protobuf:"bytes,5,rep,name=routes,proto3" json:"routes,omitempty"`
+	// 0: all.
+	Limit         uint32 `protobuf:"varint,6,opt,name=limit,proto3" json:"limit,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestPolicyRequest) Reset() {
+	*x = TestPolicyRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestPolicyRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestPolicyRequest) ProtoMessage() {}
+
+func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
+func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
+}
+
+func (x *TestPolicyRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetPeer() string {
+	if x != nil {
+		return x.Peer
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetExport() bool {
+	if x != nil {
+		return x.Export
+	}
+	return false
+}
+
+func (x *TestPolicyRequest) GetPolicy() string {
+	if x != nil {
+		return x.Policy
+	}
+	return ""
+}
+
+func (x *TestPolicyRequest) GetRoutes() []*TestRoute {
+	if x != nil {
+		return x.Routes
+	}
+	return nil
+}
+
+func (x *TestPolicyRequest) GetLimit() uint32 {
+	if x != nil {
+		return x.Limit
+	}
+	return 0
+}
+
+// TestRoute is a route to try.
+type TestRoute struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// Empty: the peer's address.
+	NextHop string `protobuf:"bytes,2,opt,name=next_hop,json=nextHop,proto3" json:"next_hop,omitempty"`
+	// "65001 65010 {65020,65021}". Empty, for import: the peer's AS.
+	AsPath string `protobuf:"bytes,3,opt,name=as_path,json=asPath,proto3" json:"as_path,omitempty"`
+	// Standard and large ones: "65001:100", "64600:1:2".
+	Communities []string `protobuf:"bytes,4,rep,name=communities,proto3" json:"communities,omitempty"`
+	// igp, egp, incomplete. Empty: igp.
+	Origin        string  `protobuf:"bytes,5,opt,name=origin,proto3" json:"origin,omitempty"`
+	Med           *uint32 `protobuf:"varint,6,opt,name=med,proto3,oneof" json:"med,omitempty"`
+	LocalPref     *uint32 `protobuf:"varint,7,opt,name=local_pref,json=localPref,proto3,oneof" json:"local_pref,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestRoute) Reset() {
+	*x = TestRoute{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestRoute) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestRoute) ProtoMessage() {}
+
+func (x *TestRoute) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestRoute.ProtoReflect.Descriptor instead.
+func (*TestRoute) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
+}
+
+func (x *TestRoute) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TestRoute) GetNextHop() string {
+	if x != nil {
+		return x.NextHop
+	}
+	return ""
+}
+
+func (x *TestRoute) GetAsPath() string {
+	if x != nil {
+		return x.AsPath
+	}
+	return ""
+}
+
+func (x *TestRoute) GetCommunities() []string {
+	if x != nil {
+		return x.Communities
+	}
+	return nil
+}
+
+func (x *TestRoute) GetOrigin() string {
+	if x != nil {
+		return x.Origin
+	}
+	return ""
+}
+
+func (x *TestRoute) GetMed() uint32 {
+	if x != nil && x.Med != nil {
+		return *x.Med
+	}
+	return 0
+}
+
+func (x *TestRoute) GetLocalPref() uint32 {
+	if x != nil && x.LocalPref != nil {
+		return *x.LocalPref
+	}
+	return 0
+}
+
+// TestPolicyResponse is a chunk.
+type TestPolicyResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Results       []*TestResult          `protobuf:"bytes,1,rep,name=results,proto3" json:"results,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestPolicyResponse) Reset() {
+	*x = TestPolicyResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestPolicyResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestPolicyResponse) ProtoMessage() {}
+
+func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
+func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
+}
+
+func (x *TestPolicyResponse) GetResults() []*TestResult {
+	if x != nil {
+		return x.Results
+	}
+	return nil
+}
+
+// TestResult is what becomes of a route.
+type TestResult struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Prefix string                 `protobuf:"bytes,1,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	// "accepted" or the reason why it would be rejected; the quota is not asked.
+	Verdict string `protobuf:"bytes,2,opt,name=verdict,proto3" json:"verdict,omitempty"`
+	// Why, in words: "term 20 of lab-in permits it".
+	Why string `protobuf:"bytes,3,opt,name=why,proto3" json:"why,omitempty"`
+	// As it came, and as it would be, if it is accepted.
+	Before        *PathAttributes `protobuf:"bytes,4,opt,name=before,proto3" json:"before,omitempty"`
+	After         *PathAttributes `protobuf:"bytes,5,opt,name=after,proto3" json:"after,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *TestResult) Reset() {
+	*x = TestResult{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *TestResult) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*TestResult) ProtoMessage() {}
+
+func (x *TestResult) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
+func (*TestResult) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
+}
+
+func (x *TestResult) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *TestResult) GetVerdict() string {
+	if x != nil {
+		return x.Verdict
+	}
+	return ""
+}
+
+func (x *TestResult) GetWhy() string {
+	if x != nil {
+		return x.Why
+	}
+	return ""
+}
+
+func (x *TestResult) GetBefore() *PathAttributes {
+	if x != nil {
+		return x.Before
+	}
+	return nil
+}
+
+func (x *TestResult) GetAfter() *PathAttributes {
+	if x != nil {
+		return x.After
+	}
+	return nil
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -4490,7 +4884,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04peer\x18\x03 \x01(\tR\x04peer\"F\n" +
 	"\x14ListSessionsResponse\x12.\n" +
-	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\x9f\b\n" +
+	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xd6\n" +
+	"\n" +
 	"\n" +
 	"BgpSession\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12&\n" +
@@ -4521,7 +4916,15 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x16advertised_route_count\x18\x17 \x01(\rR\x14advertisedRouteCount\x12\x14\n" +
 	"\x05owner\x18\x18 \x01(\tR\x05owner\x12\x16\n" +
 	"\x06device\x18\x19 \x01(\tR\x06device\x12$\n" +
-	"\x03bfd\x18\x1e \x01(\v2\x12.vbr.v1.BfdSessionR\x03bfd\x1a;\n" +
+	"\x03bfd\x18\x1e \x01(\v2\x12.vbr.v1.BfdSessionR\x03bfd\x12\x1f\n" +
+	"\vroute_quota\x18( \x01(\rR\n" +
+	"routeQuota\x12(\n" +
+	"\x10route_quota_used\x18) \x01(\rR\x0erouteQuotaUsed\x12(\n" +
+	"\x10route_quota_over\x18* \x01(\rR\x0erouteQuotaOver\x122\n" +
+	"\x15forgotten_route_count\x18+ \x01(\rR\x13forgottenRouteCount\x12#\n" +
+	"\rimport_policy\x18, \x01(\tR\fimportPolicy\x12#\n" +
+	"\rexport_policy\x18- \x01(\tR\fexportPolicy\x12B\n" +
+	"\x0fheld_down_until\x18. \x01(\v2\x1a.google.protobuf.TimestampR\rheldDownUntil\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x96\x06\n" +
@@ -4609,10 +5012,12 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05paths\x18\x05 \x03(\v2\x15.vbr.v1.ExplainedPathR\x05paths\x12+\n" +
 	"\x06kernel\x18\x06 \x01(\v2\x13.vbr.v1.KernelRouteR\x06kernel\x12 \n" +
 	"\x04told\x18\a \x03(\v2\f.vbr.v1.ToldR\x04told\x12\x12\n" +
-	"\x04next\x18\b \x01(\tR\x04next\"F\n" +
+	"\x04next\x18\b \x01(\tR\x04next\"\x9f\x01\n" +
 	"\rExplainedPath\x12#\n" +
 	"\x05route\x18\x01 \x01(\v2\r.vbr.v1.RouteR\x05route\x12\x10\n" +
-	"\x03why\x18\x02 \x01(\tR\x03why\"\xfa\x01\n" +
+	"\x03why\x18\x02 \x01(\tR\x03why\x12#\n" +
+	"\rimport_policy\x18( \x01(\tR\fimportPolicy\x122\n" +
+	"\breceived\x18) \x01(\v2\x16.vbr.v1.PathAttributesR\breceived\"\xfa\x01\n" +
 	"\vKernelRoute\x12\x1c\n" +
 	"\tinstalled\x18\x01 \x01(\bR\tinstalled\x12$\n" +
 	"\x0eroute_table_id\x18\x02 \x01(\rR\frouteTableId\x122\n" +
@@ -4647,7 +5052,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\";\n" +
 	"\x12ListEventsResponse\x12%\n" +
-	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\x93\x05\n" +
+	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xa9\x05\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12&\n" +
@@ -4655,7 +5060,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x04 \x01(\tR\x06router\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xb9\x03\n" +
+	"\x04text\x18\a \x01(\tR\x04text\"\xcf\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTYPE_SESSION_UP\x10\x01\x12\x15\n" +
@@ -4679,7 +5084,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x0fTYPE_VBR_STATUS\x10\x10\x12\x16\n" +
 	"\x12TYPE_FAILOVER_TEST\x10\x11\x12\x0f\n" +
 	"\vTYPE_BFD_UP\x10\x14\x12\x11\n" +
-	"\rTYPE_BFD_DOWN\x10\x15\"\x9d\x01\n" +
+	"\rTYPE_BFD_DOWN\x10\x15\x12\x14\n" +
+	"\x10TYPE_ROUTE_QUOTA\x10(\"\x9d\x01\n" +
 	"\x10ListUsageRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
@@ -4765,7 +5171,34 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
 	"\x04sent\x18\x03 \x01(\rR\x04sent\x12\x12\n" +
 	"\x04lost\x18\x04 \x01(\rR\x04lost\x12%\n" +
-	"\x0econvergence_ms\x18\x05 \x01(\x01R\rconvergenceMs*\xdb\x01\n" +
+	"\x0econvergence_ms\x18\x05 \x01(\x01R\rconvergenceMs\"\xb0\x01\n" +
+	"\x11TestPolicyRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x12\n" +
+	"\x04peer\x18\x02 \x01(\tR\x04peer\x12\x16\n" +
+	"\x06export\x18\x03 \x01(\bR\x06export\x12\x16\n" +
+	"\x06policy\x18\x04 \x01(\tR\x06policy\x12)\n" +
+	"\x06routes\x18\x05 \x03(\v2\x11.vbr.v1.TestRouteR\x06routes\x12\x14\n" +
+	"\x05limit\x18\x06 \x01(\rR\x05limit\"\xe3\x01\n" +
+	"\tTestRoute\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x19\n" +
+	"\bnext_hop\x18\x02 \x01(\tR\anextHop\x12\x17\n" +
+	"\aas_path\x18\x03 \x01(\tR\x06asPath\x12 \n" +
+	"\vcommunities\x18\x04 \x03(\tR\vcommunities\x12\x16\n" +
+	"\x06origin\x18\x05 \x01(\tR\x06origin\x12\x15\n" +
+	"\x03med\x18\x06 \x01(\rH\x00R\x03med\x88\x01\x01\x12\"\n" +
+	"\n" +
+	"local_pref\x18\a \x01(\rH\x01R\tlocalPref\x88\x01\x01B\x06\n" +
+	"\x04_medB\r\n" +
+	"\v_local_pref\"B\n" +
+	"\x12TestPolicyResponse\x12,\n" +
+	"\aresults\x18\x01 \x03(\v2\x12.vbr.v1.TestResultR\aresults\"\xae\x01\n" +
+	"\n" +
+	"TestResult\x12\x16\n" +
+	"\x06prefix\x18\x01 \x01(\tR\x06prefix\x12\x18\n" +
+	"\averdict\x18\x02 \x01(\tR\averdict\x12\x10\n" +
+	"\x03why\x18\x03 \x01(\tR\x03why\x12.\n" +
+	"\x06before\x18\x04 \x01(\v2\x16.vbr.v1.PathAttributesR\x06before\x12,\n" +
+	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -4779,14 +5212,16 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xa3\b\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xea\b\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
 	"\fListSessions\x12\x1b.vbr.v1.ListSessionsRequest\x1a\x1c.vbr.v1.ListSessionsResponse0\x01\x12E\n" +
 	"\n" +
 	"ListRoutes\x12\x19.vbr.v1.ListRoutesRequest\x1a\x1a.vbr.v1.ListRoutesResponse0\x01\x12:\n" +
-	"\aExplain\x12\x16.vbr.v1.ExplainRequest\x1a\x17.vbr.v1.ExplainResponse\x12I\n" +
+	"\aExplain\x12\x16.vbr.v1.ExplainRequest\x1a\x17.vbr.v1.ExplainResponse\x12E\n" +
+	"\n" +
+	"TestPolicy\x12\x19.vbr.v1.TestPolicyRequest\x1a\x1a.vbr.v1.TestPolicyResponse0\x01\x12I\n" +
 	"\fResetSession\x12\x1b.vbr.v1.ResetSessionRequest\x1a\x1c.vbr.v1.ResetSessionResponse\x12F\n" +
 	"\vDrainRouter\x12\x1a.vbr.v1.DrainRouterRequest\x1a\x1b.vbr.v1.DrainRouterResponse\x12L\n" +
 	"\rUndrainRouter\x12\x1c.vbr.v1.UndrainRouterRequest\x1a\x1d.vbr.v1.UndrainRouterResponse\x12E\n" +
@@ -4812,7 +5247,7 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 51)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
@@ -4868,98 +5303,110 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(*ListFailoverTestsResponse)(nil), // 51: vbr.v1.ListFailoverTestsResponse
 	(*FailoverTest)(nil),              // 52: vbr.v1.FailoverTest
 	(*FailoverMeasurement)(nil),       // 53: vbr.v1.FailoverMeasurement
-	nil,                               // 54: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 55: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 56: google.protobuf.Timestamp
+	(*TestPolicyRequest)(nil),         // 54: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                 // 55: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),        // 56: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                // 57: vbr.v1.TestResult
+	nil,                               // 58: vbr.v1.RouteCounts.RejectedEntry
+	nil,                               // 59: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),     // 60: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	56, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	60, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	56, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	60, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	56, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	56, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	60, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	60, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	54, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	58, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	56, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	55, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	60, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	59, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
 	18, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	56, // 18: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	56, // 19: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
-	0,  // 20: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 21: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	21, // 22: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	22, // 23: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	23, // 24: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	56, // 25: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 26: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	26, // 27: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	27, // 28: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	29, // 29: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	21, // 30: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	28, // 31: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	28, // 32: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	56, // 33: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	56, // 34: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	38, // 35: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	56, // 36: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 37: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	56, // 38: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	41, // 39: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	56, // 40: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	56, // 41: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	56, // 42: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	56, // 43: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	56, // 44: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	44, // 45: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	45, // 46: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	56, // 47: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	52, // 48: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 49: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 50: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	56, // 51: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	56, // 52: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	53, // 53: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	5,  // 54: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 55: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 56: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	19, // 57: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	24, // 58: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	30, // 59: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	32, // 60: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	34, // 61: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	36, // 62: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	39, // 63: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	42, // 64: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	46, // 65: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	48, // 66: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	50, // 67: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 68: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 69: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 70: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	20, // 71: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	25, // 72: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	31, // 73: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	33, // 74: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	35, // 75: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	37, // 76: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	40, // 77: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	43, // 78: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	47, // 79: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	49, // 80: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	51, // 81: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	68, // [68:82] is the sub-list for method output_type
-	54, // [54:68] is the sub-list for method input_type
-	54, // [54:54] is the sub-list for extension type_name
-	54, // [54:54] is the sub-list for extension extendee
-	0,  // [0:54] is the sub-list for field type_name
+	60, // 18: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	60, // 19: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	60, // 20: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	0,  // 21: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 22: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	21, // 23: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	22, // 24: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	23, // 25: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	60, // 26: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 27: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	26, // 28: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	27, // 29: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	29, // 30: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	21, // 31: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	23, // 32: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	28, // 33: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	28, // 34: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	60, // 35: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	60, // 36: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	38, // 37: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	60, // 38: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 39: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	60, // 40: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 41: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	60, // 42: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	60, // 43: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	60, // 44: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	60, // 45: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	60, // 46: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	44, // 47: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	45, // 48: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	60, // 49: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	52, // 50: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 51: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 52: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	60, // 53: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	60, // 54: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	53, // 55: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	55, // 56: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	57, // 57: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	23, // 58: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	23, // 59: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	5,  // 60: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 61: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 62: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	19, // 63: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	24, // 64: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	54, // 65: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	30, // 66: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	32, // 67: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	34, // 68: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	36, // 69: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	39, // 70: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	42, // 71: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	46, // 72: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	48, // 73: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	50, // 74: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 75: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 76: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 77: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	20, // 78: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	25, // 79: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	56, // 80: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	31, // 81: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	33, // 82: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	35, // 83: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	37, // 84: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	40, // 85: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	43, // 86: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	47, // 87: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	49, // 88: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	51, // 89: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	75, // [75:90] is the sub-list for method output_type
+	60, // [60:75] is the sub-list for method input_type
+	60, // [60:60] is the sub-list for extension type_name
+	60, // [60:60] is the sub-list for extension extendee
+	0,  // [0:60] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -4968,13 +5415,14 @@ func file_vbr_v1_router_service_proto_init() {
 		return
 	}
 	file_vbr_v1_router_service_proto_msgTypes[18].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[50].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   51,
+			NumMessages:   55,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

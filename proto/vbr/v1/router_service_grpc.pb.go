@@ -26,6 +26,7 @@ const (
 	RouterService_ListSessions_FullMethodName      = "/vbr.v1.RouterService/ListSessions"
 	RouterService_ListRoutes_FullMethodName        = "/vbr.v1.RouterService/ListRoutes"
 	RouterService_Explain_FullMethodName           = "/vbr.v1.RouterService/Explain"
+	RouterService_TestPolicy_FullMethodName        = "/vbr.v1.RouterService/TestPolicy"
 	RouterService_ResetSession_FullMethodName      = "/vbr.v1.RouterService/ResetSession"
 	RouterService_DrainRouter_FullMethodName       = "/vbr.v1.RouterService/DrainRouter"
 	RouterService_UndrainRouter_FullMethodName     = "/vbr.v1.RouterService/UndrainRouter"
@@ -53,6 +54,8 @@ type RouterServiceClient interface {
 	ListRoutes(ctx context.Context, in *ListRoutesRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListRoutesResponse], error)
 	// Explain tells a prefix's whole way.
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
+	// TestPolicy streams what a policy makes of routes, those given or those that are there, in chunks. Nothing is touched.
+	TestPolicy(ctx context.Context, in *TestPolicyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestPolicyResponse], error)
 	// ResetSession resets sessions, or with soft takes in and tells all routes again without.
 	ResetSession(ctx context.Context, in *ResetSessionRequest, opts ...grpc.CallOption) (*ResetSessionResponse, error)
 	// DrainRouter asks both sides to use other routers, by the GRACEFUL_SHUTDOWN community and LOCAL_PREF 0
@@ -161,6 +164,25 @@ func (c *routerServiceClient) Explain(ctx context.Context, in *ExplainRequest, o
 	return out, nil
 }
 
+func (c *routerServiceClient) TestPolicy(ctx context.Context, in *TestPolicyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestPolicyResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[3], RouterService_TestPolicy_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[TestPolicyRequest, TestPolicyResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_TestPolicyClient = grpc.ServerStreamingClient[TestPolicyResponse]
+
 func (c *routerServiceClient) ResetSession(ctx context.Context, in *ResetSessionRequest, opts ...grpc.CallOption) (*ResetSessionResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(ResetSessionResponse)
@@ -193,7 +215,7 @@ func (c *routerServiceClient) UndrainRouter(ctx context.Context, in *UndrainRout
 
 func (c *routerServiceClient) ListEvents(ctx context.Context, in *ListEventsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListEventsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[3], RouterService_ListEvents_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[4], RouterService_ListEvents_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -212,7 +234,7 @@ type RouterService_ListEventsClient = grpc.ServerStreamingClient[ListEventsRespo
 
 func (c *routerServiceClient) ListUsage(ctx context.Context, in *ListUsageRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListUsageResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[4], RouterService_ListUsage_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[5], RouterService_ListUsage_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -261,7 +283,7 @@ func (c *routerServiceClient) StopFailoverTest(ctx context.Context, in *StopFail
 
 func (c *routerServiceClient) ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
-	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[5], RouterService_ListFailoverTests_FullMethodName, cOpts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[6], RouterService_ListFailoverTests_FullMethodName, cOpts...)
 	if err != nil {
 		return nil, err
 	}
@@ -294,6 +316,8 @@ type RouterServiceServer interface {
 	ListRoutes(*ListRoutesRequest, grpc.ServerStreamingServer[ListRoutesResponse]) error
 	// Explain tells a prefix's whole way.
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
+	// TestPolicy streams what a policy makes of routes, those given or those that are there, in chunks. Nothing is touched.
+	TestPolicy(*TestPolicyRequest, grpc.ServerStreamingServer[TestPolicyResponse]) error
 	// ResetSession resets sessions, or with soft takes in and tells all routes again without.
 	ResetSession(context.Context, *ResetSessionRequest) (*ResetSessionResponse, error)
 	// DrainRouter asks both sides to use other routers, by the GRACEFUL_SHUTDOWN community and LOCAL_PREF 0
@@ -339,6 +363,9 @@ func (UnimplementedRouterServiceServer) ListRoutes(*ListRoutesRequest, grpc.Serv
 }
 func (UnimplementedRouterServiceServer) Explain(context.Context, *ExplainRequest) (*ExplainResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Explain not implemented")
+}
+func (UnimplementedRouterServiceServer) TestPolicy(*TestPolicyRequest, grpc.ServerStreamingServer[TestPolicyResponse]) error {
+	return status.Error(codes.Unimplemented, "method TestPolicy not implemented")
 }
 func (UnimplementedRouterServiceServer) ResetSession(context.Context, *ResetSessionRequest) (*ResetSessionResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method ResetSession not implemented")
@@ -456,6 +483,17 @@ func _RouterService_Explain_Handler(srv interface{}, ctx context.Context, dec fu
 	}
 	return interceptor(ctx, in, info, handler)
 }
+
+func _RouterService_TestPolicy_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(TestPolicyRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouterServiceServer).TestPolicy(m, &grpc.GenericServerStream[TestPolicyRequest, TestPolicyResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_TestPolicyServer = grpc.ServerStreamingServer[TestPolicyResponse]
 
 func _RouterService_ResetSession_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(ResetSessionRequest)
@@ -652,6 +690,11 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListRoutes",
 			Handler:       _RouterService_ListRoutes_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "TestPolicy",
+			Handler:       _RouterService_TestPolicy_Handler,
 			ServerStreams: true,
 		},
 		{

@@ -105,6 +105,12 @@ func (p *Page) path(e *vbrv1.ExplainedPath) {
 	if e.GetWhy() != "" {
 		p.line("       %s", table.Clean(e.GetWhy()))
 	}
+	if text := e.GetImportPolicy(); text != "" && !strings.HasSuffix(e.GetWhy(), text) {
+		p.line("       %s", table.Clean("import policy: "+text))
+	}
+	if e.GetReceived() != nil {
+		p.line("       %s", table.Clean("the policy changes "+changed(e.GetReceived(), r.GetAttributes())))
+	}
 }
 
 func staleWord(r *vbrv1.Route) string {
