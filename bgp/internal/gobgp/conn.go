@@ -92,6 +92,9 @@ func (c *conn) Read(p []byte) (int, error) {
 
 // next takes in one message.
 func (c *conn) next() error {
+	if c.mute.Load() { // what follows a NOTIFICATION is not heard
+		return c.drain()
+	}
 	if len(c.refreshes.pending) > 0 {
 		if c.out = c.refreshes.due(c.writes.Load() > 0, time.Now()); c.out != nil {
 			return nil
@@ -170,7 +173,12 @@ func (c *conn) end(v wire.Verdict) error {
 		return io.ErrUnexpectedEOF
 	}
 	notify(c.machine, v)
-	_, err := io.Copy(io.Discard, c.r) // until GoBGP closes it: an error now would look like a broken connection
+	return c.drain()
+}
+
+// drain reads on, for nothing, until GoBGP closes the connection. An error before would look like a broken connection.
+func (c *conn) drain() error {
+	_, err := io.Copy(io.Discard, c.r)
 	if err == nil {
 		err = io.ErrUnexpectedEOF
 	}
