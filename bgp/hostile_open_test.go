@@ -63,7 +63,7 @@ func opens() []hostile {
 		{"route refresh of 1", []byte{2, 1, 0}}, {"next hops of 5", []byte{5, 5, 0, 1, 0, 1, 0}}, {"extended message of 1", []byte{6, 1, 0}},
 		{"graceful restart of 0", []byte{64, 0}}, {"graceful restart of 1", []byte{64, 1, 0}}, {"graceful restart of 5", []byte{64, 5, 0, 0, 0, 1, 1}},
 		{"four-octet AS of 2", []byte{65, 2, 0xfe, 0x35}}, {"four-octet AS of 0", []byte{65, 0}}, {"add-path of 3", []byte{69, 3, 0, 1, 1}},
-		{"enhanced refresh of 1", []byte{70, 1, 0}},
+		{"enhanced refresh of 1", []byte{70, 1, 0}}, {"long-lived graceful restart of 6", []byte{71, 6, 0, 1, 1, 0, 0, 0}},
 	} {
 		bad(c.name, capability(c.value...), ends(2, 0))
 	}

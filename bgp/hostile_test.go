@@ -106,6 +106,7 @@ func TestHostile(t *testing.T) {
 		inOwnNetns(t)
 		return
 	}
+	must(t, netOnce())
 	groups := [][]hostile{headers(), opens(), framing(), attributes(), moreAttributes(), multiprotocol(), others()}
 	bystander := newBystander(t)
 	total := 0
@@ -136,6 +137,7 @@ func inOwnNetns(t *testing.T) {
 	}
 }
 
+// netOnce makes ready the network namespace of TestHostile.
 var netOnce = sync.OnceValue(func() error {
 	return exec.Command("sh", "-c", "ip link set lo up && ip addr add fd00::1/128 dev lo nodad && "+
 		"ip -6 route add local fd00:1::/64 dev lo && echo 1 >/proc/sys/net/ipv6/ip_nonlocal_bind").Run()
@@ -144,7 +146,6 @@ var netOnce = sync.OnceValue(func() error {
 // runGroup gives each case a peer of its own and runs them one after another.
 func runGroup(t *testing.T, group []hostile) {
 	t.Helper()
-	must(t, netOnce())
 	log, _ := bgptest.Log(t)
 	at, at6 := bgptest.Loopback(), netip.MustParseAddr("fd00::1")
 	port := bgptest.FreePort(t, at)
@@ -343,7 +344,6 @@ type bystander struct {
 }
 
 func newBystander(t *testing.T) *bystander {
-	must(t, netOnce())
 	at, a := bgptest.Loopback(), bgptest.Loopback()
 	b := &bystander{w: &watcher{}}
 	port := bgptest.FreePort(t, at)

@@ -33,7 +33,7 @@ type Config struct {
 	// forwards by the routes from before. Advertise before SetPeers then.
 	Restarting bool
 	SendHold   time.Duration // how long a message may take to be sent before the session ends (RFC 9687); 0: 30 s
-	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 64 MiB
+	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 48 MiB, so that all for it stays below 64
 	OpenTime   time.Duration // how long a connection may be without a session; 0: 10 s
 	Log        *slog.Logger  // nil: no log. Session changes are not logged: Handler tells them.
 }

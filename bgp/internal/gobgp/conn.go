@@ -145,12 +145,13 @@ func (c *conn) fill(n int) error {
 }
 
 func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
+	var out []byte
 	var v wire.Verdict
 	switch {
 	case typ == wire.Notification:
 		c.mute.Store(true)
 	case c.state == openSent && typ == wire.Open:
-		if c.session, v = c.session.Open(body); v.Action == wire.Pass {
+		if c.session, out, v = c.session.Open(body); v.Action == wire.Pass {
 			c.state = openConfirm
 		}
 	case c.state == openConfirm && typ == wire.Keepalive:
@@ -162,7 +163,7 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	case typ == wire.RouteRefresh:
 		return nil, c.refreshes.ask(body, &c.session, c.writes.Load() > 0, time.Now())
 	}
-	return nil, v
+	return out, v
 }
 
 // end ends the session and says why. It returns when the connection is closed, or told to stop.

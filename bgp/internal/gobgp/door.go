@@ -174,6 +174,9 @@ func (d *door) enter(tcp *net.TCPConn, peer netip.Addr) *conn {
 func (d *door) ready(tcp *net.TCPConn, n Neighbour) error {
 	return control(tcp, func(fd int) error {
 		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
+		if errors.Is(err, unix.ENOENT) {
+			err = nil
+		}
 		if n.GTSM {
 			err = errors.Join(err, setMinTTL(fd, n.Address.Is4(), maxTTL))
 		}

@@ -8,6 +8,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
+	"time"
 	"unsafe"
 
 	"github.com/eapache/channels"
@@ -92,7 +93,7 @@ type machines struct {
 	of map[string]reflect.Value
 }
 
-// learn is called when a neighbour was added or made anew, before it has got a connection. wait is how long, in seconds, an OPEN may take.
+// learn is called when a neighbour was added or made anew, before it has got a connection. wait is how long an OPEN may take, in whole seconds.
 func (d *machines) learn(s *server.BgpServer, a netip.Addr, wait float64) {
 	m := innerMachine(s, a)
 	d.mu.Lock()
@@ -217,3 +218,22 @@ func notify(m reflect.Value, v wire.Verdict) {
 func backlog(m reflect.Value) int {
 	return inside(m, "outgoingCh").Interface().(*channels.InfiniteChannel).Len()
 }
+
+// emptyBacklog is called when a session has ended, on the goroutine of its state machine: GoBGP keeps what waits until the next one, and then
+// sends all anew.
+func (s *Server) emptyBacklog(peer string) {
+	m := s.machines.get(peer)
+	if !m.IsValid() {
+		return
+	}
+	queue := inside(m, "outgoingCh").Interface().(*channels.InfiniteChannel)
+	for end := time.Now().Add(emptyWithin); queue.Len() > 0 && time.Now().Before(end); {
+		select {
+		case <-queue.Out():
+		case <-time.After(time.Millisecond):
+		}
+	}
+}
+
+// emptyWithin bounds emptyBacklog. What is left then is dropped by GoBGP, later.
+const emptyWithin = time.Second

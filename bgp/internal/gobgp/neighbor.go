@@ -156,7 +156,7 @@ func (s *Server) add(n Neighbour) error {
 func (s *Server) keep(n Neighbour) {
 	s.neighbours[n.Address] = n
 	s.configured(n)
-	s.machines.learn(s.bgp, n.Address, s.cfg.OpenTime.Seconds())
+	s.machines.learn(s.bgp, n.Address, float64(seconds(s.cfg.OpenTime)))
 }
 
 // change lets GoBGP see what differs. It deletes the neighbour and adds it again in one step for most of it. A key that is exchanged for

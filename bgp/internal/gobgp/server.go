@@ -29,8 +29,9 @@ const (
 	// defaultDeferral replaces GoBGP's 360 s.
 	defaultDeferral = 15 * time.Second
 	// sendHold, sendQueue and openTime are the defaults of Config.
-	sendHold  = 30 * time.Second
-	sendQueue = 64 << 20
+	sendHold = 30 * time.Second
+	// sendQueue leaves room below 64 MiB for what GoBGP has taken out of the queue to send.
+	sendQueue = 48 << 20
 	openTime  = 10 * time.Second
 	// maxRestartTime is what the capability's 12 bits hold (RFC 4724 3).
 	maxRestartTime = 4095 * time.Second
@@ -50,7 +51,7 @@ type Config struct {
 	Log          *slog.Logger // nil: no log
 
 	SendHold  time.Duration // RFC 9687: how long a message may take to be sent; 0: 30 s
-	SendQueue int           // octets, about, that may wait for one peer; 0: 64 MiB
+	SendQueue int           // octets, about, that may wait for one peer; 0: 48 MiB
 	OpenTime  time.Duration // how long a connection may be without a session; 0: 10 s
 }
 
@@ -203,7 +204,7 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		counted:    newCounted(),
 	}
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
-		lost: s.onLost, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
+		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
 	}})
 	s.run, s.cancel = context.WithCancel(context.Background())
 	s.door = newDoor(s)

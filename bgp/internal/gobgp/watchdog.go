@@ -35,8 +35,9 @@ func (s *Server) watch(ctx context.Context) {
 			s.walk(ctx, func(netip.Addr, *api.Peer) {})
 		case now := <-reasons.C:
 			s.reportReasons(now)
-		case <-look.C:
+		case now := <-look.C:
 			s.cutBacklogs()
+			s.forgetChanges(now)
 		}
 	}
 }
@@ -59,6 +60,14 @@ func (s *Server) down() []netip.Addr {
 		}
 	}
 	return l
+}
+
+// forgetChanges gives back what settle has no use for any more.
+func (s *Server) forgetChanges(now time.Time) {
+	if s.opMu.TryLock() { // held for as long as changes are made
+		s.recent.prune(now)
+		s.opMu.Unlock()
+	}
 }
 
 // cutBacklogs ends the sessions of peers for which too much waits. GoBGP would queue for them without end.
