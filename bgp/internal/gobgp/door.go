@@ -162,7 +162,7 @@ func (d *door) enter(tcp *net.TCPConn, peer netip.Addr) *conn {
 			waiting++
 		}
 	}
-	if !ok || waiting >= halfOpen || d.ready(tcp, n) != nil {
+	if !ok || waiting >= halfOpen || ready(tcp) != nil {
 		return nil
 	}
 	c := d.s.newConn(tcp, peer, d.s.offer(n, tcp), openSent)
@@ -170,17 +170,13 @@ func (d *door) enter(tcp *net.TCPConn, peer netip.Addr) *conn {
 	return c
 }
 
-// ready undoes what a connection has from its listener, and demands TTL 255 where it has to (RFC 5082 3).
-func (d *door) ready(tcp *net.TCPConn, n Neighbour) error {
+// ready undoes what a connection has from its listener: its packets need not be filtered.
+func ready(tcp *net.TCPConn) error {
 	return control(tcp, func(fd int) error {
-		err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0)
-		if errors.Is(err, unix.ENOENT) {
-			err = nil
+		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); !errors.Is(err, unix.ENOENT) {
+			return err
 		}
-		if n.GTSM {
-			err = errors.Join(err, setMinTTL(fd, n.Address.Is4(), maxTTL))
-		}
-		return err
+		return nil
 	})
 }
 

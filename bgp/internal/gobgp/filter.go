@@ -66,10 +66,3 @@ func setTTL(fd int, v4 bool, ttl int) error {
 	}
 	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_UNICAST_HOPS, ttl)
 }
-
-func setMinTTL(fd int, v4 bool, ttl int) error {
-	if v4 {
-		return unix.SetsockoptInt(fd, unix.IPPROTO_IP, unix.IP_MINTTL, ttl)
-	}
-	return unix.SetsockoptInt(fd, unix.IPPROTO_IPV6, unix.IPV6_MINHOPCOUNT, ttl)
-}

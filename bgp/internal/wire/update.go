@@ -27,13 +27,19 @@ type attribute struct {
 // Update judges the body of an UPDATE (RFC 4271 6.3, RFC 7606). out is what is to be handed on: whole messages, one or two; nil when body can
 // be handed on as it is. Flags that a receiver ignores are cleared in the body.
 func (s *Session) Update(body []byte) (out []byte, v Verdict) {
-	u := update{s: s, kept: make([]attribute, 0, 16)}
-	for _, step := range []func() Verdict{
-		func() Verdict { return u.split(body) }, u.fields, u.walk, u.complete,
-	} {
-		if v := step(); v.Action == Reset {
-			return nil, v
-		}
+	var room [16]attribute
+	u := update{s: s, kept: room[:0]}
+	if v := u.split(body); v.Action == Reset {
+		return nil, v
+	}
+	if v := u.fields(); v.Action == Reset {
+		return nil, v
+	}
+	if v := u.walk(); v.Action == Reset {
+		return nil, v
+	}
+	if v := u.complete(); v.Action == Reset {
+		return nil, v
 	}
 	return u.result()
 }
