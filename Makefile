@@ -65,6 +65,10 @@ test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-
 	go test -p 1 -timeout 8m -exec '$(VMEXEC)' $(VRF_PKGS)
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp ./bgp/bfd ./vbr/probe
 
+.PHONY: soak
+soak: ## the storms at full size: a million prefixes, a million junk withdrawals (minutes; leave the machine alone)
+	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestStorms' ./bgp
+
 .PHONY: bench
 bench: deps build ## vbrd beside BIRD and FRR, 1k to 500k routes, into docs/benchmarks.md (13 minutes; leave the machine alone)
 	go build -o $(BIN)/bench ./internal/bench

@@ -119,9 +119,6 @@ func TestBytesThatAreNotBGP(t *testing.T) {
 		bgptest.Message(bgptest.Open, []byte{4, 0, 1, 0, 90, 1, 2, 3, 4, 200, 2, 255}),
 		bgptest.Message(bgptest.Open, bgptest.OpenBody(peerASN+1, 9)),
 	} {
-		stranger, err := bgptest.Connect(t, bgptest.Loopback(), n.at())
-		must(t, err)
-		_, _ = stranger.Conn().Write(b)
 		if p, err := bgptest.Connect(t, a, n.at()); err == nil {
 			_, _ = p.Conn().Write(b)
 			time.Sleep(20 * time.Millisecond)
@@ -147,7 +144,7 @@ func TestReasons(t *testing.T) {
 		{"peer closed the session: notification 77/3", func(p *bgptest.Peer) { p.Send(bgptest.Notification, []byte{77, 3}) }},
 		{"connection lost", (*bgptest.Peer).Close},
 		{"closed towards the peer: message header error/bad message type", func(p *bgptest.Peer) { p.Send(66, nil) }},
-		{"closed towards the peer: update message error", func(p *bgptest.Peer) { p.Send(bgptest.UpdateMsg, []byte{0xff, 0xff}) }},
+		{"closed towards the peer: update message error", func(p *bgptest.Peer) { p.Send(bgptest.UpdateMsg, []byte{0xff, 0xff, 0, 0}) }},
 	}
 	addrs := make([]netip.Addr, len(cases))
 	peers := make([]Peer, len(cases))

@@ -61,18 +61,25 @@ func TestKeys(t *testing.T) {
 	accepts("", false)
 	accepts(fresh, false)
 
-	m := b.rec.Len()
+	ma, mb := a.rec.Len(), b.rec.Len()
 	must(t, b.SetPeers([]Peer{a.as(from(b), passive, password(fresh))}))
-	b.rec.Wait(t, m, append(down(a), "configuration changed")...)
 	accepts(old, false)
 	accepts("", false)
 	accepts(fresh, true)
+	must(t, b.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	time.Sleep(time.Second)
+	a.rec.Never(t, ma, "+[10.1.0.0/16]") // signed with a key that a does not know yet
 	must(t, a.SetPeers([]Peer{b.as(from(a), password(fresh))}))
-	b.rec.Wait(t, m, up(a)...)
+	a.rec.Wait(t, ma, "+[10.1.0.0/16]")
+	time.Sleep(10 * time.Second) // longer than the hold time
+	a.rec.Never(t, ma, "up=false")
+	b.rec.Never(t, mb, "up=false")
+	testRotatedKeyIsDialledWith(t, a, b)
 
 	must(t, b.SetPeers(nil))
-	b.rec.Wait(t, m, append(down(a), "state=removed")...)
-	accepts("", true) // no key is left on the listener: the connection is made, and closed at once
+	b.rec.Wait(t, mb, append(down(a), "state=removed")...)
+	must(t, b.SetPeers([]Peer{a.as(from(b), passive)})) // no key is left on the listener
+	accepts("", true)
 	accepts(old, false)
 	accepts(fresh, false)
 
@@ -83,6 +90,15 @@ func TestKeys(t *testing.T) {
 			}
 		}
 	}
+}
+
+// testRotatedKeyIsDialledWith ends the session: it comes up again with the new key.
+func testRotatedKeyIsDialledWith(t *testing.T, a, b *node) {
+	t.Helper()
+	m := b.rec.Len()
+	must(t, b.Reset(t.Context(), a.addr, "test"))
+	m = b.rec.Wait(t, m, down(a)...)
+	b.rec.Wait(t, m, up(a)...)
 }
 
 func TestKeyTakenOff(t *testing.T) {

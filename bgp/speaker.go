@@ -32,7 +32,10 @@ type Config struct {
 	// Restarting sets the R and F bits: we have just restarted, and this boot's kernel still
 	// forwards by the routes from before. Advertise before SetPeers then.
 	Restarting bool
-	Log        *slog.Logger // nil: no log. Session changes are not logged: Handler tells them.
+	SendHold   time.Duration // how long a message may take to be sent before the session ends (RFC 9687); 0: 30 s
+	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 48 MiB, so that all for it stays below 64
+	OpenTime   time.Duration // how long a connection may be without a session; 0: 10 s
+	Log        *slog.Logger  // nil: no log. Session changes are not logged: Handler tells them.
 }
 
 // Peer is one neighbour's configuration.
@@ -49,6 +52,8 @@ type Peer struct {
 	// next hop (RFC 8950).
 	IPv4, IPv6 bool
 	Passive    bool // never dial
+	// GTSM (RFC 5082) sends with TTL 255 and takes nothing that has passed a router; the peer must send with 255 too.
+	GTSM bool
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -117,6 +122,7 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
 		Families:    IPv4 | IPv6,
 		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
+		SendHold: cfg.SendHold, SendQueue: cfg.SendQueue, OpenTime: cfg.OpenTime,
 		Log: log,
 	}, events{h})
 	if err != nil {
@@ -127,8 +133,9 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 
 // SetPeers makes the neighbours be exactly these. It may be called again at any time: a
 // neighbour that did not change is not touched, one whose timers alone changed keeps its session
-// (they apply from the next one on), any other change resets it. A removed neighbour gets a Cease,
-// and its key is removed from the kernel; so is the old one when a password changes.
+// (they apply from the next one on), and so does one whose password alone changed from one to another: the live connection
+// gets the new key, and the old one is dead. Any other change resets it. A removed neighbour gets a Cease, and its key is
+// removed from the kernel.
 //
 // Nothing is done when one of the peers is unacceptable. Later errors concern single peers,
 // which the message names; the others are done.
@@ -142,7 +149,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		l = append(l, gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM,
 		})
 	}
 	if err := s.server.SetPeers(l); err != nil {

@@ -36,13 +36,19 @@ type Peer struct {
 // connections that come while its session is idle.
 func Dial(t testing.TB, local netip.Addr, to netip.AddrPort, asn uint32, caps ...[]byte) *Peer {
 	t.Helper()
+	return DialHold(t, local, to, asn, 9, caps...)
+}
+
+// DialHold is Dial with a hold time in seconds.
+func DialHold(t testing.TB, local netip.Addr, to netip.AddrPort, asn uint32, hold uint16, caps ...[]byte) *Peer {
+	t.Helper()
 	var err error
 	for end := time.Now().Add(patience); time.Now().Before(end); time.Sleep(50 * time.Millisecond) {
 		var p *Peer
 		if p, err = Connect(t, local, to); err != nil {
 			continue
 		}
-		if err = p.handshake(asn, caps); err == nil {
+		if err = p.handshake(asn, hold, caps); err == nil {
 			return p
 		}
 		p.Close()
@@ -69,8 +75,8 @@ func (p *Peer) Close() { _ = p.conn.Close() }
 // Conn is the connection itself.
 func (p *Peer) Conn() net.Conn { return p.conn }
 
-func (p *Peer) handshake(asn uint32, caps [][]byte) error {
-	if err := p.send(Open, OpenBody(asn, 9, caps...)); err != nil {
+func (p *Peer) handshake(asn uint32, hold uint16, caps [][]byte) error {
+	if err := p.send(Open, OpenBody(asn, hold, caps...)); err != nil {
 		return err
 	}
 	for _, want := range []byte{Open, Keepalive} {

@@ -8,18 +8,20 @@
 //
 // What it covers for GoBGP v4.8.0, each next to the code that does it:
 //
-//   - DeletePeer leaves the TCP MD5 key on the listener (neighbor.go, remove);
-//   - setting a key can fail with nothing but a log line (log.go, SetPeers returns it);
+//   - what it judges wrongly of what a peer sends, and decoders that a stranger's bytes should not meet (conn.go, package wire);
+//   - strangers' connections are accepted, silent ones kept for four minutes, and listening ends for good when files run out (door.go,
+//     filter.go: we listen, GoBGP does not);
+//   - a peer that does not read, or reads slowly, is never cut (conn.go Write, watchdog.go);
+//   - each ROUTE-REFRESH queues the whole table, read or not (refresh.go);
+//   - a change of the key ends the session, and the old one stays on the listener (keys.go);
+//   - GTSM does not reach the answer to an IPv6 neighbour that dials (door.go prepare);
 //   - a route re-announced with our own AS in its path is not reported, so that the earlier
 //     route would live on (neighbor.go, AllowOwnAsn);
 //   - an UPDATE of a deleted session may still be reported after the session's end
-//     (events.go, the gate);
+//     (events.go, isUp);
 //   - a route advertised or withdrawn in the instant a session comes up may miss that peer
 //     (settle.go);
-//   - a peer that stops reading is never cut (watchdog.go);
-//   - connections that come before their neighbour is configured are accepted and closed, which ends a
-//     helper's patience (gate.go);
-//   - a neighbour whose session is up may be dialled again (inside.go, dialling);
+//   - a neighbour whose session is up may be dialled again (inside.go, stopDialling);
 //   - a refused OPEN on a connection that we dialled is only logged (log.go).
 //
 // Left as it is: GoBGP writes its package variables table.SelectionOptions and

@@ -96,13 +96,13 @@ func (s *Server) onPeer(ev *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 	}
 	st := &ev.Peer.State
 	if st.SessionState == packet.BGP_FSM_ESTABLISHED {
-		s.onUp(st, at)
+		s.onEstablished(st, at)
 		return
 	}
 	s.onNotUp(st, at)
 }
 
-func (s *Server) onUp(st *apiutil.PeerState, at time.Time) {
+func (s *Server) onEstablished(st *apiutil.PeerState, at time.Time) {
 	a := st.NeighborAddress
 	s.stateMu.Lock()
 	x := s.sessions[a]

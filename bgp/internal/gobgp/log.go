@@ -2,11 +2,12 @@ package gobgp
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"sync"
 	"time"
+
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // repeatAfter is how often the same complaint about the same peer reaches the operator: a
@@ -19,9 +20,33 @@ const repeatAfter = 10 * time.Second
 type logHandler struct {
 	next  slog.Handler
 	notes *notes
-	peer  string            // the neighbour a logger was made for, "" for the server's own
-	lost  func(peer string) // an established session has ended, not for a graceful restart
-	up    func(peer string) // a session is about to be established
+	peer  string // the neighbour a logger was made for, "" for the server's own
+	hooks
+}
+
+// hooks are called where GoBGP logs, on the goroutine that does what it logs.
+type hooks struct {
+	lost    func(peer string) // an established session has ended, not for a graceful restart
+	down    func(peer string) // an established session has ended
+	open    func(peer string) // a peer's OPEN was accepted
+	up      func(peer string) // a session is about to be established
+	dialled func(peer string) // a connection of GoBGP's own is about to wait for an OPEN
+}
+
+func (h *hooks) call(r *record) {
+	switch {
+	case r.message == msgPeerUp:
+		h.up(r.peer)
+	case r.message == msgPeerDown:
+		if !r.restarts {
+			h.lost(r.peer)
+		}
+		h.down(r.peer)
+	case r.message == msgDialled:
+		h.dialled(r.peer)
+	case r.message == msgState && r.next == packet.BGP_FSM_OPENCONFIRM.String():
+		h.open(r.peer)
+	}
 }
 
 // Enabled implements slog.Handler. GoBGP logs at debug level for every route and UPDATE: that
@@ -52,12 +77,7 @@ func (h *logHandler) WithGroup(string) slog.Handler { return h }
 func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 	rec := readRecord(h.peer, r)
 	h.notes.take(rec)
-	switch {
-	case rec.message == msgPeerUp:
-		h.up(rec.peer)
-	case rec.message == msgPeerDown && !rec.restarts:
-		h.lost(rec.peer)
-	}
+	h.call(&rec)
 	level := levelFor(rec.message)
 	if !h.next.Enabled(ctx, level) || level > slog.LevelDebug && !h.notes.mayRepeat(rec, r.Time) {
 		return nil
@@ -78,7 +98,7 @@ func (h *logHandler) Handle(ctx context.Context, r slog.Record) error {
 // levelFor is the level at which a message of GoBGP reaches the operator.
 func levelFor(message string) slog.Level {
 	switch message {
-	case msgMD5Set, msgMD5Unset, "Failed to AcceptTCP", "failed to serialize":
+	case "failed to serialize":
 		return slog.LevelError
 	case "Some attributes were discarded",
 		"the received Update message was treated as withdraw",
@@ -94,20 +114,21 @@ func levelFor(message string) slog.Level {
 
 // Messages of GoBGP that are read, not only passed on.
 const (
-	msgMD5Set         = "failed to set md5"
-	msgMD5Unset       = "failed to unset md5"
 	msgConnect        = "failed to connect"
 	msgSentNotify     = "sent notification"
 	msgReceivedNotify = "received notification"
 	msgHoldExpired    = "hold timer expired"
 	msgPeerUp         = "Peer Up"
 	msgPeerDown       = "Peer Down"
+	msgDialled        = "outgoing connection established"
+	msgState          = "state changed"
 )
 
 type record struct {
 	message, peer, err string
 	code, subcode      uint8
 	said               string // RFC 9003: what the operator at the other end wrote
+	next               string // msgState: the new one
 	restarts           bool   // msgPeerDown: graceful restart holds the peer's routes
 	rest               []slog.Attr
 }
@@ -129,6 +150,9 @@ func readRecord(peer string, r slog.Record) record {
 			rec.subcode = uint8(a.Value.Int64())
 		case "Reason":
 			rec.restarts = a.Value.String() == "graceful-restart"
+			rec.rest = append(rec.rest, a)
+		case "new":
+			rec.next = a.Value.String()
 			rec.rest = append(rec.rest, a)
 		case "Communicated-Reason":
 			rec.said = a.Value.String()
@@ -158,7 +182,7 @@ type note struct {
 	last   string // the latest reason found in the log; cleared when the session comes up or ends
 	said   string // the peer's shutdown communication, taken by the event that follows
 	held   bool   // our hold timer expired
-	md5    error  // set by a failed key operation, taken by SetPeers
+	cause  string // why the session was ended here, taken by the event that follows
 	warned map[string]time.Time
 }
 
@@ -176,7 +200,7 @@ func (n *notes) get(peer string) *note {
 
 func (n *notes) take(r record) {
 	switch r.message {
-	case msgMD5Set, msgMD5Unset, msgConnect, msgSentNotify, msgReceivedNotify, msgHoldExpired:
+	case msgPeerUp, msgPeerDown, msgConnect, msgSentNotify, msgReceivedNotify, msgHoldExpired:
 	default:
 		return // also keeps out the addresses of strangers, which have no end
 	}
@@ -184,8 +208,8 @@ func (n *notes) take(r record) {
 	defer n.mu.Unlock()
 	p := n.get(r.peer)
 	switch r.message {
-	case msgMD5Set, msgMD5Unset:
-		p.md5 = errors.New(r.message + ": " + r.err)
+	case msgPeerUp, msgPeerDown:
+		p.up = r.message == msgPeerUp // before the events tell, which can take long
 	case msgConnect:
 		p.last = "cannot connect: " + r.err
 	case msgSentNotify:
@@ -226,7 +250,7 @@ func (n *notes) setUp(peer string, up bool) {
 	p := n.get(peer)
 	p.up, p.last = up, "" // the event that calls says more than the log did
 	if up {
-		p.said, p.held = "", false
+		p.said, p.held, p.cause = "", false, ""
 	}
 }
 
@@ -242,23 +266,24 @@ func (n *notes) refine(peer, reason string) string {
 	n.mu.Lock()
 	defer n.mu.Unlock()
 	p := n.get(peer)
-	if p.held {
+	switch {
+	case p.cause != "":
+		reason = p.cause
+	case p.held:
 		reason = "hold timer expired: nothing heard from the peer"
 	}
 	if p.said != "" {
 		reason = fmt.Sprintf("%s (%q)", reason, p.said)
 	}
-	p.said, p.held = "", false
+	p.said, p.held, p.cause = "", false, ""
 	return reason
 }
 
-func (n *notes) takeMD5Error(peer string) error {
+// blame notes why a session that is not up was ended here: GoBGP will only see a broken connection.
+func (n *notes) blame(peer, reason string) {
 	n.mu.Lock()
 	defer n.mu.Unlock()
-	p := n.get(peer)
-	err := p.md5
-	p.md5 = nil
-	return err
+	n.get(peer).cause = reason
 }
 
 func (n *notes) forget(peer string) {

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net/netip"
 	"time"
 
@@ -16,6 +17,8 @@ const (
 	defaultKeepalive = 10 * time.Second
 	defaultRetry     = 5 * time.Second
 	idleAfterReset   = 5 * time.Second
+	// leaveIdle is how long the first neighbours may take to leave Idle; they take milliseconds.
+	leaveIdle = time.Second
 )
 
 // Neighbour is one peer's configuration. Two of them are the same when ==.
@@ -27,6 +30,7 @@ type Neighbour struct {
 	HoldTime, KeepaliveInterval, ConnectRetry time.Duration
 	Families                                  Families
 	Passive                                   bool  // wait for the peer's connection
+	GTSM                                      bool  // RFC 5082: send with TTL 255, take nothing else
 	Multihop                                  uint8 // TTL towards an eBGP peer; 0: 1, directly connected
 }
 
@@ -44,8 +48,10 @@ func (n *Neighbour) check() error {
 		return fmt.Errorf("hold time %v: must be 3s..65535s", n.HoldTime)
 	case n.KeepaliveInterval < 0 || n.ConnectRetry < 0:
 		return errors.New("negative timer")
-	case len(n.Password) > 80:
-		return fmt.Errorf("password of %d bytes: the kernel takes 80 at most", len(n.Password))
+	case len(n.Password) > maxKey:
+		return fmt.Errorf("password of %d bytes: the kernel takes %d at most", len(n.Password), maxKey)
+	case n.GTSM && n.Multihop > 0:
+		return errors.New("GTSM is for directly connected neighbours, not for multihop")
 	}
 	return nil
 }
@@ -54,6 +60,7 @@ func (n *Neighbour) check() error {
 // neighbour that did not change is not touched. A changed one is reset, except when only timers
 // changed: those apply from the next session on. All neighbours are checked before anything is
 // done; afterwards an error with one does not stop the others.
+// A password that is exchanged for another on a session that is up does not end it.
 //
 // The error of a neighbour whose password could not be set in the kernel comes back too: such a
 // neighbour is configured, but its session cannot come up from the peer's side.
@@ -73,28 +80,58 @@ func (s *Server) SetPeers(neighbours []Neighbour) error {
 	}
 	s.configMu.Lock()
 	defer s.configMu.Unlock()
-	var errs []error
+	errs := []error{s.keepOut(want)}
 	for a, old := range s.neighbours {
 		if _, ok := want[a]; !ok {
-			errs = append(errs, s.named(a, s.remove(old)))
+			errs = append(errs, named(a, s.remove(old)))
+			s.notes.forget(a.String())
 		}
 	}
 	for a, n := range want {
 		if old, ok := s.neighbours[a]; !ok {
-			errs = append(errs, s.named(a, s.add(n)))
+			errs = append(errs, named(a, s.add(n)))
 		} else if old != n {
-			errs = append(errs, s.named(a, s.change(n)))
+			errs = append(errs, named(a, s.change(old, n)))
 		}
 	}
-	return errors.Join(append(errs, s.gate.open(s))...)
+	return errors.Join(append(errs, s.letIn())...)
 }
 
-// named adds to err the neighbour's address, and a failure of the key that only the log told.
-func (s *Server) named(a netip.Addr, err error) error {
-	err = errors.Join(err, s.notes.takeMD5Error(a.String()))
-	if _, ok := s.neighbours[a]; !ok {
-		s.notes.forget(a.String())
+// keepOut shuts the door on neighbours that are about to go or to change, so that none gets in half-way.
+func (s *Server) keepOut(want map[netip.Addr]Neighbour) error {
+	stay := map[netip.Addr]Neighbour{}
+	for a, n := range s.neighbours {
+		if want[a] == n {
+			stay[a] = n
+		}
 	}
+	return s.door.admitOnly(stay)
+}
+
+// letIn opens the door to all neighbours, once none is Idle for the first time.
+func (s *Server) letIn() error {
+	if len(s.neighbours) > 0 {
+		for end := time.Now().Add(leaveIdle); !s.opened && s.anyIdle() && time.Now().Before(end); {
+			time.Sleep(time.Millisecond)
+		}
+		s.opened = true
+	}
+	return s.door.admitOnly(maps.Clone(s.neighbours))
+}
+
+func (s *Server) anyIdle() bool {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	for _, x := range s.sessions {
+		if x.configured && x.state == "idle" {
+			return true
+		}
+	}
+	return false
+}
+
+// named adds to err the neighbour's address.
+func named(a netip.Addr, err error) error {
 	if err != nil {
 		return fmt.Errorf("peer %v: %w", a, err)
 	}
@@ -102,50 +139,59 @@ func (s *Server) named(a netip.Addr, err error) error {
 }
 
 func (s *Server) add(n Neighbour) error {
+	var errs []error
+	if n.Password != "" {
+		errs = append(errs, s.door.setKey(n.Address, n.Password))
+	}
 	s.expect(n.Address, true)
 	if err := s.bgp.AddPeer(context.Background(), &api.AddPeerRequest{Peer: s.peer(n)}); err != nil {
 		s.expect(n.Address, false)
-		return err
+		return errors.Join(append(errs, err)...)
 	}
-	s.neighbours[n.Address] = n
-	s.configured(n)
-	s.dialling.learn(s.bgp, n.Address)
-	return nil
-}
-
-// change lets GoBGP see what differs. On a change of the password it deletes the neighbour,
-// with the old key, and adds it again with the new one, in one step.
-func (s *Server) change(n Neighbour) error {
-	_, err := s.bgp.UpdatePeer(context.Background(), &api.UpdatePeerRequest{Peer: s.peer(n)})
-	if err != nil {
-		// GoBGP may have got half way. Start over.
-		old := s.neighbours[n.Address]
-		return errors.Join(err, s.remove(old), s.add(n))
-	}
-	s.neighbours[n.Address] = n
-	s.configured(n)
-	s.dialling.learn(s.bgp, n.Address)
-	return nil
-}
-
-// remove takes a neighbour out. DeletePeer would leave its MD5 key on the listener, where it
-// stays valid for whoever comes from that address: so the password is changed to none first, and
-// the neighbour shut down with it, so that nobody gets in without a key in between.
-func (s *Server) remove(n Neighbour) error {
-	ctx := context.Background()
-	s.expect(n.Address, false)
-	s.dialling.forget(n.Address)
-	var errs []error
-	if n.Password != "" {
-		keyless := s.peer(n)
-		keyless.Conf.AuthPassword = ""
-		keyless.Conf.AdminDown = true
-		_, err := s.bgp.UpdatePeer(ctx, &api.UpdatePeerRequest{Peer: keyless})
-		errs = append(errs, err)
-	}
-	errs = append(errs, s.bgp.DeletePeer(ctx, &api.DeletePeerRequest{Address: n.Address.String()}))
-	delete(s.neighbours, n.Address)
+	s.keep(n)
 	return errors.Join(errs...)
+}
+
+// keep notes that GoBGP has the neighbour as it is now.
+func (s *Server) keep(n Neighbour) {
+	s.neighbours[n.Address] = n
+	s.configured(n)
+	s.machines.learn(s.bgp, n.Address, float64(seconds(s.cfg.OpenTime)))
+}
+
+// change lets GoBGP see what differs. It deletes the neighbour and adds it again in one step for most of it. A key that is exchanged for
+// another changes on the live session.
+func (s *Server) change(old, n Neighbour) error {
+	var errs []error
+	if old.Password != n.Password {
+		rekeyed := old
+		rekeyed.Password = n.Password
+		if rekeyed == n && old.Password != "" && n.Password != "" {
+			if done, err := s.rotate(n); done {
+				s.keep(n)
+				return err
+			}
+		}
+		errs = append(errs, s.door.setKey(n.Address, n.Password))
+	}
+	if _, err := s.bgp.UpdatePeer(context.Background(), &api.UpdatePeerRequest{Peer: s.peer(n)}); err != nil {
+		// GoBGP may have got half way. Start over.
+		return errors.Join(append(errs, err, s.remove(old), s.add(n))...)
+	}
+	s.keep(n)
+	return errors.Join(errs...)
+}
+
+// remove takes a neighbour out, with its key. The door is shut already.
+func (s *Server) remove(n Neighbour) error {
+	s.expect(n.Address, false)
+	s.machines.forget(n.Address)
+	err := s.bgp.DeletePeer(context.Background(), &api.DeletePeerRequest{Address: n.Address.String()})
+	delete(s.neighbours, n.Address)
+	if n.Password != "" {
+		err = errors.Join(err, s.door.setKey(n.Address, ""))
+	}
+	return err
 }
 
 func (n Neighbour) withDefaults() Neighbour {
@@ -189,6 +235,9 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 	}
 	if n.LocalAddress.IsValid() {
 		p.Transport.LocalAddress = n.LocalAddress.String()
+	}
+	if n.GTSM {
+		p.TtlSecurity = &api.TtlSecurity{Enabled: true, TtlMin: maxTTL}
 	}
 	if n.Multihop > 0 {
 		p.EbgpMultihop = &api.EbgpMultihop{Enabled: true, MultihopTtl: uint32(n.Multihop)}

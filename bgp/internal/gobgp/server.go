@@ -28,6 +28,11 @@ const (
 	listenRetry = 3 * time.Second
 	// defaultDeferral replaces GoBGP's 360 s.
 	defaultDeferral = 15 * time.Second
+	// sendHold, sendQueue and openTime are the defaults of Config.
+	sendHold = 30 * time.Second
+	// sendQueue leaves room below 64 MiB for what GoBGP has taken out of the queue to send.
+	sendQueue = 48 << 20
+	openTime  = 10 * time.Second
 	// maxRestartTime is what the capability's 12 bits hold (RFC 4724 3).
 	maxRestartTime = 4095 * time.Second
 )
@@ -45,7 +50,9 @@ type Config struct {
 	Restarting   bool
 	Log          *slog.Logger // nil: no log
 
-	stallAfter, watchEvery time.Duration // for tests; 0: as in watchdog.go
+	SendHold  time.Duration // RFC 9687: how long a message may take to be sent; 0: 30 s
+	SendQueue int           // octets, about, that may wait for one peer; 0: 48 MiB
+	OpenTime  time.Duration // how long a connection may be without a session; 0: 10 s
 }
 
 // Events receives what happens, one call at a time, from no particular goroutine. A call may
@@ -75,14 +82,16 @@ type Server struct {
 	log     *slog.Logger
 	started time.Time
 
+	run    context.Context    // until Close
 	cancel context.CancelFunc // ends the event stream and the watchdog
 	wg     sync.WaitGroup     // Serve and the watchdog
 
 	// configMu orders changes of the neighbours.
 	configMu   sync.Mutex
 	neighbours map[netip.Addr]Neighbour
-	gate       gate
-	dialling   dialling
+	opened     bool // the first neighbours have left Idle
+	machines   machines
+	door       *door
 
 	// opMu orders changes of what is advertised.
 	opMu   sync.Mutex
@@ -105,8 +114,7 @@ type Server struct {
 	counted  counted
 }
 
-// Start opens the listeners, which after a restart let nobody in before the first SetPeers, and starts the server without neighbours. ctx bounds the start
-// only. An address that is not on the device yet, or still under duplicate address detection, is
+// Start opens the listeners, which let nobody in but neighbours, and starts the server without any. ctx bounds the start only. An address that is not on the device yet, or still under duplicate address detection, is
 // retried for up to three seconds.
 func Start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 	if err := errors.Join(cfg.check(), checkInside()); err != nil {
@@ -140,6 +148,19 @@ func exists(device string) error {
 	return unix.IoctlIfreq(fd, unix.SIOCGIFINDEX, r)
 }
 
+// limits sets what is not set.
+func (c *Config) limits() {
+	if c.SendHold == 0 {
+		c.SendHold = sendHold
+	}
+	if c.SendQueue == 0 {
+		c.SendQueue = sendQueue
+	}
+	if c.OpenTime == 0 {
+		c.OpenTime = openTime
+	}
+}
+
 func (c *Config) check() error {
 	if c.ASN == 0 {
 		return errors.New("AS number 0: must be 1..4294967295")
@@ -170,12 +191,10 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 	if cfg.DeferralTime <= 0 {
 		cfg.DeferralTime = defaultDeferral
 	}
-	if cfg.stallAfter == 0 {
-		cfg.stallAfter, cfg.watchEvery = stallAfter, watchEvery
-	}
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
+	cfg.limits()
 	n := &notes{}
 	s := &Server{
 		cfg: cfg, events: events, notes: n, log: cfg.Log, started: time.Now(),
@@ -184,36 +203,37 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		ups:        ups{kick: make(chan struct{}, 1)},
 		counted:    newCounted(),
 	}
-	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, lost: s.onLost, up: s.dialling.stop})
+	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
+		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
+	}})
+	s.run, s.cancel = context.WithCancel(context.Background())
+	s.door = newDoor(s)
 	s.bgp = server.NewBgpServer(server.LoggerOption(logger, nil))
+	innerAccept(s.bgp, s.door.accepted)
 	s.wg.Go(s.bgp.Serve)
 
-	run, cancel := context.WithCancel(context.Background())
-	s.cancel = cancel
-	if err := s.configure(ctx, run); err != nil {
-		cancel()
+	if err := s.configure(ctx); err != nil {
+		s.cancel()
 		return nil, errors.Join(err, s.stop(false))
 	}
-	s.wg.Go(func() { s.watch(run) })
+	s.wg.Go(func() { s.watch(s.run) })
 	return s, nil
 }
 
-func (s *Server) configure(ctx, run context.Context) error {
+func (s *Server) configure(ctx context.Context) error {
 	err := ordered.start(s, func() error {
 		return s.bgp.StartBgp(ctx, &api.StartBgpRequest{Global: s.cfg.global()})
 	})
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if s.cfg.Restarting {
-		if err := s.gate.close(s); err != nil {
-			return fmt.Errorf("start: %w", err)
-		}
+	if err := s.door.open(ctx); err != nil {
+		return fmt.Errorf("start: %w", err)
 	}
 	if err := s.rejectImports(ctx); err != nil {
 		return fmt.Errorf("import policy: %w", err)
 	}
-	return s.bgp.WatchEvent(run, server.WatchEventMessageCallbacks{
+	return s.bgp.WatchEvent(s.run, server.WatchEventMessageCallbacks{
 		OnPathUpdate: s.onPaths,
 		OnPathEor:    s.onEndOfRIB,
 		OnPeerUpdate: s.onPeer,
@@ -224,7 +244,7 @@ func (c *Config) global() *api.Global {
 	g := &api.Global{
 		Asn:          c.ASN,
 		RouterId:     c.RouterID.String(),
-		ListenPort:   -1,
+		ListenPort:   -1, // the door listens
 		BindToDevice: c.Device,
 	}
 	for _, k := range known {
@@ -232,12 +252,6 @@ func (c *Config) global() *api.Global {
 			// An index into GoBGP's own list, not afi<<16|safi. Unset, the server makes
 			// tables for all of them: 10 MB.
 			g.Families = append(g.Families, uint32(oc.AfiSafiTypeToIntMap[oc.AfiSafiType(k.family.String())]))
-		}
-	}
-	if len(c.Listen) > 0 {
-		g.ListenPort = int32(c.Port)
-		for _, a := range c.Listen {
-			g.ListenAddresses = append(g.ListenAddresses, a.String())
 		}
 	}
 	return g
@@ -304,8 +318,9 @@ func (s *Server) stop(goodbye bool) error {
 		}
 		s.configMu.Unlock()
 	}
-	err := s.bgp.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: !goodbye})
+	err := errors.Join(s.door.close(), s.bgp.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: !goodbye}))
 	s.wg.Wait()
+	s.door.drain()
 	ordered.stop(s)
 	s.bgp.Stop() // ends the BFD server; the rest is stopped already, which it complains about
 	return err

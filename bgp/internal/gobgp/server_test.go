@@ -66,81 +66,6 @@ func v4path(t testing.TB, p string, withdrawal bool) *apiutil.Path {
 	}
 }
 
-func TestPeerThatDoesNotReadIsCut(t *testing.T) {
-	s, at, rec := startServer(t, func(c *Config) { c.stallAfter, c.watchEvery = 4*time.Second, time.Second })
-	a := bgptest.Loopback()
-	n := Neighbour{
-		Address: a, ASN: 65002, Families: IPv4, Passive: true,
-		HoldTime: 9 * time.Second, KeepaliveInterval: time.Second,
-	}
-	if err := s.SetPeers([]Neighbour{n}); err != nil {
-		t.Fatal(err)
-	}
-	peer := bgptest.Dial(t, a, at, 65002, bgptest.MP(1, 1)) // and never read again
-	rec.Wait(t, 0, "up=true")
-	alive := time.NewTicker(time.Second)
-	done := make(chan struct{})
-	defer func() { alive.Stop(); close(done) }()
-	go func() {
-		for {
-			select {
-			case <-alive.C:
-				_, _ = peer.Conn().Write(bgptest.Message(bgptest.Keepalive, nil))
-			case <-done:
-				return
-			}
-		}
-	}()
-	var paths []*apiutil.Path
-	for i := range 20000 { // long AS paths: one message each, megabytes
-		p := v4path(t, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255), false)
-		path := make([]uint32, 250)
-		path[0] = uint32(i)
-		p.Attrs = append(p.Attrs, packet.NewPathAttributeAsPath([]packet.AsPathParamInterface{packet.NewAs4PathParam(2, path)}))
-		paths = append(paths, p)
-	}
-	if err := s.Add(paths); err != nil {
-		t.Fatal(err)
-	}
-	rec.Wait(t, 0, "up=false", "cease/administrative reset")
-}
-
-func TestProgress(t *testing.T) {
-	var p progress
-	now, up := time.Unix(1000, 0), time.Unix(900, 0)
-	for _, c := range []struct {
-		after time.Duration
-		sent  uint64
-		want  bool
-	}{{0, 5, false}, {20 * time.Second, 5, false}, {31 * time.Second, 5, true}, {32 * time.Second, 6, false}, {60 * time.Second, 6, false}, {63 * time.Second, 6, true}} {
-		if got := p.stalled(now.Add(c.after), up, c.sent, 30*time.Second); got != c.want {
-			t.Errorf("after %v: %v", c.after, got)
-		}
-	}
-}
-
-// A neighbour that was removed and comes back is not taken for the one before, whose session had sent as many messages.
-func TestPeerThatCameBackIsNotCut(t *testing.T) {
-	s, at, rec := startServer(t, func(c *Config) { c.stallAfter, c.watchEvery = 4*time.Second, 200*time.Millisecond })
-	a := bgptest.Loopback()
-	n := Neighbour{Address: a, ASN: 65002, Families: IPv4, Passive: true, HoldTime: 6 * time.Second, KeepaliveInterval: 2 * time.Second}
-	for range 2 {
-		if err := s.SetPeers([]Neighbour{n}); err != nil {
-			t.Fatal(err)
-		}
-		mark := rec.Len()
-		bgptest.Dial(t, a, at, 65002, bgptest.MP(1, 1))
-		mark = rec.Wait(t, mark, "up=true")
-		time.Sleep(time.Second) // several looks, and no keepalive of ours
-		rec.Never(t, mark, "up=false")
-		if err := s.SetPeers(nil); err != nil {
-			t.Fatal(err)
-		}
-		rec.Wait(t, mark, "up=false", "removed")
-		time.Sleep(6 * time.Second) // longer than a stall may last
-	}
-}
-
 func TestMissed(t *testing.T) {
 	var r recent
 	up := time.Unix(1000, 0)
@@ -261,13 +186,12 @@ func TestLogLevels(t *testing.T) {
 	var text bgptest.LogText
 	next := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo})
 	n := &notes{}
-	log := slog.New(&logHandler{next: next, notes: n, up: func(string) {}, lost: func(string) {}})
+	log := slog.New(&logHandler{next: next, notes: n, hooks: hooks{up: func(string) {}, lost: func(string) {}, down: func(string) {}, open: func(string) {}, dialled: func(string) {}}})
 	peer := log.With("Topic", "Peer", "Key", "192.0.2.9")
-	peer.Info("Peer Up")
 	peer.Warn("Closed an accepted connection")
 	peer.Warn("the received Update message was treated as withdraw", "Error", "bad")
 	peer.Warn("the received Update message was treated as withdraw", "Error", "bad")
-	log.Warn(msgMD5Set, "Topic", "Peer", "Key", "192.0.2.8", "Err", "no such device")
+	log.Warn("failed to serialize", "Topic", "Peer", "Key", "192.0.2.8", "Err", "too long")
 	log.Info("Can't find configuration for a new passive connection", "Topic", "Server", "Key", "203.0.113.1")
 	peer.Debug(msgConnect, "Error", "refused")
 
@@ -275,16 +199,13 @@ func TestLogLevels(t *testing.T) {
 	if c := strings.Count(got, "\n"); c != 2 || strings.Count(got, "level=WARN") != 1 || strings.Count(got, "level=ERROR") != 1 {
 		t.Errorf("log:\n%s", got)
 	}
-	if err := n.takeMD5Error("192.0.2.8"); err == nil || n.takeMD5Error("192.0.2.8") != nil {
-		t.Errorf("key error %v", err)
-	}
 	if r := n.lastReason("192.0.2.9"); r != "cannot connect: refused" {
 		t.Errorf("reason %q", r)
 	}
 	if _, ok := n.peers["203.0.113.1"]; ok {
 		t.Error("a stranger is remembered")
 	}
-	n.setUp("192.0.2.9", true)
+	peer.Info("Peer Up")
 	if peer.Enabled(t.Context(), slog.LevelDebug) {
 		t.Error("debug records are made for a session that is up")
 	}

@@ -2,30 +2,29 @@ package gobgp
 
 import (
 	"context"
-	"maps"
 	"net/netip"
 	"slices"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 const (
-	// watchEvery is how often the watchdog looks. It costs a walk over each peer's routes.
-	watchEvery = 10 * time.Second
+	// backlogEvery is how often the watchdog looks at what waits to be sent.
+	backlogEvery = 500 * time.Millisecond
+	// queuedOctets is what a change that waits takes up: GoBGP keeps a path with attributes of its own for each peer.
+	queuedOctets = 1 << 10
 	// reasonEvery is how often new reasons for sessions that are down are looked for.
 	reasonEvery = 2 * time.Second
-	// stallAfter is how long a peer may take nothing of what is sent to it. At least one
-	// keepalive is due in that time. RFC 9687 has the same idea.
-	stallAfter = 30 * time.Second
 )
 
 // watch runs what has to happen by the clock, until ctx ends.
 func (s *Server) watch(ctx context.Context) {
-	look, reasons := time.NewTicker(s.cfg.watchEvery), time.NewTicker(reasonEvery)
+	look, reasons := time.NewTicker(backlogEvery), time.NewTicker(reasonEvery)
 	defer look.Stop()
 	defer reasons.Stop()
-	stalls := map[netip.Addr]*progress{}
 	for {
 		select {
 		case <-ctx.Done():
@@ -37,7 +36,8 @@ func (s *Server) watch(ctx context.Context) {
 		case now := <-reasons.C:
 			s.reportReasons(now)
 		case now := <-look.C:
-			s.cutStalled(ctx, now, stalls)
+			s.cutBacklogs()
+			s.forgetChanges(now)
 		}
 	}
 }
@@ -62,55 +62,21 @@ func (s *Server) down() []netip.Addr {
 	return l
 }
 
-// progress follows how many messages were sent to a peer on one session.
-type progress struct {
-	up    time.Time // since when the session is
-	sent  uint64
-	since time.Time
-}
-
-// stalled takes a new count and reports whether nothing was sent for longer than limit, on a session that is up since the time given.
-func (p *progress) stalled(now, up time.Time, sent uint64, limit time.Duration) bool {
-	if p.since.IsZero() || sent != p.sent || !up.Equal(p.up) {
-		p.up, p.sent, p.since = up, sent, now
-		return false
+// forgetChanges gives back what settle has no use for any more.
+func (s *Server) forgetChanges(now time.Time) {
+	if s.opMu.TryLock() { // held for as long as changes are made
+		s.recent.prune(now)
+		s.opMu.Unlock()
 	}
-	return now.Sub(p.since) > limit
 }
 
-// cutStalled resets the sessions of peers that do not read: GoBGP would queue for them without
-// end, and slow down the others.
-func (s *Server) cutStalled(ctx context.Context, now time.Time, stalls map[netip.Addr]*progress) {
-	maps.DeleteFunc(stalls, func(a netip.Addr, _ *progress) bool { return s.upSince(a).IsZero() }) // removed
-	s.walk(ctx, func(a netip.Addr, p *api.Peer) {
-		hold := time.Duration(p.Timers.State.NegotiatedHoldTime) * time.Second
-		if p.State.SessionState != api.PeerState_SESSION_STATE_ESTABLISHED || hold == 0 {
-			delete(stalls, a)
-			return
+// cutBacklogs ends the sessions of peers for which too much waits. GoBGP would queue for them without end.
+func (s *Server) cutBacklogs() {
+	for _, c := range s.door.sessions() {
+		if backlog(c.machine)*queuedOctets > s.cfg.SendQueue {
+			c.cut(wire.Verdict{Code: 6, Subcode: 8, Why: "takes data too slowly"}) // RFC 4486 4: out of resources
 		}
-		if stalls[a] == nil {
-			stalls[a] = &progress{}
-		}
-		limit := max(s.cfg.stallAfter, 3*time.Duration(p.Timers.State.KeepaliveInterval)*time.Second)
-		if !stalls[a].stalled(now, s.upSince(a), p.State.Messages.Sent.Total, limit) {
-			return
-		}
-		delete(stalls, a)
-		s.log.Warn("peer takes no data, resetting its session", "peer", a, "after", limit)
-		if err := s.bgp.ResetPeer(ctx, &api.ResetPeerRequest{Address: a.String(), Communication: "you do not read"}); err != nil {
-			s.log.Debug("reset of a peer that does not read", "peer", a, "err", err)
-		}
-	})
-}
-
-// upSince is when the neighbour's session came up, or went down.
-func (s *Server) upSince(a netip.Addr) time.Time {
-	s.stateMu.Lock()
-	defer s.stateMu.Unlock()
-	if x := s.sessions[a]; x != nil {
-		return x.since
 	}
-	return time.Time{}
 }
 
 // Peers is a snapshot of all configured neighbours, sorted by address. It walks their routes: ask

@@ -1,0 +1,255 @@
+package gobgp
+
+import (
+	"bufio"
+	"errors"
+	"io"
+	"net"
+	"net/netip"
+	"os"
+	"reflect"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
+)
+
+const (
+	// readBuffer holds several messages: GoBGP alone would read from the kernel twice for each.
+	readBuffer = 8 << 10
+	// sayWithin is how long a NOTIFICATION may take to be sent.
+	sayWithin = time.Second
+)
+
+// conn stands between GoBGP and a neighbour's connection. What is read is judged first (package wire); what is written must get away in time (RFC
+// 9687); a session that does not come up in time is cut.
+//
+// One goroutine of GoBGP reads at a time. The states are those of RFC 4271 8.2.2, by the numbers of RFC 6608.
+type conn struct {
+	*net.TCPConn
+	s    *Server
+	peer netip.Addr
+
+	// The reader's.
+	r         *bufio.Reader
+	session   wire.Session
+	state     byte
+	buf       []byte
+	have      int    // octets of the next message in buf
+	out       []byte // what GoBGP has not taken yet
+	refreshes refreshes
+
+	machine reflect.Value // of the neighbour; set before the session is up
+	up      atomic.Bool
+	mute    atomic.Bool // a NOTIFICATION came: nothing is said to that (RFC 4271 6)
+	writes  atomic.Int32
+	slow    *time.Timer // ends a session that does not come up
+
+	deadlineMu sync.Mutex
+	limited    bool // GoBGP has set a deadline for writing
+
+	once sync.Once
+	done chan struct{} // closed
+}
+
+const (
+	openSent    = 1
+	openConfirm = 2
+	established = 3
+)
+
+func (s *Server) newConn(tcp *net.TCPConn, peer netip.Addr, session wire.Session, state byte) *conn {
+	c := &conn{
+		TCPConn: tcp, s: s, peer: peer, r: bufio.NewReaderSize(tcp, readBuffer), session: session, state: state,
+		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}),
+	}
+	c.slow = time.AfterFunc(s.cfg.OpenTime, c.tooSlow)
+	return c
+}
+
+// Close implements net.Conn.
+func (c *conn) Close() error {
+	c.once.Do(func() {
+		close(c.done)
+		c.slow.Stop()
+		c.s.door.left(c)
+	})
+	return c.TCPConn.Close()
+}
+
+// Read implements net.Conn: whole messages, as wire lets them through.
+func (c *conn) Read(p []byte) (int, error) {
+	for len(c.out) == 0 {
+		if err := c.next(); err != nil {
+			return 0, err
+		}
+	}
+	n := copy(p, c.out)
+	c.out = c.out[n:]
+	return n, nil
+}
+
+// next takes in one message.
+func (c *conn) next() error {
+	if c.mute.Load() { // what follows a NOTIFICATION is not heard
+		return c.drain()
+	}
+	if len(c.refreshes.pending) > 0 {
+		if c.out = c.refreshes.due(c.writes.Load() > 0, time.Now()); c.out != nil {
+			return nil
+		}
+	}
+	if err := c.fill(wire.HeaderLen); err != nil {
+		return err
+	}
+	typ, n, v := wire.Header(c.buf, c.session.Extended)
+	if v.Action == wire.Reset {
+		return c.end(v)
+	}
+	if err := c.fill(n); err != nil {
+		return err
+	}
+	c.have = 0
+	out, v := c.judge(typ, c.buf[wire.HeaderLen:n])
+	if v.Action == wire.Reset {
+		return c.end(v)
+	}
+	if v.Why != "" {
+		c.s.complain(c.peer, v)
+	}
+	switch {
+	case v.Action == wire.Ignore:
+		out = wire.Frame(wire.Keepalive, nil) // the neighbour lives
+	case out == nil:
+		out = c.buf[:n]
+	}
+	c.out = out
+	return nil
+}
+
+// fill reads until buf holds the first n octets of a message. It goes on where a deadline interrupted it.
+func (c *conn) fill(n int) error {
+	if n > cap(c.buf) {
+		c.buf = append(make([]byte, 0, wire.MaxExtended), c.buf...)
+	}
+	c.buf = c.buf[:n]
+	for c.have < n {
+		m, err := c.r.Read(c.buf[c.have:n])
+		if err != nil {
+			return err
+		}
+		c.have += m
+	}
+	return nil
+}
+
+func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
+	var out []byte
+	var v wire.Verdict
+	switch {
+	case typ == wire.Notification:
+		c.mute.Store(true)
+	case c.state == openSent && typ == wire.Open:
+		if c.session, out, v = c.session.Open(body); v.Action == wire.Pass {
+			c.state = openConfirm
+		}
+	case c.state == openConfirm && typ == wire.Keepalive:
+		c.state = established
+	case c.state != established || typ == wire.Open:
+		v = wire.Unexpected(c.state, typ)
+	case typ == wire.Update:
+		return c.session.Update(body)
+	case typ == wire.RouteRefresh:
+		return nil, c.refreshes.ask(body, &c.session, c.writes.Load() > 0, time.Now())
+	}
+	return out, v
+}
+
+// end ends the session and says why. It returns when the connection is closed, or told to stop.
+func (c *conn) end(v wire.Verdict) error {
+	c.s.complain(c.peer, v)
+	if !c.up.Load() {
+		c.say(v)
+		return io.ErrUnexpectedEOF
+	}
+	notify(c.machine, v)
+	return c.drain()
+}
+
+// drain reads on, for nothing, until GoBGP closes the connection. An error before would look like a broken connection.
+func (c *conn) drain() error {
+	_, err := io.Copy(io.Discard, c.r)
+	if err == nil {
+		err = io.ErrUnexpectedEOF
+	}
+	return err
+}
+
+// say sends the NOTIFICATION of a session that is not up, and closes.
+func (c *conn) say(v wire.Verdict) {
+	c.s.notes.blame(c.peer.String(), "closed towards the peer: "+notificationText(v.Code, v.Subcode))
+	_ = c.SetWriteDeadline(time.Now().Add(sayWithin))
+	_, _ = c.TCPConn.Write(wire.Frame(wire.Notification, append([]byte{v.Code, v.Subcode}, v.Data...)))
+	_ = c.Close()
+}
+
+// tooSlow cuts a session that is not up yet.
+func (c *conn) tooSlow() {
+	if !c.up.Load() {
+		c.say(wire.Verdict{Code: 4})
+	}
+}
+
+// establish is called when the session comes up, on the goroutine of its state machine.
+func (c *conn) establish(machine reflect.Value) {
+	c.machine = machine
+	c.up.Store(true)
+	c.slow.Stop()
+}
+
+// SetWriteDeadline implements net.Conn. GoBGP sets one for what it says before and after a session.
+func (c *conn) SetWriteDeadline(t time.Time) error {
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	c.limited = !t.IsZero()
+	return c.TCPConn.SetWriteDeadline(t)
+}
+
+// hold limits the time for the next write, unless GoBGP has.
+func (c *conn) hold() {
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	if !c.limited {
+		_ = c.TCPConn.SetWriteDeadline(time.Now().Add(c.s.cfg.SendHold))
+	}
+}
+
+func (c *conn) isLimited() bool {
+	c.deadlineMu.Lock()
+	defer c.deadlineMu.Unlock()
+	return c.limited
+}
+
+// Write implements net.Conn. A message that does not get away within the send hold time ends the session: RFC 9687 3.
+func (c *conn) Write(b []byte) (int, error) {
+	if c.mute.Load() {
+		return len(b), nil
+	}
+	c.writes.Add(1)
+	defer c.writes.Add(-1)
+	c.hold()
+	n, err := c.TCPConn.Write(b)
+	if errors.Is(err, os.ErrDeadlineExceeded) && c.up.Load() && !c.isLimited() {
+		c.cut(wire.Verdict{Code: 8, Why: "takes no data"})
+		<-c.done // an error before would look like a broken connection
+	}
+	return n, err
+}
+
+// cut ends a session whose peer does not read. What the kernel still holds for it is dropped.
+func (c *conn) cut(v wire.Verdict) {
+	c.s.complain(c.peer, wire.Verdict{Action: wire.Reset, Code: v.Code, Subcode: v.Subcode, Why: v.Why})
+	_ = c.SetLinger(0)
+	notify(c.machine, v)
+}

@@ -1,0 +1,48 @@
+package gobgp
+
+import (
+	"net"
+	"testing"
+
+	"github.com/openvbr/openvbr/bgp/internal/bgptest"
+)
+
+// A neighbour has at most four connections without a session; a closed one makes room. GoBGP closes most of them before, so the door is asked itself.
+func TestHalfOpenConnectionsAreFew(t *testing.T) {
+	s, _, _ := startServer(t)
+	a := bgptest.Loopback()
+	if err := s.SetPeers([]Neighbour{{Address: a, ASN: 65002, Families: IPv4, Passive: true}}); err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	var in []*conn
+	for range halfOpen + 3 {
+		c, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer c.Close()
+		if c := s.door.enter(c.(*net.TCPConn), a); c != nil {
+			in = append(in, c)
+			defer c.Close()
+		}
+	}
+	if len(in) != halfOpen {
+		t.Fatalf("%d connections without a session, want %d", len(in), halfOpen)
+	}
+	in[0].Close()
+	c, err := net.Dial("tcp", l.Addr().String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close()
+	again := s.door.enter(c.(*net.TCPConn), a)
+	if again == nil {
+		t.Fatal("a closed connection makes no room")
+	}
+	again.Close()
+}

@@ -1,0 +1,40 @@
+package gobgp
+
+import (
+	"testing"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
+)
+
+// A peer that asks for all again and again, or does not read, gets it once a second, and at last.
+func TestRefreshesAreFew(t *testing.T) {
+	session := &wire.Session{Families: []wire.Family{wire.IPv4}}
+	ask4, ask6 := []byte{0, 1, 0, 1}, []byte{0, 2, 0, 1}
+	now := time.Unix(1000, 0)
+	var r refreshes
+	passed := 0
+	for range 1000 {
+		if v := r.ask(ask4, session, false, now); v.Action == wire.Pass {
+			passed++
+		}
+	}
+	if passed != 1 {
+		t.Errorf("%d of 1000 at once, want 1", passed)
+	}
+	if v := r.ask(ask6, session, false, now); v.Action != wire.Ignore || r.pending[wire.IPv6] {
+		t.Errorf("of a family that the session has not: %+v", v)
+	}
+	if r.due(false, now.Add(refreshEvery/2)) != nil || r.due(true, now.Add(2*refreshEvery)) != nil {
+		t.Error("handed on too early, or while the answer waits")
+	}
+	if b := r.due(false, now.Add(refreshEvery)); len(b) != 23 || b[18] != wire.RouteRefresh || b[20] != 1 || b[22] != 1 {
+		t.Errorf("kept: %x", b)
+	}
+	if r.due(false, now.Add(time.Hour)) != nil {
+		t.Error("handed on twice")
+	}
+	if v := r.ask(ask4, session, true, now.Add(time.Hour)); v.Action != wire.Ignore || !r.pending[wire.IPv4] {
+		t.Errorf("while the answer waits: %+v", v)
+	}
+}

@@ -1,0 +1,174 @@
+package wire
+
+import "encoding/binary"
+
+// Family is an address family: AFI and SAFI.
+type Family struct {
+	AFI  uint16
+	SAFI uint8
+}
+
+// The families that a session may have.
+var (
+	IPv4 = Family{1, 1}
+	IPv6 = Family{2, 1}
+	EVPN = Family{25, 70}
+)
+
+// Session is what both ends agreed on, as far as it matters here.
+type Session struct {
+	IBGP     bool
+	Loopback bool // both ends are loopback addresses; next hops may be too then
+	AS4      bool // RFC 6793
+	Extended bool // RFC 8654
+	Families []Family
+}
+
+// Has tells whether the session has the family.
+func (s *Session) Has(f Family) bool {
+	for _, g := range s.Families {
+		if f == g {
+			return true
+		}
+	}
+	return false
+}
+
+// Capability codes (IANA "Capability Codes").
+const (
+	capMP        = 1
+	capRefresh   = 2
+	capNextHop   = 5
+	capExtended  = 6
+	capGR        = 64
+	capAS4       = 65
+	capAddPath   = 69
+	capEnhanced  = 70
+	capLongLived = 71
+	capCisco     = 128
+)
+
+// Open judges the body of an OPEN (RFC 4271 6.2, RFC 5492, RFC 7607) and adds to the session what the peer offers of ours. AS number,
+// identifier and hold time are not compared with the configuration: GoBGP does. out is the message to be handed on, without the capabilities
+// that nothing is done with; nil when body can be handed on as it is.
+func (s *Session) Open(body []byte) (session Session, out []byte, v Verdict) {
+	if body[0] != 4 {
+		return *s, nil, reset(openError, 1, []byte{0, 4}, "version %d", body[0])
+	}
+	if binary.BigEndian.Uint16(body[1:]) == 0 {
+		return *s, nil, reset(openError, 2, nil, "AS number 0")
+	}
+	params := body[10:]
+	if len(params) != int(body[9]) {
+		return *s, nil, reset(openError, 0, nil, "optional parameters of length %d in %d octets", body[9], len(params))
+	}
+	o := offer{}
+	for len(params) > 0 {
+		if len(params) < 2 || len(params) < 2+int(params[1]) {
+			return *s, nil, reset(openError, 0, nil, "optional parameter is cut off")
+		}
+		if params[0] != 2 {
+			return *s, nil, reset(openError, 4, params[:2+int(params[1])], "optional parameter %d", params[0])
+		}
+		if v := o.capabilities(params[2 : 2+int(params[1])]); v.Action != Pass {
+			return *s, nil, v
+		}
+		params = params[2+int(params[1]):]
+	}
+	if !o.mp { // RFC 4760 8
+		o.families = []Family{IPv4}
+	}
+	return s.Agree(o.families, o.as4, o.extended), o.rest(body), Verdict{}
+}
+
+// offer is what a peer's capabilities say.
+type offer struct {
+	as4, extended, mp bool
+	families          []Family
+	kept              []byte // capabilities to be handed on
+	stripped          bool   // there are others
+}
+
+func (o *offer) capabilities(b []byte) Verdict {
+	for len(b) > 0 {
+		if len(b) < 2 || len(b) < 2+int(b[1]) {
+			return reset(openError, 0, nil, "capability is cut off")
+		}
+		code, value := b[0], b[2:2+int(b[1])]
+		if !capabilityLength(code, len(value)) {
+			return reset(openError, 0, nil, "capability %d of length %d", code, len(value))
+		}
+		switch code {
+		case capMP:
+			o.mp = true
+			o.families = append(o.families, Family{binary.BigEndian.Uint16(value), value[3]})
+		case capExtended:
+			o.extended = true
+		case capAS4:
+			o.as4 = true
+			if binary.BigEndian.Uint32(value) == 0 {
+				return reset(openError, 2, nil, "AS number 0")
+			}
+		}
+		if useful(code) && (code != capNextHop || len(value) > 0) { // GoBGP takes that for cut off
+			o.kept = append(o.kept, b[:2+len(value)]...)
+		} else {
+			o.stripped = true
+		}
+		b = b[2+len(value):]
+	}
+	return Verdict{}
+}
+
+// useful tells whether something is done with a capability. Of the others, such as names, GoBGP would end the session when it cannot decode them.
+func useful(code byte) bool {
+	switch code {
+	case capMP, capRefresh, capNextHop, capExtended, capGR, capAS4, capEnhanced, capLongLived:
+		return true
+	}
+	return false
+}
+
+// rest is the OPEN without what was stripped. It is not longer.
+func (o *offer) rest(body []byte) []byte {
+	if !o.stripped {
+		return nil
+	}
+	out := append([]byte(nil), body[:9]...)
+	if len(o.kept) == 0 {
+		return Frame(Open, append(out, 0))
+	}
+	out = append(out, byte(2+len(o.kept)), 2, byte(len(o.kept)))
+	return Frame(Open, append(out, o.kept...))
+}
+
+// capabilityLength tells whether a capability may have the length. Unknown ones may have any.
+func capabilityLength(code byte, n int) bool {
+	switch code {
+	case capMP, capAS4:
+		return n == 4
+	case capRefresh, capExtended, capEnhanced, capCisco:
+		return n == 0
+	case capNextHop:
+		return n%6 == 0
+	case capGR:
+		return n%4 == 2
+	case capAddPath:
+		return n%4 == 0
+	case capLongLived:
+		return n%7 == 0
+	}
+	return true
+}
+
+// Agree is the session with a peer that offers these families, four-octet AS numbers and extended messages; we offer the latter two always.
+func (s *Session) Agree(families []Family, as4, extended bool) Session {
+	theirs, agreed := Session{Families: families}, *s
+	agreed.AS4, agreed.Extended, agreed.Families = as4, extended, nil
+	for _, f := range s.Families {
+		if theirs.Has(f) {
+			agreed.Families = append(agreed.Families, f)
+		}
+	}
+	return agreed
+}
