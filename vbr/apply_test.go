@@ -118,7 +118,7 @@ func TestApplyPeers(t *testing.T) {
 	r.apply(r.edited(peer6YAML+key+"}\n", ""), "SESSION_DELETED fd00::2 disruptive routes=1: 1 route leaves or moves")
 	r.wantOurs(5*time.Second, all[:2]...)
 	eventually(t, 5*time.Second, "the customer hears the goodbye", func() error {
-		if out := run(t, "birdc -s "+r.ctl+" show protocols all edge6"); !strings.Contains(out, "Received: Administrative shutdown") {
+		if out := run(t, "birdc -s "+r.ctl+" show protocols all edge6"); !strings.Contains(out, "Received: Peer de-configured") {
 			return errors.New(out)
 		}
 		return nil
