@@ -29,6 +29,9 @@ func (d *delta) comparePeers(before, after *spec) {
 			c.moved, reset = true, append(reset, change("its line", a, b))
 		}
 		watched := watchChanges(had.watch, p.watch)
+		if rekeyed(&had.Peer, &p.Peer) {
+			watched = append(watched, "its authentication key changes, and the old one is dead at once")
+		}
 		if len(watched) > 0 && len(reset) == 0 {
 			w := c
 			w.why = strings.Join(watched, ", ")
@@ -54,7 +57,7 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 		reset = append(reset, change("its local address", before.LocalAddress, after.LocalAddress))
 	}
 	switch {
-	case before.Password == after.Password:
+	case before.Password == after.Password, rekeyed(before, after):
 	case before.Password == "":
 		reset = append(reset, "it gets an authentication key")
 	case after.Password == "":
@@ -75,8 +78,15 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 	}
 	a, b := *before, *after
 	a.LocalASN = b.LocalASN // the router's, see compareRouters
-	if a != b && len(reset)+len(later) == 0 {
+	if a != b && len(reset)+len(later) == 0 && !rekeyed(before, after) {
 		reset = append(reset, "its configuration changes")
 	}
 	return reset, later
+}
+
+// rekeyed says whether all that changes is one key for another: the session stays, see bgp.Speaker.SetPeers.
+func rekeyed(before, after *bgp.Peer) bool {
+	a := *before
+	a.Password = after.Password
+	return a == *after && before.Password != after.Password && before.Password != "" && after.Password != ""
 }

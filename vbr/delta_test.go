@@ -115,7 +115,7 @@ func TestCompareWatches(t *testing.T) {
 	}
 }
 
-// A key that changes resets the session, and is not told.
+// The first key resets the session, one in place of another does not unless more changes; neither is told.
 func TestCompareKeys(t *testing.T) {
 	before, after := changed(t)
 	after.peers[0].Password = "swordfish"
@@ -123,6 +123,15 @@ func TestCompareKeys(t *testing.T) {
 	wantEffects(t, effects, "SESSION_RESET 10.0.0.2: it gets an authentication key")
 	if strings.Contains(fmt.Sprint(effects), "swordfish") {
 		t.Errorf("the key is told: %v", effects)
+	}
+	before, after = changed(t)
+	before.peers[0].Password, after.peers[0].Password = "swordfish", "halibut"
+	effects = routerChanged(after, compare(before, after), live{})
+	wantEffects(t, effects, "SESSION_CHANGED 10.0.0.2: stays: its authentication key changes, and the old one is dead at once")
+	after.peers[0].HoldTime++
+	effects = routerChanged(after, compare(before, after), live{})
+	if text := fmt.Sprint(effects); !strings.Contains(text, "TYPE_SESSION_RESET") || strings.Contains(text, "halibut") {
+		t.Errorf("with another hold time: %s", text)
 	}
 }
 
