@@ -76,11 +76,11 @@ bench-quick: deps build ## the same at 1k and 10k routes, to the terminal (under
 	$(BIN)/bench -vbrd $(BIN)/vbrd -n 1000,10000 -json $(BIN)/bench-quick.json
 
 .PHONY: bench-density
-bench-density: deps build vmexec ## vbrd beside BIRD (and FRR with 100) with 100 and 500 customers from a cold start, in VRFs, into docs/benchmarks.md (10 minutes; leave the machine alone)
+bench-density: deps build vmexec ## vbrd beside BIRD (and FRR with 100) with 100 and 500 customers from a cold start, in VRFs, into docs/benchmarks.md (20 minutes; leave the machine alone)
 	go build -o $(BIN)/bench ./internal/bench
 	$(BIN)/bench density -in default -n 1,32 -vbrd $(BIN)/vbrd -json $(BIN)/density-default.json
-	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 100 -runs 1 -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf.json
-	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 500 -runs 1 -daemons vbrd,BIRD -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf500.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 100 -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 500 -daemons vbrd,BIRD -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf500.json
 	$(BIN)/bench density -from $(BIN)/density-vrf.json,$(BIN)/density-vrf500.json,$(BIN)/density-default.json -docs docs
 
 .PHONY: bench-admin
