@@ -37,7 +37,7 @@ demo: deps build vmexec ## two customers, two VPCs, one edge: the whole way of a
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd
 
 .PHONY: demo-cloud
-demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, drill, quality, in under 4 minutes
+demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, usage, quality, in under 4 minutes
 	@go build -o $(BIN)/demo ./internal/lab/demo
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd -cloud
 
