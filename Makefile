@@ -10,6 +10,8 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
+# Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
+CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$')
 
@@ -47,7 +49,7 @@ lab: deps build vmexec ## a shell inside the running demo topology, with vtysh, 
 	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -shell
 
 .PHONY: test
-test: deps check test-unit test-vrf ## run everything: checks, unit tests with -race, integration tests in the VRF kernel
+test: deps check test-unit test-vrf ## checks, unit tests with -race, integration tests in the VRF kernel: all but what test-cloud has
 
 .PHONY: check
 check: ## gofmt, go vet, the arrows between packages
@@ -62,8 +64,13 @@ test-unit: build ## the tests that need no VRF, natively, with the race detector
 
 .PHONY: test-vrf
 test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
-	go test -p 1 -timeout 8m -exec '$(VMEXEC)' $(VRF_PKGS)
-	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp ./bgp/bfd ./vbr/probe
+	go test -p 1 -timeout 8m -skip '$(CLOUD)' -exec '$(VMEXEC)' $(VRF_PKGS)
+	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
+
+.PHONY: test-cloud
+test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs (7 minutes)
+	go test -p 1 -timeout 15m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
+	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
 .PHONY: bench
 bench: deps build ## vbrd beside BIRD and FRR, 1k to 500k routes, into docs/benchmarks.md (13 minutes; leave the machine alone)
