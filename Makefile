@@ -10,6 +10,8 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
+# Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
+CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$')
 
@@ -37,7 +39,7 @@ demo: deps build vmexec ## two customers, two VPCs, one edge: the whole way of a
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd
 
 .PHONY: demo-cloud
-demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, drill, quality, in under 4 minutes
+demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, usage, quality, in under 4 minutes
 	@go build -o $(BIN)/demo ./internal/lab/demo
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd -cloud
 
@@ -47,7 +49,7 @@ lab: deps build vmexec ## a shell inside the running demo topology, with vtysh, 
 	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -shell
 
 .PHONY: test
-test: deps check test-unit test-vrf ## run everything: checks, unit tests with -race, integration tests in the VRF kernel
+test: deps check test-unit test-vrf ## checks, unit tests with -race, integration tests in the VRF kernel: all but what test-cloud has
 
 .PHONY: check
 check: ## gofmt, go vet, the arrows between packages
@@ -62,8 +64,13 @@ test-unit: build ## the tests that need no VRF, natively, with the race detector
 
 .PHONY: test-vrf
 test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
-	go test -p 1 -timeout 8m -exec '$(VMEXEC)' $(VRF_PKGS)
-	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp ./bgp/bfd ./vbr/probe
+	go test -p 1 -timeout 8m -skip '$(CLOUD)' -exec '$(VMEXEC)' $(VRF_PKGS)
+	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
+
+.PHONY: test-cloud
+test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs (7 minutes)
+	go test -p 1 -timeout 15m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
+	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
 .PHONY: soak
 soak: ## the storms at full size: a million prefixes, a million junk withdrawals (minutes; leave the machine alone)
@@ -80,11 +87,11 @@ bench-quick: deps build ## the same at 1k and 10k routes, to the terminal (under
 	$(BIN)/bench -vbrd $(BIN)/vbrd -n 1000,10000 -json $(BIN)/bench-quick.json
 
 .PHONY: bench-density
-bench-density: deps build vmexec ## vbrd beside BIRD (and FRR with 100) with 100 and 500 customers from a cold start, in VRFs, into docs/benchmarks.md (10 minutes; leave the machine alone)
+bench-density: deps build vmexec ## vbrd beside BIRD (and FRR with 100) with 100 and 500 customers from a cold start, in VRFs, into docs/benchmarks.md (20 minutes; leave the machine alone)
 	go build -o $(BIN)/bench ./internal/bench
 	$(BIN)/bench density -in default -n 1,32 -vbrd $(BIN)/vbrd -json $(BIN)/density-default.json
-	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 100 -runs 1 -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf.json
-	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 500 -runs 1 -daemons vbrd,BIRD -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf500.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 100 -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf.json
+	$(VMEXEC) -mem 6G -rw $(BIN) -- $(BIN)/bench density -in vrf -n 500 -daemons vbrd,BIRD -vbrd $(BIN)/vbrd -json $(BIN)/density-vrf500.json
 	$(BIN)/bench density -from $(BIN)/density-vrf.json,$(BIN)/density-vrf500.json,$(BIN)/density-default.json -docs docs
 
 .PHONY: bench-admin

@@ -15,8 +15,9 @@ import (
 // Everything is looked at while everything moves: sessions flap, prefixes come and go, the router is drained and undrained.
 func TestLookWhileItMoves(t *testing.T) {
 	o := newObserved(t)
-	ctx, cancel := context.WithTimeout(t.Context(), time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 15*time.Second)
 	defer cancel()
+	began := time.Now()
 	var wg sync.WaitGroup
 	loop := func(do func(i int)) {
 		wg.Go(func() {
@@ -55,7 +56,9 @@ func TestLookWhileItMoves(t *testing.T) {
 		if err != nil && ctx.Err() == nil {
 			t.Error(err)
 		}
-		looks++
+		if looks++; looks >= 7 && time.Since(began) > time.Second { // every stage once, however busy the machine is
+			cancel()
+		}
 	})
 	loop(func(i int) {
 		e, err := o.host.Explain("vbr-acme", prefix(i%5000).String())

@@ -238,7 +238,7 @@ func TestToggling(t *testing.T) {
 		}
 		s.stop()
 		<-s.done
-		if changes < 50 || changes > 10*changesPerSecond+changesAtOnce+5 { // a few are on their way when it ends
+		if changes < 50 || changes > 10*changesPerSecond+changesAtOnce+10 { // what was let through may change twice or thrice, and a few are on their way when it ends
 			t.Errorf("%d changes in 10 s", changes)
 		}
 	})

@@ -27,7 +27,7 @@ type cloudStep struct {
 func (d *cloudDemo) steps() []cloudStep {
 	return []cloudStep{
 		{"idc", d.idcToVPC}, {"frr", d.frrGateway}, {"vpc", d.vpcToVPC}, {"regions", d.acrossRegions}, {"accept", d.accept}, {"transit", d.transit},
-		{"bandwidth", d.bandwidth}, {"cut", d.lineCut}, {"usage", d.usage}, {"drill", d.drill}, {"quality", d.quality}, {"terminate", d.terminate},
+		{"bandwidth", d.bandwidth}, {"cut", d.lineCut}, {"usage", d.usage}, {"quality", d.quality}, {"terminate", d.terminate},
 	}
 }
 
