@@ -11,9 +11,9 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
 # Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
-CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy
+CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestBFD|TestPolicy
 # All others run here, with it; the longest first, so that no core waits for it in the end.
-UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$')
+UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
 
 .PHONY: help
 help: ## list the targets
@@ -60,6 +60,7 @@ check: ## gofmt, go vet, the arrows between packages
 .PHONY: test-unit
 test-unit: build ## the tests that need no VRF, natively, with the race detector
 	go test -p 3 -race -timeout 8m $(UNIT_PKGS) # most of them wait most of the time
+	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
 
 .PHONY: test-vrf

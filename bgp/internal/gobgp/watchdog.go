@@ -15,7 +15,7 @@ const (
 	// backlogEvery is how often the watchdog looks at what waits to be sent.
 	backlogEvery = 500 * time.Millisecond
 	// queuedOctets is what a change that waits takes up: GoBGP keeps a path with attributes of its own for each peer.
-	queuedOctets = 1 << 10
+	queuedOctets = 1 << 11
 	// reasonEvery is how often new reasons for sessions that are down are looked for.
 	reasonEvery = 2 * time.Second
 )
