@@ -4,7 +4,7 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"os"
+	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -116,9 +116,8 @@ func TestOperate(t *testing.T) {
 	s := newSite(t)
 	run(t, "ip link set port0 up")
 	conf := s.write("bird.conf", strings.Replace(customerBIRD, "ipv4 { import none;", "ipv4 { import all;", 1))
-	eventually(t, 5*time.Second, "BIRD", func() error {
-		_, err := os.Stat(s.ctl)
-		return err
+	eventually(t, 5*time.Second, "BIRD", func() error { // its socket is there before it listens
+		return exec.Command("birdc", "-s", s.ctl, "show", "status").Run()
 	})
 	if out := s.bird(`configure "` + conf + `"`); !strings.Contains(out, "Reconfigur") {
 		t.Fatal(out)

@@ -83,7 +83,7 @@ var rules = [...]rule{
 	ip6Extended:   {flags: optional | transitive, action: Withdraw, subcode: 9, malformed: multiple(20)},
 	aigp:          {flags: optional, action: Discard, subcode: 9, malformed: badAIGP},
 	large:         {flags: optional | transitive, action: Withdraw, subcode: 9, malformed: multiple(12), keep: true},
-	onlyCustomer:  {flags: optional | transitive, action: Withdraw, subcode: 9, malformed: not(4)},
+	onlyCustomer:  {flags: optional | transitive, action: Withdraw, subcode: 9, malformed: not(4), keep: true},
 }
 
 func short(n int) func(*Session, []byte) bool {
