@@ -141,7 +141,7 @@ func (f *fake) ask(ctx context.Context, m proto.Message) error {
 	f.mu.Unlock()
 	if hang {
 		<-ctx.Done()
-		time.Sleep(500 * time.Millisecond) // the caller's own deadline is over too, and not answered in the last moment
+		time.Sleep(100 * time.Millisecond) // the caller's own deadline is over too, and not answered in the last moment
 	}
 	return fail
 }
