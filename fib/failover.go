@@ -17,6 +17,13 @@ import (
 // for one batch of another goroutine at most. Failing twice is one failure.
 func (f *FIB) Fail(nh NextHop) error {
 	nh.Gateway = nh.Gateway.WithZone("")
+	if err := f.regroupAgain(f.takeDown(nh)); err != nil {
+		return fmt.Errorf("fib: fail %s: %w", nh, err)
+	}
+	return nil
+}
+
+func (f *FIB) takeDown(nh NextHop) error {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	gw := f.obj.gateway(nh)
@@ -27,21 +34,22 @@ func (f *FIB) Fail(nh NextHop) error {
 		_, err = f.realign(groups) // those on their backups now may want more of them
 	}
 	f.collect()
-	if err != nil {
-		return fmt.Errorf("fib: fail %s: %w", nh, err)
+	return err
+}
+
+// regroupAgain looks at what the kernel has when a group could not get its members: another of them is gone unnoticed.
+func (f *FIB) regroupAgain(err error) error {
+	if errors.Is(err, errRegroup) {
+		_, err = f.reconcile(context.Background())
 	}
-	return nil
+	return err
 }
 
 // Restore ends a failure: Sets with this next hop use it again, in one message per Set. Routes the kernel dropped
 // meanwhile come back by Apply or Audit. For a next hop that will never come back, Restore makes the FIB forget it.
 func (f *FIB) Restore(nh NextHop) error {
 	nh.Gateway = nh.Gateway.WithZone("")
-	err := f.bringBack(nh.bare())
-	if errors.Is(err, errRegroup) { // another member is gone unnoticed
-		_, err = f.reconcile(context.Background())
-	}
-	if err != nil {
+	if err := f.regroupAgain(f.bringBack(nh.bare())); err != nil {
 		return fmt.Errorf("fib: restore %s: %w", nh, err)
 	}
 	return nil
