@@ -20,9 +20,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/vbrd and bin/vbrctl
+build: ## build bin/vbrd and bin/vbrctl, static: they need no C library
 	@mkdir -p $(BIN)
-	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
 
 .PHONY: deps
 deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...
