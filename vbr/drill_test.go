@@ -57,7 +57,7 @@ func TestFailoverTestDryRun(t *testing.T) {
 	b.wanted[target(t, 7)] = true
 	offered := &evpn.Route{Key: evpn.Key{RD: routeDistinguisher(gw1, 1), Prefix: netip.MustParsePrefix("172.20.0.0/16")}, NextHop: gw1, VNI: 7, Targets: []evpn.RouteTarget{target(t, 7)}}
 	b.mu.Lock()
-	b.replace(pathKey{rr1, offered.Key}, offered)
+	b.replace(rr1, offered.Key, offered)
 	b.mu.Unlock()
 	req := &vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}
 	test, err := o.host.StartFailoverTest(req, anyOwner)
@@ -78,7 +78,7 @@ func TestFailoverTestDryRun(t *testing.T) {
 	o.host.drills.group(in.On("edge1").On("edge1"))
 	b.want(o.host.targets([]*spec{o.router.spec}, nil))
 	b.mu.Lock()
-	b.replace(pathKey{rr1, of.Key}, &of)
+	b.replace(rr1, of.Key, &of)
 	b.mu.Unlock()
 	if _, err := o.host.StartFailoverTest(&vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}, anyOwner); err != nil {
 		t.Error("with the group's other VBR:", err)
