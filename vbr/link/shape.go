@@ -34,9 +34,11 @@ const (
 	minQueue      = 32 << 10
 )
 
-// ensureRate sets, changes in place or removes the device's two limits.
-func (m *Manager) ensureRate(r Router, l netlink.Link, want Rate) error {
-	return errors.Join(m.ensureOut(l.Attrs(), want.Out), m.ensureIn(r, l, want.In))
+// ensureRate sets, changes in place or removes the device's two limits. inlet is the device through which it receives; 0 for none.
+func (m *Manager) ensureRate(r Router, l netlink.Link, want Rate) (inlet int, err error) {
+	err = m.ensureOut(l.Attrs(), want.Out)
+	inlet, in := m.ensureIn(r, l, want.In)
+	return inlet, errors.Join(err, in)
 }
 
 func (m *Manager) ensureOut(a *netlink.LinkAttrs, bps uint64) error {
