@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/openvbr/openvbr/internal/lab"
@@ -199,3 +200,6 @@ type testJSON struct {
 		Convergence float64 `json:"convergence_ms"`
 	}
 }
+
+// reload has vbrd read its resources again.
+func (c *twin) reload() { c.vbrd.Signal(syscall.SIGHUP) }
