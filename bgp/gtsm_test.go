@@ -91,10 +91,41 @@ func TestGTSMPair(t *testing.T) {
 			m := b.rec.Len()
 			must(t, a.SetPeers([]Peer{b.as(from(a), password("key"))})) // no GTSM at one end any more
 			m = b.rec.Wait(t, m, down(a)...)
-			time.Sleep(8 * time.Second)
+			time.Sleep(3 * time.Second) // two of b's attempts
 			b.rec.Never(t, m, "up=true")
 		})
 	}
+}
+
+// A neighbour that does not send with TTL 255 is told by that, whichever end dials.
+func TestGTSMReason(t *testing.T) {
+	for _, at := range []netip.Addr{bgptest.Loopback(), netip.IPv6Loopback()} {
+		t.Run(at.String(), func(t *testing.T) {
+			n, from := startNodeAt(t, at, 65001), at
+			if at.Is4() {
+				from = bgptest.Loopback()
+			}
+			must(t, n.SetPeers([]Peer{rawPeer(from, gtsm)}))
+			const reason = "arrive with TTL 3 instead of 255"
+			for range 12 {
+				if c, err := dialTTL(from, n.at(), 3, 0); err == nil {
+					t.Error("let in with TTL 3")
+					c.Close()
+				}
+			}
+			n.rec.Wait(t, 0, reason)
+		})
+	}
+	t.Run("its answers", func(t *testing.T) {
+		n, from := startNodeAt(t, bgptest.Loopback(), 65001), bgptest.Loopback()
+		l, err := net.Listen("tcp4", netip.AddrPortFrom(from, 0).String())
+		must(t, err)
+		defer l.Close() // answers leave with 64
+		p := rawPeer(from, gtsm)
+		p.Passive, p.Port, p.ConnectRetry = false, uint16(l.Addr().(*net.TCPAddr).Port), time.Second
+		must(t, n.SetPeers([]Peer{p}))
+		n.rec.Wait(t, 0, "arrive with TTL 64 instead of 255")
+	})
 }
 
 // FRR with ttl-security and a key: it dials us, and we dial it.

@@ -65,6 +65,9 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 	default:
 		reset = append(reset, "its authentication key changes")
 	}
+	if before.GTSM != after.GTSM {
+		reset = append(reset, change("ttl_security", before.GTSM, after.GTSM))
+	}
 	for _, t := range []struct {
 		field         string
 		before, after time.Duration

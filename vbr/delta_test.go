@@ -66,6 +66,8 @@ func TestCompare(t *testing.T) {
 		{"intervals of a BFD that nobody has", []string{"name: vbr-acme\n", "name: vbr-acme\nmin_tx_interval: 100\n"}, scopeNone, nil},
 		{"BFD and a peer's AS", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65009, enable_bfd: true"}, scopeLive,
 			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009, enable_bfd changes from false to true"}},
+		{"GTSM", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65001, ttl_security: false"}, scopeLive,
+			[]string{"SESSION_RESET 10.0.0.6: ttl_security changes from true to false"}},
 		{"a peer's AS", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65009"}, scopeLive,
 			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009"}},
 		{"a peer less", []string{secondPeer, ""}, scopeLive, []string{"SESSION_DELETED 10.0.0.6"}},

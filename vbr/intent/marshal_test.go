@@ -70,6 +70,9 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 func drawBFD(t *rapid.T, v *vbrv1.VirtualBorderRouter, p *vbrv1.BgpPeer) {
 	p.EnableBfd = rapid.Bool().Draw(t, "bfd")
 	p.BfdStrict = p.EnableBfd && rapid.Bool().Draw(t, "strict")
+	if rapid.Bool().Draw(t, "ttl security is given") {
+		p.TtlSecurity = proto.Bool(rapid.Bool().Draw(t, "ttl security"))
+	}
 	if rapid.Bool().Draw(t, "intervals") {
 		v.MinTxInterval = proto.Uint32(rapid.Uint32Range(50, 299).Draw(t, "tx"))
 		v.MinRxInterval = proto.Uint32(rapid.Uint32Range(301, 1000).Draw(t, "rx"))

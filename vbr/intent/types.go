@@ -254,6 +254,7 @@ type Peer struct {
 	ConnectRetry time.Duration // whole seconds
 	BFD          bool          // it is watched by BFD, single hop
 	BFDStrict    bool          // its routes count only while BFD is up
+	GTSM         bool          // nothing is taken from it that has passed a router (RFC 5082)
 	Rules        PeerRules
 }
 
