@@ -70,6 +70,12 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 func drawBFD(t *rapid.T, v *vbrv1.VirtualBorderRouter, p *vbrv1.BgpPeer) {
 	p.EnableBfd = rapid.Bool().Draw(t, "bfd")
 	p.BfdStrict = p.EnableBfd && rapid.Bool().Draw(t, "strict")
+	if p.AuthKeyFile == "" && rapid.Bool().Draw(t, "credential") {
+		p.KeyCredential = "acme.key"
+	}
+	if rapid.Bool().Draw(t, "long-lived") {
+		p.LongLivedStaleTime = proto.Uint32(rapid.Uint32Range(0, 1<<24-1).Draw(t, "stale time"))
+	}
 	if rapid.Bool().Draw(t, "ttl security is given") {
 		p.TtlSecurity = proto.Bool(rapid.Bool().Draw(t, "ttl security"))
 	}
