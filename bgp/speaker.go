@@ -55,6 +55,9 @@ type Peer struct {
 	// GTSM (RFC 5082) takes nothing that does not arrive with TTL 255: the peer must send with that. We do in any case. A peer
 	// that does not is told as the reason of PeerState.
 	GTSM bool
+	// LongLived is how long routes are held, as a last resort, beyond graceful restart (RFC 9494): ours at the peer, and the peer's here, unless it asks for
+	// less. Whole seconds up to 16777215; 0: not at all. It needs Config.RestartTime.
+	LongLived time.Duration
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -153,7 +156,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		n := gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived,
 		}
 		if !p.GTSM {
 			n.Multihop = sentTTL // the peer may want it of us

@@ -31,9 +31,9 @@ func (r *recorder) Update(u Update) {
 }
 
 func (r *recorder) PeerState(s PeerState) {
-	r.Add("peer=%v up=%v state=%s reason=%s asn=%d families=%v hold=%v gr=%v fwd=%v",
+	r.Add("peer=%v up=%v state=%s reason=%s asn=%d families=%v hold=%v gr=%v fwd=%v long=%v longfwd=%v",
 		s.Peer, s.Established, s.State, s.Reason, s.ASN, s.Families,
-		s.GracefulRestart.Hold, s.GracefulRestart.Families, s.GracefulRestart.Forwarding)
+		s.GracefulRestart.Hold, s.GracefulRestart.Families, s.GracefulRestart.Forwarding, s.GracefulRestart.LongLived, s.GracefulRestart.LongLivedForwarding)
 }
 
 func (r *recorder) EndOfRIB(peer netip.Addr, v6 bool) { r.Add("eor peer=%v v6=%v", peer, v6) }

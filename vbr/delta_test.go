@@ -68,6 +68,8 @@ func TestCompare(t *testing.T) {
 			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009, enable_bfd changes from false to true"}},
 		{"GTSM", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65001, ttl_security: false"}, scopeLive,
 			[]string{"SESSION_RESET 10.0.0.6: ttl_security changes from true to false"}},
+		{"long-lived graceful restart", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65001, long_lived_stale_time: 3600"}, scopeLive,
+			[]string{"SESSION_RESET 10.0.0.6: long_lived_stale_time changes from 0s to 1h0m0s"}},
 		{"a peer's AS", []string{"10.0.0.6, peer_asn: 65001", "10.0.0.6, peer_asn: 65009"}, scopeLive,
 			[]string{"SESSION_RESET 10.0.0.6: peer_asn changes from 65001 to 65009"}},
 		{"a peer less", []string{secondPeer, ""}, scopeLive, []string{"SESSION_DELETED 10.0.0.6"}},

@@ -188,7 +188,7 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer, b *Backbone) error {
 	bp := bgp.Peer{
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
-		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(), GTSM: p.GTSM,
+		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(), GTSM: p.GTSM, LongLived: p.LongLived,
 	}
 	key, err := p.Key()
 	if err != nil {
