@@ -134,6 +134,14 @@ func TestGTSMReason(t *testing.T) {
 		must(t, n.SetPeers([]Peer{p}))
 		n.rec.Wait(t, 0, "arrive with TTL 64 instead of 255")
 	})
+	t.Run("nobody there", func(t *testing.T) {
+		n, from := startNodeAt(t, bgptest.Loopback(), 65001), bgptest.Loopback()
+		p := rawPeer(from, gtsm)
+		p.Passive, p.Port, p.ConnectRetry = false, bgptest.FreePort(t, from), time.Second
+		must(t, n.SetPeers([]Peer{p}))
+		time.Sleep(7 * time.Second) // the host's RST leaves with 64
+		n.rec.Never(t, 0, "instead of 255")
+	})
 }
 
 // FRR with ttl-security and a key: it dials us, and we dial it.

@@ -20,6 +20,8 @@ const (
 	farFor = time.Minute
 	// farPackets bounds what is read at a time, and farBuffer, in octets, what waits: a few packets.
 	farPackets, farBuffer = 32, 4 << 10
+	// tcpSYN is the flag of the packets that count (RFC 9293 3.1): what a host says by itself, such as RST, has its own TTL.
+	tcpSYN = 2
 )
 
 // far is what the watchdog's goroutine knows of packets that came from too far away. The zero value has no sockets.
@@ -121,7 +123,7 @@ func (f *far) close() {
 
 // read takes in what has come since the last time.
 func (f *far) read(i int, v4 bool, of []Neighbour, port uint16, now time.Time) {
-	buf, control := make([]byte, 64), make([]byte, 64)
+	buf, control := make([]byte, 128), make([]byte, 64)
 	for range farPackets {
 		n, cn, _, from, err := unix.Recvmsg(f.fds[i], buf, control, 0)
 		if err != nil {
@@ -129,7 +131,7 @@ func (f *far) read(i int, v4 bool, of []Neighbour, port uint16, now time.Time) {
 		}
 		a, segment := source(from, v4, buf[:n])
 		at := slices.IndexFunc(of, func(n Neighbour) bool { return n.Address == a })
-		if at < 0 || len(segment) < 4 {
+		if at < 0 || len(segment) < 14 || segment[13]&tcpSYN == 0 {
 			continue
 		}
 		theirs, ours := binary.BigEndian.Uint16(segment), binary.BigEndian.Uint16(segment[2:]) // RFC 9293 3.1
