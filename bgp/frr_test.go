@@ -10,6 +10,9 @@ import (
 )
 
 func TestFRR(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	n := startNode(t, 65001, restart)
 	a := bgptest.Loopback()
 	frr := bgptest.StartFRR(t, netip.AddrPortFrom(a, bgptest.FreePort(t, a)), fmt.Sprintf(`

@@ -46,6 +46,9 @@ func dialMD5(from netip.Addr, to netip.AddrPort, key string) error {
 }
 
 func TestKeys(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	const old, fresh = "old-secret-key", "new-secret-key"
 	a, b := startNode(t, 65001), startNode(t, 65002)
 	pair(t, a, b, []func(*Peer){password(old)}, []func(*Peer){password(old)})
@@ -117,6 +120,9 @@ func TestKeyTakenOff(t *testing.T) {
 
 // TestWhyNotUp: what keeps a session from coming up is told once, not at each attempt.
 func TestWhyNotUp(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	n := startNode(t, 65001)
 	dead := bgptest.Loopback()
 	must(t, n.SetPeers([]Peer{{Address: dead, Port: bgptest.FreePort(t, dead), ASN: peerASN, ConnectRetry: time.Second}}))

@@ -52,8 +52,12 @@ type Peer struct {
 	// next hop (RFC 8950).
 	IPv4, IPv6 bool
 	Passive    bool // never dial
-	// GTSM (RFC 5082) sends with TTL 255 and takes nothing that has passed a router; the peer must send with 255 too.
+	// GTSM (RFC 5082) takes nothing that does not arrive with TTL 255: the peer must send with that. We do in any case. A peer
+	// that does not is told as the reason of PeerState.
 	GTSM bool
+	// LongLived is how long routes are held, as a last resort, beyond graceful restart (RFC 9494): ours at the peer, and the peer's here, unless it asks for
+	// less. Whole seconds up to 16777215; 0: not at all. It needs Config.RestartTime.
+	LongLived time.Duration
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -102,6 +106,9 @@ type RefreshHandler interface {
 	EndRefresh(peer netip.Addr)
 }
 
+// sentTTL is what our packets leave with.
+const sentTTL = 255
+
 // ErrNotUp says that a neighbour has no established session.
 var ErrNotUp = gobgp.ErrNotUp
 
@@ -146,11 +153,15 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		if f.Has(IPv6) && p.Address.Is4() {
 			return fmt.Errorf("bgp: peer %v: IPv6 routes need a session over IPv6", p.Address)
 		}
-		l = append(l, gobgp.Neighbour{
+		n := gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM,
-		})
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived,
+		}
+		if !p.GTSM {
+			n.Multihop = sentTTL // the peer may want it of us
+		}
+		l = append(l, n)
 	}
 	if err := s.server.SetPeers(l); err != nil {
 		return fmt.Errorf("bgp: %w", err)

@@ -2,6 +2,7 @@ package bgp
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"net/netip"
 	"slices"
@@ -16,6 +17,10 @@ import (
 
 // GoBGP may leave behind the queue of a session that it deletes while something is to be sent.
 func TestMain(m *testing.M) {
+	flag.Parse()
+	if err := flag.Set("test.parallel", "8"); err != nil { // see inOwnProcess
+		panic(err)
+	}
 	goleak.VerifyTestMain(m, goleak.IgnoreAnyFunction("github.com/eapache/channels.(*InfiniteChannel).infiniteBuffer"))
 }
 
@@ -31,9 +36,9 @@ func (r *recorder) Update(u Update) {
 }
 
 func (r *recorder) PeerState(s PeerState) {
-	r.Add("peer=%v up=%v state=%s reason=%s asn=%d families=%v hold=%v gr=%v fwd=%v",
+	r.Add("peer=%v up=%v state=%s reason=%s asn=%d families=%v hold=%v gr=%v fwd=%v long=%v longfwd=%v",
 		s.Peer, s.Established, s.State, s.Reason, s.ASN, s.Families,
-		s.GracefulRestart.Hold, s.GracefulRestart.Families, s.GracefulRestart.Forwarding)
+		s.GracefulRestart.Hold, s.GracefulRestart.Families, s.GracefulRestart.Forwarding, s.GracefulRestart.LongLived, s.GracefulRestart.LongLivedForwarding)
 }
 
 func (r *recorder) EndOfRIB(peer netip.Addr, v6 bool) { r.Add("eor peer=%v v6=%v", peer, v6) }
@@ -121,6 +126,9 @@ func pair(t testing.TB, a, b *node, ea, eb []func(*Peer)) {
 }
 
 func TestTwoSpeakers(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	a, b := startNode(t, 65001, restart), startNode(t, 4200000001, restart)
 	must(t, a.Advertise([]Advertisement{{
 		Prefix: prefix("10.1.0.0/16"), ASPath: []uint32{65010, 65011}, Origin: 2, MED: 7, HasMED: true,
@@ -143,6 +151,9 @@ func TestTwoSpeakers(t *testing.T) {
 }
 
 func TestIPv6NextHopIsTheSessionsOwn(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	lo := netip.IPv6Loopback()
 	a, b := startNodeAt(t, lo, 65001), startNodeAt(t, lo, 65002)
 	both := func(p *Peer) { p.IPv4, p.IPv6 = true, true }
@@ -153,6 +164,9 @@ func TestIPv6NextHopIsTheSessionsOwn(t *testing.T) {
 }
 
 func TestNothingIsPassedOnBetweenPeers(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	a, hub, c := startNode(t, 65001), startNode(t, 65002), startNode(t, 65003)
 	must(t, hub.SetPeers([]Peer{a.as(from(hub), passive), c.as(from(hub), passive)}))
 	must(t, a.SetPeers([]Peer{hub.as(from(a))}))
@@ -166,6 +180,9 @@ func TestNothingIsPassedOnBetweenPeers(t *testing.T) {
 }
 
 func TestSetPeersLeavesUnchangedAlone(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	a, b := startNode(t, 65001), startNode(t, 65002)
 	pair(t, a, b, nil, nil)
 	m := a.rec.Len()
@@ -190,6 +207,9 @@ func TestSetPeersLeavesUnchangedAlone(t *testing.T) {
 }
 
 func TestRemovedPeerGetsCease(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	a, b := startNode(t, 65001), startNode(t, 65002)
 	pair(t, a, b, nil, nil)
 	must(t, a.SetPeers(nil))
@@ -247,6 +267,9 @@ func TestBadInput(t *testing.T) {
 
 // A session's end is told at once, before its state, and not when graceful restart holds the routes.
 func TestSessionLost(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
 	a, b := startNode(t, 65001), startNode(t, 65002)
 	pair(t, a, b, nil, nil)
 	must(t, b.Close(true))

@@ -105,6 +105,7 @@ router bgp 65002
 		n.rec.Never(t, 0, fmt.Sprintf("172.16.%d.0/24", 3-i))
 	}
 	testLaterLine(t, nodes[2], them)
+	testFarInVRF(t, nodes[1], them, them6)
 	out, err := exec.Command("ss", "-Htln", "sport", "=", ":179").CombinedOutput()
 	must(t, err)
 	for _, l := range strings.Split(strings.TrimSpace(string(out)), "\n") {
@@ -115,6 +116,17 @@ router bgp 65002
 	if _, err := bgptest.Connect(t, netip.MustParseAddr("127.0.0.1"), netip.AddrPortFrom(us, 179)); err == nil {
 		t.Error("reached from outside of the VRF")
 	}
+}
+
+// testFarInVRF: FRR does not send with TTL 255 by itself, and is told so in its VRF, in both families.
+func testFarInVRF(t *testing.T, n *node, four, six netip.Addr) {
+	mark := n.rec.Len()
+	must(t, n.SetPeers([]Peer{
+		{Address: four, ASN: 65002, Password: "key-1", Passive: true, GTSM: true},
+		{Address: six, ASN: 65002, Password: "key6-1", Passive: true, GTSM: true},
+	}))
+	n.rec.Wait(t, mark, "peer=10.0.0.2 up=false", "arrive with TTL 1 instead of 255")
+	n.rec.Wait(t, mark, "peer=2001:db8::2 up=false", "arrive with TTL 1 instead of 255")
 }
 
 // testLaterLine gives the VRF of a speaker that listens on all addresses another one, with a key: the session there comes up from

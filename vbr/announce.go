@@ -2,6 +2,7 @@ package vbr
 
 import (
 	"errors"
+	"slices"
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
@@ -148,7 +149,7 @@ func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	if r.records.back.Load() && a.Source.Kind != rib.Connected {
 		stepBack(&x)
 	}
-	if drained {
+	if drained || slices.Contains(a.Announce.Communities, rib.LLGRStale) { // the latter: RFC 9494 4.6
 		x.LocalPref, x.HasLocalPref = 0, true
 	}
 	return x

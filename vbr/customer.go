@@ -21,6 +21,9 @@ type session struct {
 	synced bool
 	// staleUntil: the peer is restarting and its stale paths go then at the latest; zero when it is not.
 	staleUntil time.Time
+	// longLived is how long its routes may be held after that as a last resort (RFC 9494), 0 for not; lastUntil: they are.
+	longLived time.Duration
+	lastUntil time.Time
 	// hops are the next hops the peer has used since the session came up, maxHops at most; failed are those
 	// taken out of service when it was lost.
 	hops   map[netip.Addr]bool
@@ -158,7 +161,12 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 		s.watch.established()
 		r.restore(s)
 		r.rib.SetRouterID(s.source, p.RouterID)
-		if !p.GracefulRestart.Forwarding.Has(p.Families) { // the other end does not forward for what it lost
+		s.longLived = p.GracefulRestart.LongLived[boolIndex(p.Peer.Is6())]
+		forwards := p.GracefulRestart.Forwarding
+		if !s.lastUntil.IsZero() {
+			forwards = p.GracefulRestart.LongLivedForwarding
+		}
+		if !forwards.Has(p.Families) { // the other end does not forward for what it lost
 			r.sweepSession(s)
 		}
 	case !wasUp:
@@ -167,15 +175,18 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 		s.staleUntil = time.Now().Add(min(p.GracefulRestart.Time, r.host.opts.Timers.Stale))
 	default:
 		r.rib.Drop(s.source)
-		s.staleUntil = time.Time{}
+		s.staleUntil, s.lastUntil = time.Time{}, time.Time{}
 	}
 }
 
 func (r *router) sweepSession(s *session) {
 	r.rib.SweepStale(s.source, false)
 	r.rib.SweepStale(s.source, true)
-	s.staleUntil = time.Time{}
+	s.staleUntil, s.lastUntil = time.Time{}, time.Time{}
 }
+
+// restarting says whether stale routes of the peer are held.
+func (s *session) restarting() bool { return !s.staleUntil.IsZero() || !s.lastUntil.IsZero() }
 
 // EndOfRIB takes in that the peer has told all it has (RFC 4724 2).
 func (c *customer) EndOfRIB(peer netip.Addr, v6 bool) {
@@ -198,7 +209,7 @@ func (c *customer) BeginRefresh(peer netip.Addr) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sessions[peer]
-	if s == nil || !s.up || !s.staleUntil.IsZero() {
+	if s == nil || !s.up || s.restarting() {
 		return false
 	}
 	r.rib.MarkStale(s.source)
@@ -210,7 +221,7 @@ func (c *customer) EndRefresh(peer netip.Addr) {
 	r := (*router)(c)
 	r.mu.Lock()
 	r.rib.SetNow(time.Now())
-	if s := r.sessions[peer]; s != nil && s.up && s.staleUntil.IsZero() {
+	if s := r.sessions[peer]; s != nil && s.up && !s.restarting() {
 		r.sweepSession(s)
 		r.counted(s)
 	}
@@ -218,17 +229,32 @@ func (c *customer) EndRefresh(peer netip.Addr) {
 	poke(r.wake)
 }
 
-// expireStale sweeps what restarting peers did not announce again in time.
+// expireStale sweeps what restarting peers did not announce again in time, or makes it a last resort.
 func (r *router) expireStale(now time.Time) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	r.rib.SetNow(now)
 	for peer, s := range r.sessions {
-		if !s.staleUntil.IsZero() && now.After(s.staleUntil) {
+		over := func(t time.Time) bool { return !t.IsZero() && now.After(t) }
+		switch {
+		case over(s.lastUntil), over(s.staleUntil) && (s.up || s.longLived == 0):
 			r.log.Warn("stale routes swept: the peer did not finish its restart in time", "peer", peer)
 			r.sweepSession(s)
+		case over(s.staleUntil):
+			r.holdLong(peer, s, now)
 		}
 	}
+}
+
+// holdLong goes on holding the routes of a peer that has not come back within its restart time, as a last resort (RFC 9494 4.2). When it came
+// back meanwhile and went again before it had told all, the time goes on.
+func (r *router) holdLong(peer netip.Addr, s *session, now time.Time) {
+	r.rib.HoldLong(s.source, peer.Is6())
+	s.staleUntil = time.Time{}
+	if s.lastUntil.IsZero() {
+		s.lastUntil = now.Add(s.longLived)
+	}
+	r.log.Warn("stale routes are a last resort: the peer has not come back within its restart time", "peer", peer, "until", s.lastUntil)
 }
 
 // countsPause is the least time between two log lines on the numbers of one session's routes.

@@ -65,6 +65,12 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 	default:
 		reset = append(reset, "its authentication key changes")
 	}
+	if before.GTSM != after.GTSM {
+		reset = append(reset, change("ttl_security", before.GTSM, after.GTSM))
+	}
+	if before.LongLived != after.LongLived {
+		reset = append(reset, change("long_lived_stale_time", before.LongLived, after.LongLived))
+	}
 	for _, t := range []struct {
 		field         string
 		before, after time.Duration

@@ -115,7 +115,7 @@ protocol static more4 { ipv4; route 172.16.2.0/24 unreachable; }
 protocol static good6 { ipv6; route 2001:db8:1::/64 unreachable; }
 protocol static bad4 { ipv4; route 0.0.0.0/0 unreachable; route 10.0.0.0/30 unreachable; route 169.254.1.0/24 unreachable; }
 protocol static bad6 { ipv6; route ::/0 unreachable; route fd00::/126 unreachable; }
-template bgp edge { local as 65001; hold time 9; keepalive time 3; connect delay time 1; connect retry time 1; error wait time 1, 2; graceful restart on; password "swordfish-1"; }
+template bgp edge { local as 65001; hold time 9; keepalive time 3; connect delay time 1; connect retry time 1; error wait time 1, 2; graceful restart on; ttl security on; password "swordfish-1"; }
 protocol bgp edge4 from edge { neighbor 10.0.0.1 as 45104; ipv4 { import none; export where source = RTS_STATIC; }; }
 protocol bgp edge6 from edge { neighbor fd00::1 as 45104; ipv6 { import none; export where source = RTS_STATIC; }; }
 `

@@ -261,7 +261,7 @@ func (c *converter) attributes(x *rib.Row) *vbrv1.PathAttributes {
 	}
 	drained := c.drained && x.Kind != rib.Connected
 	a := pathAttributes(x.Attrs, drained)
-	if drained && c.exported {
+	if c.exported && (drained || slices.Contains(x.Attrs.Communities, rib.LLGRStale)) {
 		a.LocalPref = proto.Uint32(0)
 	}
 	c.attrs[x.Attrs] = a

@@ -188,15 +188,13 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer, b *Backbone) error {
 	bp := bgp.Peer{
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
-		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(),
+		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(), GTSM: p.GTSM, LongLived: p.LongLived,
 	}
-	if p.AuthKeyFile != "" {
-		key, err := intent.ReadKey(p.AuthKeyFile)
-		if err != nil {
-			return fmt.Errorf("peer %s: %w", p.Address, err)
-		}
-		bp.Password = key
+	key, err := p.Key()
+	if err != nil {
+		return fmt.Errorf("peer %s: %w", p.Address, err)
 	}
+	bp.Password = key
 	rules, err := newPeerRules(r, &p, b)
 	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, watch: watchSpecOf(r, &p), rules: rules})
 	return err

@@ -56,7 +56,7 @@ associated_physical_connections:
 bgp_peers:
   - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 9, keepalive: 3, connect_retry: 1, auth_key_file: KEY}
   - {peer_ip_address: 10.0.0.6, peer_asn: 65001}
-  - {peer_ip_address: "fd00::2", peer_asn: 65001}
+  - {peer_ip_address: "fd00::2", peer_asn: 65001, ttl_security: false, long_lived_stale_time: 60}
 ---
 kind: RouterInterface
 name: ri-acme
@@ -86,17 +86,17 @@ func TestSpec(t *testing.T) {
 	type peer struct {
 		Address, Local, Password string
 		Line                     int
-		Hold, Retry              time.Duration
-		IPv4, IPv6               bool
+		Hold, Retry, LongLived   time.Duration
+		IPv4, IPv6, GTSM         bool
 	}
 	var peers []peer
 	for _, p := range s.peers {
-		peers = append(peers, peer{p.Address.String(), p.LocalAddress.String(), p.Password, p.line, p.HoldTime, p.ConnectRetry, p.IPv4, p.IPv6})
+		peers = append(peers, peer{p.Address.String(), p.LocalAddress.String(), p.Password, p.line, p.HoldTime, p.ConnectRetry, p.LongLived, p.IPv4, p.IPv6, p.GTSM})
 	}
 	want := []peer{
-		{"10.0.0.2", "10.0.0.1", "swordfish", 0, 9 * time.Second, time.Second, true, false},
-		{"10.0.0.6", "10.0.0.5", "", 1, intent.DefaultHold, intent.DefaultConnectRetry, true, false},
-		{"fd00::2", "fd00::1", "", 0, intent.DefaultHold, intent.DefaultConnectRetry, false, true},
+		{"10.0.0.2", "10.0.0.1", "swordfish", 0, 9 * time.Second, time.Second, 0, true, false, true},
+		{"10.0.0.6", "10.0.0.5", "", 1, intent.DefaultHold, intent.DefaultConnectRetry, 0, true, false, true},
+		{"fd00::2", "fd00::1", "", 0, intent.DefaultHold, intent.DefaultConnectRetry, time.Minute, false, true, false},
 	}
 	if diff := cmp.Diff(want, peers); diff != "" {
 		t.Errorf("peers (-want +got):\n%s", diff)

@@ -2,6 +2,8 @@ package vbr
 
 import (
 	"context"
+	"fmt"
+	"net"
 	"net/netip"
 	"strings"
 	"sync"
@@ -12,6 +14,7 @@ import (
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/bfd"
 	"github.com/openvbr/openvbr/vbr/events"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 func addrOf(s string) netip.Addr { return netip.MustParseAddr(s) }
@@ -266,6 +269,79 @@ func TestFailureWhileRestarting(t *testing.T) {
 			r.wantResets("")
 		})
 	}
+}
+
+// RFC 9494: the routes of a peer that stays away longer than its restart time become a last resort, for as long as both ends allow, and go then; what it
+// announces when it is back in time counts as before. Without it they go with the restart time.
+func TestLongLived(t *testing.T) {
+	for _, long := range []time.Duration{0, time.Hour} {
+		for _, back := range []bool{false, true} {
+			synctest.Test(t, func(t *testing.T) {
+				r := newWatchedRouter(t, watchSpec{})
+				r.host.opts.Timers.Stale = time.Hour
+				established := func(forwards bgp.Families) {
+					(*customer)(r.router).PeerState(bgp.PeerState{Peer: addrOf(peerAddr), Established: true, At: time.Now(), Families: bgp.IPv4,
+						GracefulRestart: bgp.GracefulRestart{Families: bgp.IPv4, Time: time.Minute, LongLived: [2]time.Duration{long, 7 * time.Hour}, LongLivedForwarding: forwards}})
+				}
+				at := func(d time.Duration, communities string, prefixes ...string) {
+					t.Helper()
+					time.Sleep(d)
+					r.expireStale(time.Now())
+					r.actFor(200 * time.Millisecond)
+					r.want("", prefixes...)
+					if p := r.rib.Lookup(netip.MustParsePrefix(prefix)); len(p) > 0 && fmt.Sprint(p[0].Attrs.Communities) != communities {
+						t.Errorf("communities %v, want %s", p[0].Attrs.Communities, communities)
+					}
+				}
+				r.up()
+				established(bgp.IPv4) // with what up does not say
+				(*customer)(r.router).Update(bgp.Update{Peer: addrOf(peerAddr), Announced: []netip.Prefix{netip.MustParsePrefix(prefix)},
+					Attrs: &bgp.Attrs{NextHop: addrOf(peerAddr), ASPath: []bgp.Segment{{Type: 2, ASNs: []uint32{65001}}}}})
+				r.down(true)
+				at(50*time.Second, "[]", prefix)
+				if long == 0 {
+					at(11*time.Second, "")
+					return
+				}
+				at(11*time.Second, fmt.Sprint([]uint32{rib.LLGRStale}), prefix)
+				paths := r.rib.Lookup(netip.MustParsePrefix(prefix))
+				if x := r.route(&riSpec{mac: make(net.HardwareAddr, 6)}, rib.Announcement{Prefix: netip.MustParsePrefix(prefix), Announce: &paths[0].Attrs, Source: &paths[0].Source}); !x.HasLocalPref || x.LocalPref != 0 {
+					t.Errorf("the VPC is told %+v", x)
+				}
+				at(59*time.Minute, fmt.Sprint([]uint32{rib.LLGRStale}), prefix)
+				if back {
+					established(bgp.IPv4)
+					at(time.Second, fmt.Sprint([]uint32{rib.LLGRStale}), prefix)
+					(*customer)(r.router).EndOfRIB(addrOf(peerAddr), false)
+					at(time.Second, "")
+					return
+				}
+				at(2*time.Minute, "")
+				if r.session.restarting() {
+					t.Error("still held")
+				}
+			})
+		}
+	}
+}
+
+// What is held for long goes at once when the peer is back and has not kept its forwarding.
+func TestLongLivedWithoutForwarding(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		r := newWatchedRouter(t, watchSpec{})
+		r.host.opts.Timers.Stale = time.Minute
+		r.up()
+		r.session.longLived = time.Hour
+		r.down(true)
+		time.Sleep(2 * time.Minute)
+		r.expireStale(time.Now())
+		r.actFor(200 * time.Millisecond)
+		r.want("", prefix)
+		(*customer)(r.router).PeerState(bgp.PeerState{Peer: addrOf(peerAddr), Established: true, At: time.Now(), Families: bgp.IPv4,
+			GracefulRestart: bgp.GracefulRestart{Families: bgp.IPv4, Forwarding: bgp.IPv4, Time: time.Minute, LongLived: [2]time.Duration{time.Hour}}})
+		r.actFor(200 * time.Millisecond)
+		r.want("")
+	})
 }
 
 // A failure that BGP then takes for a restart is one.

@@ -159,7 +159,7 @@ func (r *router) peerFailed(s *session, c bfd.Change, now time.Time) (restarting
 	default:
 		r.failHops(s, c.Peer)
 		r.rib.Drop(s.source)
-		s.staleUntil = time.Time{}
+		s.staleUntil, s.lastUntil = time.Time{}, time.Time{}
 	}
 	return false
 }

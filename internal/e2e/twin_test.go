@@ -48,10 +48,12 @@ router bgp 65001
  bgp graceful-restart
  bgp bestpath as-path multipath-relax
  neighbor 10.0.0.1 remote-as 45104
+ neighbor 10.0.0.1 ttl-security hops 1
  neighbor 10.0.0.1 timers 3 9
  neighbor 10.0.0.1 timers connect 1
  neighbor 10.0.0.1 advertisement-interval 0
  neighbor 10.0.1.1 remote-as 45104
+ neighbor 10.0.1.1 ttl-security hops 1
  neighbor 10.0.1.1 timers 3 9
  neighbor 10.0.1.1 timers connect 1
  neighbor 10.0.1.1 advertisement-interval 0

@@ -50,10 +50,12 @@ router bgp 65001
  no bgp default ipv4-unicast
  bgp graceful-restart
  neighbor 10.0.0.1 remote-as 45104
+ neighbor 10.0.0.1 ttl-security hops 1
  neighbor 10.0.0.1 timers 3 9
  neighbor 10.0.0.1 timers connect 1
  neighbor 10.0.0.1 advertisement-interval 0
  neighbor fd00::1 remote-as 45104
+ neighbor fd00::1 ttl-security hops 1
  neighbor fd00::1 timers 3 9
  neighbor fd00::1 timers connect 1
  neighbor fd00::1 advertisement-interval 0

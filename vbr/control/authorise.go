@@ -72,12 +72,13 @@ func (s *state) authorise(caller Caller, k key, is, r *vbrv1.Resource, wanted ma
 }
 
 // authoriseVBR is about who may set which fields of a VBR. The port's owner makes one for another account unconfirmed, and terminates and
-// recovers it; the VBR's owner confirms it. Not decided: it is neither's.
+// recovers it; the VBR's owner confirms it, and does not raise its route quotas. Not decided: it is neither's.
 func (s *state) authoriseVBR(caller Caller, k key, is, m *vbrv1.VirtualBorderRouter, own bool, wanted map[key]*vbrv1.Resource) (problems intent.Errors, decided bool) {
 	port := s.holdsPort(caller, lines(m)[0], wanted) && (is == nil || s.holdsPort(caller, lines(is)[0], nil))
 	free := is == nil || caller.MayChange(is.GetOwner()) || unconfirmed(is) && s.holds(caller, is, nil) // to make it another account's
 	switch {
 	case own:
+		problems = raised(caller, k, is, m)
 		if m.GetTerminationTime() != is.GetTerminationTime() && !port {
 			problems.Add(source.Problem{Path: k.String() + ".termination_time", Value: source.Quote(m.GetTerminationTime()), Text: "not for " + caller.Name + " to set or clear",
 				Legal: s.unchanged(is.GetTerminationTime()) + "; the owner of the physical connection terminates and recovers"})
@@ -87,7 +88,7 @@ func (s *state) authoriseVBR(caller Caller, k key, is, m *vbrv1.VirtualBorderRou
 			problems.Add(source.Problem{Path: k.String() + ".confirmed", Text: "not for " + caller.Name + " to confirm: the VBR is another owner's", Legal: "false; its owner confirms it"})
 		}
 	case port && is != nil:
-		return onlyTermination(caller, k, is, m), true
+		return onlyPortOwners(caller, k, is, m), true
 	default:
 		return nil, false
 	}
@@ -102,13 +103,14 @@ func (s *state) unchanged(value string) string {
 	return source.Quote(value)
 }
 
-// onlyTermination refuses the port's owner all fields of another owner's VBR but that one.
-func onlyTermination(caller Caller, k key, is, m *vbrv1.VirtualBorderRouter) (problems intent.Errors) {
+// onlyPortOwners refuses the port's owner all fields of another owner's VBR but its termination and its route quotas.
+func onlyPortOwners(caller Caller, k key, is, m *vbrv1.VirtualBorderRouter) (problems intent.Errors) {
 	rest := proto.CloneOf(m)
 	rest.TerminationTime = is.GetTerminationTime()
+	withQuotas(rest, is)
 	for _, f := range intent.Diff(is, rest) {
 		problems.Add(source.Problem{Path: k.String() + "." + f.GetPath(), Value: f.GetAfter(), Text: "not for " + caller.Name + " to change: the VBR is another owner's",
-			Legal: "no change but of termination_time"})
+			Legal: "no change but of termination_time and of peers' route_quota"})
 	}
 	return problems
 }

@@ -40,10 +40,10 @@ func TestFieldsOfCrossAccountVBR(t *testing.T) {
 		{"the port's owner confirms", mine(waiting), carrier, mine(confirmed), "PermissionDenied\nVirtualBorderRouter/vbr-x.confirmed: not for cn:carrier to confirm: the VBR is another owner's; legal: false; its owner confirms it"},
 		{"OK: the port's owner changes what is not confirmed", mine(waiting), carrier, mine(waiting + "bandwidth: 100\n"), "OK"},
 		{"the port's owner changes what is confirmed", mine(confirmed), carrier, mine(confirmed + "bandwidth: 100\n"),
-			"PermissionDenied\nVirtualBorderRouter/vbr-x.bandwidth: 100: not for cn:carrier to change: the VBR is another owner's; legal: no change but of termination_time"},
+			"PermissionDenied\nVirtualBorderRouter/vbr-x.bandwidth: 100: not for cn:carrier to change: the VBR is another owner's; legal: no change but of termination_time and of peers' route_quota"},
 		{"OK: the port's owner terminates", mine(confirmed), carrier, mine(confirmed + terminated), "OK"},
 		{"OK: and recovers", mine(terminated), carrier, mine(""), "OK"},
-		{"terminates and takes", mine(""), carrier, line("vbr-x", "carrier", "pc-c", 100, terminated), "PermissionDenied\nVirtualBorderRouter/vbr-x.owner: carrier: not for cn:carrier to change: the VBR is another owner's; legal: no change but of termination_time"},
+		{"terminates and takes", mine(""), carrier, line("vbr-x", "carrier", "pc-c", 100, terminated), "PermissionDenied\nVirtualBorderRouter/vbr-x.owner: carrier: not for cn:carrier to change: the VBR is another owner's; legal: no change but of termination_time and of peers' route_quota"},
 		{"the VBR's owner terminates", mine(""), acme, mine(terminated), "PermissionDenied\nVirtualBorderRouter/vbr-x.termination_time: \"2026-01-31T12:00:00Z\": not for cn:acme to set or clear; legal: none given; the owner of the physical connection terminates and recovers"},
 		{"the VBR's owner recovers", mine(terminated), acme, mine(""), "PermissionDenied\nVirtualBorderRouter/vbr-x.termination_time: \"\": not for cn:acme to set or clear; legal: \"2026-01-31T12:00:00Z\"; the owner of the physical connection terminates and recovers"},
 		{"recovers on a port of their own", mine(terminated) + port("pc-a", "acme", "eth8", ""), acme, line("vbr-x", "acme", "pc-a", 100, ""),
@@ -56,6 +56,50 @@ func TestFieldsOfCrossAccountVBR(t *testing.T) {
 		t.Run(tt.name, func(t *testing.T) {
 			h := newHost(t, &memory{}, nil)
 			h.apply(t, admin, port("pc-c", "carrier", "eth9", "")+tt.has)
+			_, err := h.Apply(t.Context(), tt.caller, &vbrv1.ApplyRequest{Resources: parse(t, tt.text)})
+			if diff := cmp.Diff(tt.want, explain(err)); diff != "" {
+				t.Error("-want +got", diff)
+			}
+		})
+	}
+}
+
+// A VBR's owner may lower route quotas, keep what they are, and not raise them: neither above the default nor above what the provider has set.
+func TestQuotaIsTheProviders(t *testing.T) {
+	mine := func(more string) string {
+		return line("vbr-x", "acme", "pc-c", 100, "bgp_peers: [{peer_ip_address: 10.0.0.2, peer_asn: 65001"+more+"}]\n")
+	}
+	const quota, action = "VirtualBorderRouter/vbr-x.bgp_peers[0].route_quota: ", "VirtualBorderRouter/vbr-x.bgp_peers[0].route_quota_action: "
+	for _, tt := range []struct {
+		name   string
+		has    string // what there is, made by an admin
+		caller control.Caller
+		text   string
+		want   string
+	}{
+		{"above the default", mine(""), acme, mine(", route_quota: 111"), "PermissionDenied\n" + quota + "111: more than cn:acme may set; legal: 1..110; an admin, or another account that owns the physical connection, may set more, or 0"},
+		{"none", mine(""), acme, mine(", route_quota: 0"), "PermissionDenied\n" + quota + "0: more than cn:acme may set; legal: 1..110; an admin, or another account that owns the physical connection, may set more, or 0"},
+		{"from the start, on its own port", port("pc-c", "acme", "eth9", ""), acme, mine(", route_quota: 500"), "PermissionDenied\n" + quota + "500: more than cn:acme may set; legal: 1..110; an admin, or another account that owns the physical connection, may set more, or 0"},
+		{"above what was set", mine(", route_quota: 500"), acme, mine(", route_quota: 501"), "PermissionDenied\n" + quota + "501: more than cn:acme may set; legal: 1..500; an admin, or another account that owns the physical connection, may set more, or 0"},
+		{"back up to the default", mine(", route_quota: 50"), acme, mine(""), "OK"},
+		{"OK: what was set, and less", mine(", route_quota: 500"), acme, mine(", route_quota: 500, hold: 60"), "OK"},
+		{"OK: less", mine(", route_quota: 500"), acme, mine(", route_quota: 20"), "OK"},
+		{"OK: none as before", mine(", route_quota: 0"), acme, mine(", route_quota: 0, hold: 60"), "OK"},
+		{"only a warning", mine(""), acme, mine(", route_quota_action: Warn"), "PermissionDenied\n" + action + "\"Warn\": not for cn:acme to set: it bounds nothing; legal: Drop, Teardown; an admin, or another account that owns the physical connection, may set Warn"},
+		{"OK: a stricter action", mine(""), acme, mine(", route_quota_action: Teardown"), "OK"},
+		{"another peer has no more than the default", mine(", route_quota: 500"), acme, strings.ReplaceAll(mine(", route_quota: 500"), "10.0.0.2, peer_asn", "10.0.0.3, peer_asn"),
+			"PermissionDenied\n" + quota + "500: more than cn:acme may set; legal: 1..110; an admin, or another account that owns the physical connection, may set more, or 0"},
+		{"OK: the port's owner raises it", mine(""), carrier, mine(", route_quota: 5000, route_quota_action: Warn"), "OK"},
+		{"the port's owner changes something else too", mine(""), carrier, mine(", route_quota: 5000, hold: 60"),
+			"PermissionDenied\nVirtualBorderRouter/vbr-x.bgp_peers[0].hold: 60: not for cn:carrier to change: the VBR is another owner's; legal: no change but of termination_time and of peers' route_quota"},
+		{"OK: an admin", mine(""), admin, mine(", route_quota: 0"), "OK"},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			h := newHost(t, &memory{}, nil)
+			if !strings.Contains(tt.has, "pc-c\nowner") {
+				tt.has = port("pc-c", "carrier", "eth9", "") + tt.has
+			}
+			h.apply(t, admin, tt.has)
 			_, err := h.Apply(t.Context(), tt.caller, &vbrv1.ApplyRequest{Resources: parse(t, tt.text)})
 			if diff := cmp.Diff(tt.want, explain(err)); diff != "" {
 				t.Error("-want +got", diff)

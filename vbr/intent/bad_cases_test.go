@@ -18,8 +18,12 @@ r.yaml:20:60: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd: unknown key; did yo
 			want: `r.yaml:10:18: VirtualBorderRouter/vbr-acme.min_tx_interval: 49: out of range; legal: 50..1000 milliseconds
 r.yaml:11:18: VirtualBorderRouter/vbr-acme.min_rx_interval: 1001: out of range; legal: 50..1000 milliseconds
 r.yaml:12:20: VirtualBorderRouter/vbr-acme.detect_multiplier: 2: out of range; legal: 3..10`},
+		{name: "bad: a credential elsewhere", old: "connect_retry: 5}", new: "connect_retry: 5, key_credential: ../acme}",
+			want: `r.yaml:20:109: VirtualBorderRouter/vbr-acme.bgp_peers[0].key_credential: "../acme": not the name of a credential; legal: 1..255 letters, digits and "_-."`},
+		{name: "bad: two keys", old: "connect_retry: 5}", new: "connect_retry: 5, auth_key_file: /k, key_credential: acme}",
+			want: `r.yaml:20:128: VirtualBorderRouter/vbr-acme.bgp_peers[0].key_credential: "acme": auth_key_file is given too; legal: one of the two`},
 		{name: "bad: multihop BFD", old: "connect_retry: 5}", new: "connect_retry: 5, enable_bfd: true, bfd_multi_hop: 3}",
-			want: `r.yaml:20:111: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd_multi_hop: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
+			want: `r.yaml:20:111: VirtualBorderRouter/vbr-acme.bgp_peers[0].bfd_multi_hop: unknown key; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, ttl_security, key_credential, long_lived_stale_time, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: key given twice", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlan_id: 102\n",
 			want: `r.yaml:10:1: key "vlan_id" is given twice, first at r.yaml:9:1`},
 		{name: "bad: key given in both spellings", old: "vlan_id: 100\n", new: "vlan_id: 100\nvlanId: 102\n",
@@ -37,7 +41,7 @@ r.yaml:12:20: VirtualBorderRouter/vbr-acme.detect_multiplier: 2: out of range; l
 		{name: "bad: value where a list belongs", old: "bgp_peers:\n  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "bgp_peers: 10.0.0.2\n",
 			want: `r.yaml:19:12: VirtualBorderRouter/vbr-acme.bgp_peers: "10.0.0.2": not a list; legal: a list of at most 32`},
 		{name: "bad: value where a mapping belongs", old: "  - {peer_ip_address: 10.0.0.2, peer_asn: 65001, hold: 30, keepalive: 10, connect_retry: 5}\n", new: "  - 10.0.0.2\n",
-			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
+			want: `r.yaml:20:5: VirtualBorderRouter/vbr-acme.bgp_peers[0]: "10.0.0.2": not a mapping; legal: peer_ip_address, peer_asn, auth_key_file, hold, keepalive, connect_retry, enable_bfd, bfd_strict, ttl_security, key_credential, long_lived_stale_time, route_quota, route_quota_action, route_quota_restart, never_drop, import_policy, export_policy, allow, max_as_path, max_communities, local_role`},
 		{name: "bad: VLAN too high", old: "vlan_id: 100\n", new: "vlan_id: 4095\n",
 			want: `r.yaml:9:10: VirtualBorderRouter/vbr-acme.vlan_id: 4095: out of range; legal: 0..4094, 0 = untagged`},
 		{name: "bad: VLAN negative", old: "vlan_id: 100\n", new: "vlan_id: -1\n",

@@ -152,9 +152,10 @@ func maskBits(s string) int {
 
 func (c *checker) peer(d *Document, m *vbrv1.BgpPeer, path string) Peer {
 	address, _ := netip.ParseAddr(m.GetPeerIpAddress())
-	p := Peer{Address: address, Link: -1, ASN: m.GetPeerAsn(), AuthKeyFile: m.GetAuthKeyFile(),
+	p := Peer{Address: address, Link: -1, ASN: m.GetPeerAsn(), AuthKeyFile: m.GetAuthKeyFile(), Credential: m.GetKeyCredential(),
 		Hold: seconds(m.Hold, DefaultHold), ConnectRetry: seconds(m.ConnectRetry, DefaultConnectRetry),
-		BFD: m.GetEnableBfd(), BFDStrict: m.GetBfdStrict()}
+		BFD: m.GetEnableBfd(), BFDStrict: m.GetBfdStrict(),
+		GTSM: m.TtlSecurity == nil || *m.TtlSecurity, LongLived: seconds(m.LongLivedStaleTime, 0)}
 	p.Keepalive = seconds(m.Keepalive, defaultKeepalive(p.Hold))
 	p.Rules = c.peerRules(d, m, path)
 	if d.flawed(path) || d.flawed(join(path, "peer_ip_address")) {

@@ -16,6 +16,9 @@ func (c *checker) peers(r *Router) {
 		p, path := &r.Peers[i], item("bgp_peers", i)
 		c.timers(r, p, path)
 		c.bfd(r, p, path)
+		if p.AuthKeyFile != "" && p.Credential != "" {
+			c.fail(r.Origin, r.label(), join(path, "key_credential"), source.Quote(p.Credential), "auth_key_file is given too", "one of the two")
+		}
 		if p.ASN != 0 && p.ASN == r.LocalASN {
 			c.fail(r.Origin, r.label(), join(path, "peer_asn"), fmt.Sprint(p.ASN), "the same AS number as local_asn", "another one: the sessions of a VBR are eBGP")
 		}

@@ -79,15 +79,23 @@ func someOf(devices []string) string {
 
 func (c *checker) hostKeys(host HostFacts, r *Router) (warnings Errors) {
 	for i, p := range r.Peers {
-		if p.AuthKeyFile == "" {
+		field, value := "auth_key_file", p.AuthKeyFile
+		if p.Credential != "" {
+			field, value = "key_credential", p.Credential
+		}
+		if value == "" {
 			continue
 		}
-		path := join(item("bgp_peers", i), "auth_key_file")
-		if _, err := host.ReadKey(p.AuthKeyFile); err != nil {
+		path := join(item("bgp_peers", i), field)
+		file, err := p.keyFile()
+		if err == nil {
+			_, err = host.ReadKey(file)
+		}
+		if err != nil {
 			text, legal := KeyProblem(err)
-			c.fail(r.Origin, r.label(), path, source.Quote(p.AuthKeyFile), text, legal)
-		} else if mode, exposed := host.KeyExposed(p.AuthKeyFile); exposed {
-			warnings.Add(source.Problem{Pos: r.Origin.At(path), Path: join(r.label(), path), Value: source.Quote(p.AuthKeyFile),
+			c.fail(r.Origin, r.label(), path, source.Quote(value), text, legal)
+		} else if mode, exposed := host.KeyExposed(file); exposed {
+			warnings.Add(source.Problem{Pos: r.Origin.At(path), Path: join(r.label(), path), Value: source.Quote(value),
 				Text: fmt.Sprintf("key file has mode %04o: anyone may use it", mode), Legal: "0600 or 0640"})
 		}
 	}
@@ -98,6 +106,8 @@ func (c *checker) hostKeys(host HostFacts, r *Router) (warnings Errors) {
 func KeyProblem(err error) (text, legal string) {
 	const content = "6..80 printable ASCII characters on one line"
 	switch {
+	case errors.Is(err, ErrNoCredentials):
+		return "vbrd was started without systemd credentials", "a credential of vbrd's unit, by LoadCredential= or SetCredentialEncrypted="
 	case errors.Is(err, errKey):
 		return "file does not hold a key", content
 	case errors.Is(err, fs.ErrNotExist):

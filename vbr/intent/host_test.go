@@ -66,6 +66,40 @@ func TestCheckHost(t *testing.T) {
 	}
 }
 
+// A key may be a systemd credential: a file in the folder that the environment names.
+func TestCredential(t *testing.T) {
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "acme"), []byte("s3cr3t-k3y\n"), 0o400); err != nil {
+		t.Fatal(err)
+	}
+	const at = "r.yaml:20:66: VirtualBorderRouter/vbr-acme.bgp_peers[0].key_credential: "
+	for _, tt := range []struct{ name, dir, credential, want string }{
+		{"OK", dir, "acme", ""},
+		{"bad: there is none", dir, "beta", at + `"beta": key file does not exist; legal: a readable file of 6..80 printable ASCII characters on one line`},
+		{"bad: not started so", "", "acme", at + `"acme": vbrd was started without systemd credentials; legal: a credential of vbrd's unit, by LoadCredential= or SetCredentialEncrypted=`},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			t.Setenv("CREDENTIALS_DIRECTORY", tt.dir)
+			doc, problems := intent.Parse("r.yaml", []byte(strings.Replace(base, "hold: 30, ", "key_credential: "+tt.credential+", hold: 30, ", 1)))
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			in, problems := intent.Build(doc)
+			if problems != nil {
+				t.Fatal(problems)
+			}
+			bad, warn := intent.CheckHost(in, ports{names: []string{"eth1"}})
+			if diff := cmp.Diff([]string{tt.want, ""}, []string{bad.Error(), warn.Error()}); diff != "" {
+				t.Error("-want +got", diff)
+			}
+			key, err := in.Routers[0].Peers[0].Key()
+			if good := tt.want == ""; good != (err == nil) || good != (key == "s3cr3t-k3y") {
+				t.Errorf("key %q, %v", key, err)
+			}
+		})
+	}
+}
+
 func TestCheckHostDevices(t *testing.T) {
 	in, _ := load(t, map[string]string{"r.yaml": base})
 	bad, _ := intent.CheckHost(in, ports{names: []string{"wan0", "lo", "eth0"}})

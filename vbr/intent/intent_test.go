@@ -33,7 +33,7 @@ func TestLoadOK(t *testing.T) {
 					IPv4: intent.Addresses{Local: addr("10.0.1.1"), Peer: addr("10.0.1.2"), Subnet: netip.MustParsePrefix("10.0.1.0/30")}},
 			},
 			Peers: []intent.Peer{{Address: addr("10.0.0.2"), Local: addr("10.0.0.1"), ASN: 65001,
-				Hold: 30 * time.Second, Keepalive: 10 * time.Second, ConnectRetry: 5 * time.Second,
+				Hold: 30 * time.Second, Keepalive: 10 * time.Second, ConnectRetry: 5 * time.Second, GTSM: true,
 				Rules: intent.PeerRules{Quota: 110, QuotaAction: intent.QuotaDrop, QuotaRestart: 300 * time.Second, MaxASPath: 64, MaxCommunities: 64}}},
 		}, {
 			Name: "vbr-beta", TableID: 10007, LocalASN: 45104,

@@ -162,11 +162,15 @@ func (l Link) message() *vbrv1.AssociatedPhysicalConnection {
 }
 
 func (p Peer) message() *vbrv1.BgpPeer {
-	return p.Rules.fill(&vbrv1.BgpPeer{PeerIpAddress: p.Address.String(), PeerAsn: proto.Uint32(p.ASN), AuthKeyFile: p.AuthKeyFile,
+	m := &vbrv1.BgpPeer{PeerIpAddress: p.Address.String(), PeerAsn: proto.Uint32(p.ASN), AuthKeyFile: p.AuthKeyFile, KeyCredential: p.Credential,
 		Hold:         unless(inSeconds(p.Hold), inSeconds(DefaultHold)),
 		Keepalive:    unless(inSeconds(p.Keepalive), inSeconds(defaultKeepalive(p.Hold))),
-		ConnectRetry: unless(inSeconds(p.ConnectRetry), inSeconds(DefaultConnectRetry)),
-		EnableBfd:    p.BFD, BfdStrict: p.BFDStrict})
+		ConnectRetry: unless(inSeconds(p.ConnectRetry), inSeconds(DefaultConnectRetry)), LongLivedStaleTime: unless(inSeconds(p.LongLived), 0),
+		EnableBfd: p.BFD, BfdStrict: p.BFDStrict}
+	if !p.GTSM {
+		m.TtlSecurity = proto.Bool(false)
+	}
+	return p.Rules.fill(m)
 }
 
 func inSeconds(d time.Duration) uint32 { return uint32(d / time.Second) }

@@ -70,6 +70,15 @@ func drawLine(t *rapid.T, v *vbrv1.VirtualBorderRouter, i int) {
 func drawBFD(t *rapid.T, v *vbrv1.VirtualBorderRouter, p *vbrv1.BgpPeer) {
 	p.EnableBfd = rapid.Bool().Draw(t, "bfd")
 	p.BfdStrict = p.EnableBfd && rapid.Bool().Draw(t, "strict")
+	if p.AuthKeyFile == "" && rapid.Bool().Draw(t, "credential") {
+		p.KeyCredential = "acme.key"
+	}
+	if rapid.Bool().Draw(t, "long-lived") {
+		p.LongLivedStaleTime = proto.Uint32(rapid.Uint32Range(0, 1<<24-1).Draw(t, "stale time"))
+	}
+	if rapid.Bool().Draw(t, "ttl security is given") {
+		p.TtlSecurity = proto.Bool(rapid.Bool().Draw(t, "ttl security"))
+	}
 	if rapid.Bool().Draw(t, "intervals") {
 		v.MinTxInterval = proto.Uint32(rapid.Uint32Range(50, 299).Draw(t, "tx"))
 		v.MinRxInterval = proto.Uint32(rapid.Uint32Range(301, 1000).Draw(t, "rx"))

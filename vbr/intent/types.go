@@ -248,12 +248,15 @@ type Peer struct {
 	Local        netip.Addr // our address on the peer's link
 	Link         int        // index into Router.Links of that link
 	ASN          uint32
-	AuthKeyFile  string        // empty: no TCP MD5; see ReadKey
+	AuthKeyFile  string        // holds the key of TCP MD5; see Key
+	Credential   string        // the systemd credential that does
 	Hold         time.Duration // whole seconds; 0: no hold timer and no keepalives
 	Keepalive    time.Duration // whole seconds; 0 only when Hold is
 	ConnectRetry time.Duration // whole seconds
 	BFD          bool          // it is watched by BFD, single hop
 	BFDStrict    bool          // its routes count only while BFD is up
+	GTSM         bool          // nothing is taken from it that has passed a router (RFC 5082)
+	LongLived    time.Duration // whole seconds; how long routes are held beyond graceful restart (RFC 9494)
 	Rules        PeerRules
 }
 

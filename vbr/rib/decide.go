@@ -117,6 +117,7 @@ func elect(paths []candidate, why losses) int {
 var costs = [StepExternal + 1]func(*candidate) uint32{
 	StepKind:      func(p *candidate) uint32 { return uint32(p.attrs.source.Kind) },
 	StepAdopted:   func(p *candidate) uint32 { return uint32(boolByte(p.attrs.source.Adopted)) },
+	StepLongLived: func(p *candidate) uint32 { return uint32(boolByte(p.attrs.last)) },
 	StepDemoted:   func(p *candidate) uint32 { return uint32(boolByte(p.attrs.source.demoted)) },
 	StepPriority:  func(p *candidate) uint32 { return uint32(p.attrs.Priority) },
 	StepLocalPref: func(p *candidate) uint32 { return ^p.localPref() },

@@ -150,6 +150,9 @@ func TestNothingLeaks(t *testing.T) {
 			if rapid.Bool().Draw(t, "stale") {
 				tab.MarkStale(ids[o.source])
 			}
+			if rapid.IntRange(0, 3).Draw(t, "long") == 0 {
+				tab.HoldLong(ids[o.source], rapid.Bool().Draw(t, "six"))
+			}
 			if rapid.IntRange(0, 5).Draw(t, "quota") == 0 {
 				s := governed()
 				s.Quota.Limit = rapid.IntRange(0, 3).Draw(t, "limit")

@@ -2,6 +2,7 @@ package rib
 
 import (
 	"net/netip"
+	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -297,6 +298,59 @@ func TestStale(t *testing.T) {
 	drain(tab, kernel)
 	if _, held := kernel[pfx("172.16.1.0/24")]; held || len(kernel) != 2 {
 		t.Errorf("after End-of-RIB of IPv4: %v", kernel)
+	}
+}
+
+// RFC 9494 4.2: what is stale for long says so and is used only where there is nothing else, and what does not want that goes.
+func TestHoldLong(t *testing.T) {
+	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
+	a := tab.AddSource(customer("10.0.0.2", 1, "10.0.0.0/30"))
+	b := tab.AddSource(customer("10.0.1.2", 2, "10.0.1.0/30"))
+	alone, both, not, fresh := pfx("172.16.1.0/24"), pfx("172.16.2.0/24"), pfx("172.16.3.0/24"), pfx("172.16.4.0/24")
+	no := via("10.0.0.2", 65001)
+	no.Communities = []uint32{NoLLGR}
+	tab.Announce(a, 0, via("10.0.0.2", 65001), alone, both, fresh)
+	tab.Announce(a, 0, no, not)
+	tab.Announce(b, 0, via("10.0.1.2", 65001, 65002, 65003), both) // longer
+	drain(tab, kernel)
+	tab.MarkStale(a)
+	tab.Announce(a, 0, via("10.0.0.2", 65001), fresh)
+	tab.HoldLong(a, true) // the other family
+	if said := drain(tab, kernel); len(said) != 0 {
+		t.Errorf("said %v", said)
+	}
+	tab.HoldLong(a, false)
+	said := drain(tab, kernel)
+	if len(said) != 3 {
+		t.Errorf("said %v, want of three prefixes", said)
+	}
+	for _, x := range said {
+		if x.Prefix == alone && (x.Announce == nil || !slices.Contains(x.Announce.Communities, LLGRStale)) {
+			t.Errorf("said of %v: %+v", alone, x.Announce)
+		}
+	}
+	for p, want := range map[netip.Prefix]string{alone: "10.0.0.2", both: "10.0.1.2", fresh: "10.0.0.2"} {
+		if h := kernel[p]; h == nil || len(h.Primary) != 1 || h.Primary[0].Gateway != addr(want) {
+			t.Errorf("%v leaves by %+v, want %s", p, h, want)
+		}
+	}
+	if kernel[not] != nil || tab.Counts(a).Stale != 2 {
+		t.Errorf("NO_LLGR: %v; %+v", kernel[not], tab.Counts(a))
+	}
+	for _, s := range tab.Lookup(both) {
+		if s.Source.Name == "10.0.0.2" && s.Lost.Step != StepLongLived {
+			t.Errorf("it lost by %v", s.Lost)
+		}
+	}
+	tab.HoldLong(a, false) // once is enough
+	if said := drain(tab, kernel); len(said) != 0 {
+		t.Errorf("said %v again", said)
+	}
+	tab.Announce(a, 0, via("10.0.0.2", 65001), alone, both)
+	tab.SweepStale(a, false)
+	drain(tab, kernel)
+	if h := kernel[both]; h.Primary[0].Gateway != addr("10.0.0.2") || tab.Counts(a).Stale != 0 {
+		t.Errorf("back again: %+v, %+v", h, tab.Counts(a))
 	}
 }
 

@@ -18,6 +18,7 @@ type shared struct {
 	id      uint32  // its number in Table.sets
 	refs    int32   // paths, and what Changes and Confirm remember
 	verdict Verdict // of the attributes alone
+	last    bool    // it serves where there is no other: it is stale for long (RFC 9494 4.3)
 }
 
 // digest stands for an attribute set among those of a source: the first half of SHA-256 of its encoding, so that
@@ -44,6 +45,7 @@ func (t *Table) share(s *source, a *Attrs, changed policy.Mask) *shared {
 		sh.Attrs = s.changed(a, changed)
 		sh.from = &origin{*a, changed}
 	}
+	sh.last = slices.Contains(a.Communities, LLGRStale)
 	sh.id = t.sets.add(sh)
 	s.attrs[d] = sh.id
 	return sh

@@ -12,6 +12,7 @@ type Step uint8
 // The steps. Those up to StepExternal leave the equal-cost set; the others order it, and cut it at MaxPaths.
 const (
 	StepKind      Step = iota + 1 // of the source: see Kind
+	StepLongLived                 // see HoldLong
 	StepDemoted                   // see Demote
 	StepAdopted                   // neighbours' paths before what was found in the kernel at start
 	StepPriority                  // of static routes: lower
@@ -46,6 +47,7 @@ func (l Loss) String() string {
 var stepTexts = [...]struct{ what, rule string }{
 	StepKind:      {"source", "connected, then static, then router interfaces, then BGP"},
 	StepAdopted:   {"source", "what was found in the kernel at start loses to all neighbours"},
+	StepLongLived: {"route", "one that is stale for long loses to all others of its kind, RFC 9494 4.3"},
 	StepDemoted:   {"source", "one that steps back, because its health check fails, loses to all others of its kind"},
 	StepPriority:  {"priority", "lower, of static routes"},
 	StepLocalPref: {"LOCAL_PREF", "higher, RFC 4271 9.1.1"},
@@ -68,6 +70,8 @@ func (s Step) value(c candidate) string {
 		return src.Kind.String()
 	case StepAdopted:
 		return named(src.Adopted, "found in the kernel", "neighbour")
+	case StepLongLived:
+		return named(c.attrs.last, "stale for long", "fresh")
 	case StepDemoted:
 		return named(src.demoted, "stepped back", "in good standing")
 	case StepPriority:

@@ -112,31 +112,6 @@ func (t *Table) Drop(id SourceID) {
 	t.dropIf(id, Dropped, func(*entry, *path) bool { return true })
 }
 
-// MarkStale keeps a source's paths but notes that they are to be swept unless announced again (RFC 4724 4.2).
-func (t *Table) MarkStale(id SourceID) {
-	s := t.sources[id]
-	if s == nil {
-		return
-	}
-	s.remember()
-	for _, e := range t.all() {
-		for p := range t.pathsOf(e) {
-			if t.sourceOf(p) == s && !p.stale {
-				p.stale = true
-				s.stale++
-			}
-		}
-	}
-}
-
-// SweepStale withdraws a source's stale paths of one family.
-func (t *Table) SweepStale(id SourceID, six bool) {
-	if s := t.sources[id]; s == nil || s.stale == 0 {
-		return
-	}
-	t.dropIf(id, Swept, func(e *entry, p *path) bool { return p.stale && e.six == six })
-}
-
 func (t *Table) dropIf(id SourceID, how Leaving, match func(*entry, *path) bool) {
 	s := t.sources[id]
 	if s == nil {

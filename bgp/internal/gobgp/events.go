@@ -116,6 +116,7 @@ func (s *Server) onEstablished(st *apiutil.PeerState, at time.Time) {
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
 	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
+	x.gr.limit(x.conf.LongLived)
 	if s.cfg.RestartTime == 0 {
 		x.gr = GracefulRestart{}
 	}
@@ -194,24 +195,53 @@ func negotiated(local, remote []packet.ParameterCapabilityInterface) (Families, 
 	}
 	both := mine & theirs
 	var gr GracefulRestart
+	var long *packet.CapLongLivedGracefulRestart
 	for _, c := range remote {
-		g, ok := c.(*packet.CapGracefulRestart)
-		if !ok {
-			continue
-		}
-		gr = GracefulRestart{ // RFC 4724 3: the last one counts
-			Time:       time.Duration(g.Time) * time.Second,
-			Restarting: g.Flags&0x08 != 0,
-		}
-		for _, t := range g.Tuples {
-			f := familyOf(packet.NewFamily(t.AFI, t.SAFI)) & both
-			gr.Families |= f
-			if t.Flags&0x80 != 0 {
-				gr.Forwarding |= f
-			}
+		switch c := c.(type) {
+		case *packet.CapGracefulRestart:
+			gr = readRestart(c, both) // RFC 4724 3: the last one counts
+		case *packet.CapLongLivedGracefulRestart:
+			long = c
 		}
 	}
+	if long != nil {
+		gr.readLongLived(long)
+	}
 	return both, gr
+}
+
+func readRestart(c *packet.CapGracefulRestart, both Families) GracefulRestart {
+	gr := GracefulRestart{Time: time.Duration(c.Time) * time.Second, Restarting: c.Flags&0x08 != 0}
+	for _, t := range c.Tuples {
+		f := familyOf(packet.NewFamily(t.AFI, t.SAFI)) & both
+		gr.Families |= f
+		if t.Flags&0x80 != 0 {
+			gr.Forwarding |= f
+		}
+	}
+	return gr
+}
+
+// readLongLived reads the capability of RFC 9494 3, which means nothing for families without graceful restart.
+func (gr *GracefulRestart) readLongLived(c *packet.CapLongLivedGracefulRestart) {
+	for _, t := range c.Tuples {
+		f := familyOf(packet.NewFamily(t.AFI, t.SAFI)) & gr.Families & (IPv4 | IPv6)
+		for i, of := range []Families{IPv4, IPv6} {
+			if f == of {
+				gr.LongLived[i] = time.Duration(t.RestartTime) * time.Second
+			}
+		}
+		if t.Flags&0x80 != 0 {
+			gr.LongLivedForwarding |= f
+		}
+	}
+}
+
+// limit bounds how long routes are held as a last resort.
+func (gr *GracefulRestart) limit(most time.Duration) {
+	for i := range gr.LongLived {
+		gr.LongLived[i] = min(gr.LongLived[i], most)
+	}
 }
 
 func multiprotocol(caps []packet.ParameterCapabilityInterface) (f Families) {

@@ -19,10 +19,25 @@ type program []unix.SockFilter
 
 // filter lets in packets of the neighbours' addresses, and of those with GTSM only with TTL 255 (RFC 5082 3).
 func filter(neighbours []Neighbour, v4 bool) program {
-	keep := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff}
-	drop := unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K}
+	return match(neighbours, v4, func(n Neighbour, ttl uint32) program {
+		if n.GTSM {
+			return program{load(unix.BPF_B, ttl), jump(maxTTL, 0, 1), keep(), drop()}
+		}
+		return program{keep()}
+	})
+}
+
+// farOnly lets in what filter drops for its TTL.
+func farOnly(neighbours []Neighbour, v4 bool) program {
+	return match(neighbours, v4, func(_ Neighbour, ttl uint32) program {
+		return program{load(unix.BPF_B, ttl), jump(maxTTL, 1, 0), keep(), drop()}
+	})
+}
+
+// match asks then what to do with packets of a neighbour's address, and drops others. ttl is where the TTL is.
+func match(neighbours []Neighbour, v4 bool, then func(n Neighbour, ttl uint32) program) program {
 	if len(neighbours) > filterPeers {
-		return program{keep}
+		return program{keep()}
 	}
 	source, ttl := uint32(8), uint32(7) // RFC 8200 3
 	if v4 {
@@ -33,20 +48,21 @@ func filter(neighbours []Neighbour, v4 bool) program {
 		if n.Address.Is4() != v4 {
 			continue
 		}
-		then := program{keep}
-		if n.GTSM {
-			then = program{load(unix.BPF_B, ttl), jump(maxTTL, 0, 1), keep, drop}
-		}
+		do := then(n, ttl)
 		address := n.Address.AsSlice()
 		words := len(address) / 4
 		for i := range words {
-			rest := 2*(words-1-i) + len(then) // to the next neighbour
+			rest := 2*(words-1-i) + len(do) // to the next neighbour
 			p = append(p, load(unix.BPF_W, source+uint32(4*i)), jump(binary.BigEndian.Uint32(address[4*i:]), 0, uint8(rest)))
 		}
-		p = append(p, then...)
+		p = append(p, do...)
 	}
-	return append(p, drop)
+	return append(p, drop())
 }
+
+func keep() unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K, K: 0xffffffff} }
+
+func drop() unix.SockFilter { return unix.SockFilter{Code: unix.BPF_RET | unix.BPF_K} }
 
 func load(size uint16, at uint32) unix.SockFilter {
 	return unix.SockFilter{Code: unix.BPF_LD | size | unix.BPF_ABS, K: networkOff + at}

@@ -19,6 +19,8 @@ const (
 	idleAfterReset   = 5 * time.Second
 	// leaveIdle is how long the first neighbours may take to leave Idle; they take milliseconds.
 	leaveIdle = time.Second
+	// maxLongLived is what the capability's 24 bits hold (RFC 9494 3).
+	maxLongLived = (1<<24 - 1) * time.Second
 )
 
 // Neighbour is one peer's configuration. Two of them are the same when ==.
@@ -29,9 +31,10 @@ type Neighbour struct {
 	Password                                  string     // TCP MD5 (RFC 2385); "": none
 	HoldTime, KeepaliveInterval, ConnectRetry time.Duration
 	Families                                  Families
-	Passive                                   bool  // wait for the peer's connection
-	GTSM                                      bool  // RFC 5082: send with TTL 255, take nothing else
-	Multihop                                  uint8 // TTL towards an eBGP peer; 0: 1, directly connected
+	Passive                                   bool          // wait for the peer's connection
+	GTSM                                      bool          // RFC 5082: send with TTL 255, take nothing else
+	LongLived                                 time.Duration // RFC 9494: how long routes are held beyond graceful restart, at both ends; 0: not
+	Multihop                                  uint8         // TTL towards an eBGP peer; 0: 1, directly connected
 }
 
 func (n *Neighbour) check() error {
@@ -50,6 +53,8 @@ func (n *Neighbour) check() error {
 		return errors.New("negative timer")
 	case len(n.Password) > maxKey:
 		return fmt.Errorf("password of %d bytes: the kernel takes %d at most", len(n.Password), maxKey)
+	case n.LongLived < 0 || n.LongLived > maxLongLived:
+		return fmt.Errorf("long-lived stale time %v: must be 0..%v", n.LongLived, maxLongLived)
 	case n.GTSM && n.Multihop > 0:
 		return errors.New("GTSM is for directly connected neighbours, not for multihop")
 	}
@@ -248,7 +253,7 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 			RemotePort:    uint32(n.Port),
 			BindInterface: s.cfg.Device, // the dialler's socket, and the MD5 key's scope
 		},
-		GracefulRestart: s.gracefulRestart(),
+		GracefulRestart: s.gracefulRestart(n),
 	}
 	if n.LocalAddress.IsValid() {
 		p.Transport.LocalAddress = n.LocalAddress.String()
@@ -268,6 +273,9 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 			MpGracefulRestart: &api.MpGracefulRestart{
 				Config: &api.MpGracefulRestartConfig{Enabled: s.cfg.RestartTime > 0},
 			},
+			LongLivedGracefulRestart: &api.LongLivedGracefulRestart{
+				Config: &api.LongLivedGracefulRestartConfig{Enabled: n.LongLived > 0, RestartTime: uint32(seconds(n.LongLived))},
+			},
 		})
 	}
 	return p
@@ -275,12 +283,12 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 
 // gracefulRestart: the R and F bits are only for a neighbour configured while our own restart
 // may still be under way. No N bit (RFC 8538): a NOTIFICATION ends a session for good.
-func (s *Server) gracefulRestart() *api.GracefulRestart {
+func (s *Server) gracefulRestart(n Neighbour) *api.GracefulRestart {
 	if s.cfg.RestartTime == 0 {
 		return nil
 	}
 	return &api.GracefulRestart{
-		Enabled:         true,
+		Enabled: true, LonglivedEnabled: n.LongLived > 0,
 		RestartTime:     uint32(seconds(s.cfg.RestartTime)),
 		DeferralTime:    uint32(seconds(s.cfg.DeferralTime)),
 		LocalRestarting: s.cfg.Restarting && time.Since(s.started) < s.cfg.RestartTime,

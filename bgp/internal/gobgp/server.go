@@ -111,6 +111,8 @@ type Server struct {
 	sessions map[netip.Addr]*session
 	ups      ups
 	counted  counted
+
+	far far // the watchdog's
 }
 
 // Start opens the listeners, which let nobody in but neighbours, and starts the server without any. ctx bounds the start only. An address that is not on the device yet, or still under duplicate address detection, is

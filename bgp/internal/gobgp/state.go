@@ -97,6 +97,11 @@ type GracefulRestart struct {
 	// Forwarding is the families with the peer's F bit: its forwarding state survived. On a
 	// session that comes back, stale routes of other families must go at once (RFC 4724 4.2).
 	Forwarding Families
+	// LongLived is, of IPv4 and of IPv6, how long the peer's routes may be held as a last resort beyond Time (RFC 9494): as long as
+	// the peer asks for, and no longer than the neighbour's configuration says; 0: not at all.
+	LongLived [2]time.Duration
+	// LongLivedForwarding is the families with the F bit there. What is held beyond Time and is of others must go when the session comes back.
+	LongLivedForwarding Families
 	// Hold is set on the end of a session: keep the routes of Families as stale, for Time at
 	// most. Not set: all routes of the peer go now.
 	Hold bool

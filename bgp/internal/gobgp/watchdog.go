@@ -1,6 +1,7 @@
 package gobgp
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"slices"
@@ -25,6 +26,7 @@ func (s *Server) watch(ctx context.Context) {
 	look, reasons := time.NewTicker(backlogEvery), time.NewTicker(reasonEvery)
 	defer look.Stop()
 	defer reasons.Stop()
+	defer s.far.close()
 	for {
 		select {
 		case <-ctx.Done():
@@ -42,10 +44,11 @@ func (s *Server) watch(ctx context.Context) {
 	}
 }
 
-// reportReasons hands up what only the log tells: why a connection cannot be made.
+// reportReasons hands up what only the log, or a look at the packets, tells: why a connection cannot be made.
 func (s *Server) reportReasons(now time.Time) {
+	s.lookFar(now)
 	for _, a := range s.down() {
-		s.report(a, s.notes.lastReason(a.String()), now)
+		s.report(a, cmp.Or(s.far.reason(a, now), s.notes.lastReason(a.String())), now)
 	}
 }
 

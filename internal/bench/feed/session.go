@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Peer is one end of a session: the source's.
@@ -61,7 +64,7 @@ func (p Peer) Dial(ctx context.Context, in func(func() error) error) (*Session, 
 }
 
 func (p Peer) try(ctx context.Context) (*Session, error) {
-	d := net.Dialer{Timeout: max(p.Retry, answer), LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Local, 0))}
+	d := net.Dialer{Timeout: max(p.Retry, answer), LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Local, 0)), Control: withTTL}
 	conn, err := d.DialContext(ctx, "tcp4", netip.AddrPortFrom(p.Remote, 179).String())
 	if err != nil {
 		return nil, err
@@ -74,6 +77,11 @@ func (p Peer) try(ctx context.Context) (*Session, error) {
 	s.wg.Go(s.read)
 	s.wg.Go(s.keepalives)
 	return s, nil
+}
+
+// withTTL has the packets of a socket leave with TTL 255, as vbrd wants them (RFC 5082).
+func withTTL(_, _ string, c syscall.RawConn) (err error) {
+	return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, 255) }), err)
 }
 
 func (p Peer) handshake(conn net.Conn) error {

@@ -234,7 +234,7 @@ func (e *edge) bird(key string) {
 router id 10.0.0.2;
 protocol device { scan time 1; }
 protocol static lan { ipv4; route 172.16.1.0/24 unreachable; }
-protocol bgp edge { local 10.0.0.2 as 65001; neighbor 10.0.0.1 as 45104; graceful restart on; hold time 240;
+protocol bgp edge { local 10.0.0.2 as 65001; neighbor 10.0.0.1 as 45104; graceful restart on; ttl security on; hold time 240;
   connect delay time 1; connect retry time 1; error wait time 1, 2; `+key+`
   ipv4 { import none; export all; }; }
 `)

@@ -42,6 +42,7 @@ func frrConf(c *Customer, ln *Line, i int, o Options) string {
 	}
 	for _, a := range []netip.Addr{ln.Local4, ln.Local6} {
 		neighbor(a, VBRASN)
+		p(" neighbor %v ttl-security hops 1", a)
 		if o.Keys != "" {
 			p(" neighbor %v password %s", a, o.Keys)
 		}
@@ -90,7 +91,7 @@ func birdConf(c *Customer, ln *Line, i int, o Options) string {
 		if asn == c.ASN {
 			nhs = "next hop self; "
 		} else {
-			p(" check link;") // as FRR does by itself (bgp fast-external-failover)
+			p(" ttl security on;\n check link;") // the latter as FRR does by itself (bgp fast-external-failover)
 			if o.BFD.has(c) {
 				p(" bfd on;")
 			}

@@ -591,11 +591,24 @@ type BgpPeer struct {
 	// Accepts the peer's routes only while BFD is up, and after a failure not before it has been up for a while: 1 second, twice as long
 	// with each failure, 30 at most. Legal: true only with enable_bfd. Default: false. EC: none.
 	BfdStrict bool `protobuf:"varint,11,opt,name=bfd_strict,json=bfdStrict,proto3" json:"bfd_strict,omitempty"`
+	// GTSM (RFC 5082): takes nothing from the peer that does not arrive with TTL, or hop limit, 255, which nobody can make from farther
+	// away than the line. The peer has to send with 255: "neighbor ADDRESS ttl-security hops 1" in FRR, "ttl security on" in BIRD; otherwise
+	// its packets are dropped and the session's reason says so. We send with 255 always. Legal: true, false. Default: true. EC: none.
+	TtlSecurity *bool `protobuf:"varint,12,opt,name=ttl_security,json=ttlSecurity,proto3,oneof" json:"ttl_security,omitempty"`
+	// Instead of auth_key_file: name of the systemd credential (LoadCredential=, SetCredentialEncrypted= of vbrd's unit) that holds the key.
+	// Legal: 1..255 letters, digits and "_-.", not with auth_key_file. Default: none. EC: none.
+	KeyCredential string `protobuf:"bytes,13,opt,name=key_credential,json=keyCredential,proto3" json:"key_credential,omitempty"`
+	// Seconds for which routes are held, as a last resort, beyond graceful restart: the peer's here, and ours at the peer, when either has been
+	// away for longer than its restart time (long-lived graceful restart, RFC 9494). Of the peer's routes no longer than it asks for. Both ends
+	// must have it. Legal: 0..16777215, 0 = not at all. Default: 0. EC: none.
+	LongLivedStaleTime *uint32 `protobuf:"varint,14,opt,name=long_lived_stale_time,json=longLivedStaleTime,proto3,oneof" json:"long_lived_stale_time,omitempty"`
 	// How many prefixes of the peer count, each family by itself; 0: no bound. Counted is what our rules and import_policy accept. At
-	// 80 percent there is a warning. Legal: 0..10000000. Default: 110. EC: RouteQuota.
+	// 80 percent there is a warning. The VBR's owner may lower it; more than 110, and 0, is for an admin or another account that owns the
+	// physical connection to set. Legal: 0..10000000. Default: 110. EC: RouteQuota.
 	RouteQuota *uint32 `protobuf:"varint,20,opt,name=route_quota,json=routeQuota,proto3,oneof" json:"route_quota,omitempty"`
 	// What happens beyond route_quota. Drop: the surplus is rejected (over-quota) and takes places that become free in the order in
-	// which it was announced. Teardown: the session ends, and may come up again after route_quota_restart. Warn: nothing else.
+	// which it was announced. Teardown: the session ends, and may come up again after route_quota_restart. Warn: nothing else; it
+	// is for an admin or another account that owns the physical connection to set.
 	// Legal: Drop, Teardown, Warn. Default: Drop. EC: none.
 	RouteQuotaAction string `protobuf:"bytes,21,opt,name=route_quota_action,json=routeQuotaAction,proto3" json:"route_quota_action,omitempty"`
 	// Seconds for which a session stays down that ended for its route_quota. Legal: 30..65535. Default: 300. EC: none.
@@ -711,6 +724,27 @@ func (x *BgpPeer) GetBfdStrict() bool {
 		return x.BfdStrict
 	}
 	return false
+}
+
+func (x *BgpPeer) GetTtlSecurity() bool {
+	if x != nil && x.TtlSecurity != nil {
+		return *x.TtlSecurity
+	}
+	return false
+}
+
+func (x *BgpPeer) GetKeyCredential() string {
+	if x != nil {
+		return x.KeyCredential
+	}
+	return ""
+}
+
+func (x *BgpPeer) GetLongLivedStaleTime() uint32 {
+	if x != nil && x.LongLivedStaleTime != nil {
+		return *x.LongLivedStaleTime
+	}
+	return 0
 }
 
 func (x *BgpPeer) GetRouteQuota() uint32 {
@@ -1857,7 +1891,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xee\x15\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xcd\x19\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -1875,14 +1909,19 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"enable_bfd\x18\n" +
 	" \x01(\bR\tenableBfd\x12\x1d\n" +
 	"\n" +
-	"bfd_strict\x18\v \x01(\bR\tbfdStrict\x12|\n" +
+	"bfd_strict\x18\v \x01(\bR\tbfdStrict\x12&\n" +
+	"\fttl_security\x18\f \x01(\bH\x04R\vttlSecurity\x88\x01\x01\x12\xc0\x01\n" +
+	"\x0ekey_credential\x18\r \x01(\tB\x98\x01\xbaH\x94\x01\xba\x01\x90\x01\n" +
+	"\x0ekey_credential\x12Enot the name of a credential; legal: 1..255 letters, digits and \"_-.\"\x1a7this.matches('^([A-Za-z0-9_-][A-Za-z0-9_.-]{0,254})?$')R\rkeyCredential\x12\xc6\x01\n" +
+	"\x15long_lived_stale_time\x18\x0e \x01(\rB\x8d\x01\xbaH\x89\x01\xba\x01\x85\x01\n" +
+	"\x15long_lived_stale_time\x12Yout of range; legal: 0..16777215 seconds, 0 = routes are not held beyond graceful restart\x1a\x11this <= 16777215uH\x05R\x12longLivedStaleTime\x88\x01\x01\x12|\n" +
 	"\vroute_quota\x18\x14 \x01(\rBV\xbaHS\xba\x01P\n" +
-	"\vroute_quota\x12.out of range; legal: 0..10000000, 0 = no quota\x1a\x11this <= 10000000uH\x04R\n" +
+	"\vroute_quota\x12.out of range; legal: 0..10000000, 0 = no quota\x1a\x11this <= 10000000uH\x06R\n" +
 	"routeQuota\x88\x01\x01\x12\xbd\x01\n" +
 	"\x12route_quota_action\x18\x15 \x01(\tB\x8e\x01\xbaH\x8a\x01\xba\x01\x86\x01\n" +
 	"\x12route_quota_action\x12*not an action; legal: Drop, Teardown, Warn\x1aDthis == '' || this == 'Drop' || this == 'Teardown' || this == 'Warn'R\x10routeQuotaAction\x12\x97\x01\n" +
 	"\x13route_quota_restart\x18\x16 \x01(\rBb\xbaH_\xba\x01\\\n" +
-	"\x13route_quota_restart\x12&out of range; legal: 30..65535 seconds\x1a\x1dthis >= 30u && this <= 65535uH\x05R\x11routeQuotaRestart\x88\x01\x01\x12\xc5\x01\n" +
+	"\x13route_quota_restart\x12&out of range; legal: 30..65535 seconds\x1a\x1dthis >= 30u && this <= 65535uH\aR\x11routeQuotaRestart\x88\x01\x01\x12\xc5\x01\n" +
 	"\n" +
 	"never_drop\x18\x17 \x03(\tB\xa5\x01\xbaH\xa1\x01\xba\x01\x9d\x01\n" +
 	"\n" +
@@ -1894,9 +1933,9 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x05allow\x18\x1a \x03(\tB\xcb\x01\xbaH\xc7\x01\xba\x01\xc3\x01\n" +
 	"\x05allow\x12Ynot classes of prefixes; legal: a list of default-route, martian, link-subnet, vpc-prefix\x1a_this.size() <= 4 && this.all(c, c in ['default-route', 'martian', 'link-subnet', 'vpc-prefix'])R\x05allow\x12s\n" +
 	"\vmax_as_path\x18\x1b \x01(\rBN\xbaHK\xba\x01H\n" +
-	"\vmax_as_path\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\x06R\tmaxAsPath\x88\x01\x01\x12\x80\x01\n" +
+	"\vmax_as_path\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\bR\tmaxAsPath\x88\x01\x01\x12\x80\x01\n" +
 	"\x0fmax_communities\x18\x1c \x01(\rBR\xbaHO\xba\x01L\n" +
-	"\x0fmax_communities\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\aR\x0emaxCommunities\x88\x01\x01\x12\x88\x01\n" +
+	"\x0fmax_communities\x12\x1cout of range; legal: 1..1000\x1a\x1bthis >= 1u && this <= 1000uH\tR\x0emaxCommunities\x88\x01\x01\x12\x88\x01\n" +
 	"\n" +
 	"local_role\x18\x1d \x01(\tBi\xbaHf\xba\x01c\n" +
 	"\n" +
@@ -1905,7 +1944,9 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x05_holdB\f\n" +
 	"\n" +
 	"_keepaliveB\x10\n" +
-	"\x0e_connect_retryB\x0e\n" +
+	"\x0e_connect_retryB\x0f\n" +
+	"\r_ttl_securityB\x18\n" +
+	"\x16_long_lived_stale_timeB\x0e\n" +
 	"\f_route_quotaB\x16\n" +
 	"\x14_route_quota_restartB\x0e\n" +
 	"\f_max_as_pathB\x12\n" +
