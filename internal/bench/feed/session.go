@@ -10,7 +10,10 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"syscall"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 // Peer is one end of a session: the source's.
@@ -19,6 +22,8 @@ type Peer struct {
 	Local, Remote netip.Addr
 	// Retry is the pause between two attempts to connect; 0 means 50 ms.
 	Retry time.Duration
+	// Key is the TCP MD5 key (RFC 2385); empty: none.
+	Key string
 }
 
 const (
@@ -62,6 +67,9 @@ func (p Peer) Dial(ctx context.Context, in func(func() error) error) (*Session, 
 
 func (p Peer) try(ctx context.Context) (*Session, error) {
 	d := net.Dialer{Timeout: max(p.Retry, answer), LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Local, 0))}
+	if p.Key != "" {
+		d.Control = p.sign
+	}
 	conn, err := d.DialContext(ctx, "tcp4", netip.AddrPortFrom(p.Remote, 179).String())
 	if err != nil {
 		return nil, err
@@ -74,6 +82,20 @@ func (p Peer) try(ctx context.Context) (*Session, error) {
 	s.wg.Go(s.read)
 	s.wg.Go(s.keepalives)
 	return s, nil
+}
+
+// sign gives a socket the key before it connects.
+func (p Peer) sign(_, _ string, c syscall.RawConn) error {
+	var sig unix.TCPMD5Sig
+	sig.Keylen = uint16(copy(sig.Key[:], p.Key))
+	sig.Addr.Family = unix.AF_INET
+	a := p.Remote.As4()
+	copy(sig.Addr.Data[2:], a[:]) // behind the port, as in sockaddr_in
+	var err error
+	if e := c.Control(func(fd uintptr) { err = unix.SetsockoptTCPMD5Sig(int(fd), unix.IPPROTO_TCP, unix.TCP_MD5SIG, &sig) }); e != nil {
+		return e
+	}
+	return err
 }
 
 func (p Peer) handshake(conn net.Conn) error {
