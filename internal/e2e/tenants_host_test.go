@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
@@ -52,17 +53,13 @@ func (m *matrix) testHost(t *testing.T) {
 			t.Errorf("from the underlay: %v", err)
 		}
 	}
-	lab.Eventually(t, 2*time.Second, "the underlay's datagrams", func() error {
+	lab.Eventually(t, 10*time.Second, "the underlay's datagrams", func() error {
 		if udp.has("control") == 0 || raw.hasIn("control") == 0 {
 			return errors.New("have not come")
 		}
 		return nil
 	})
-	for _, n := range m.tenants {
-		for _, ns := range []*lab.NS{n.line, n.vm} {
-			m.hostFrom(t, ns)
-		}
-	}
+	m.fromAll(func(ns *lab.NS) { m.hostFrom(t, ns) })
 	time.Sleep(200 * time.Millisecond)
 	for name, b := range map[string]*mailbox{"UDP": udp, "raw": raw} {
 		for text := range b.close() {
@@ -74,14 +71,12 @@ func (m *matrix) testHost(t *testing.T) {
 	for _, n := range m.tenants[:4] {
 		n.line.IP("addr add " + mgmtHost + "/32 dev lo")
 		box := m.mailbox(n.line, "udp", fmt.Sprintf("%s:%d", mgmtHost, mailPort))
-		if err := send(n.vm, "", mgmtHost, mailPort, 3, 0, n.name); err != nil {
-			t.Error(err)
-		}
-		lab.Eventually(t, 2*time.Second, n.name+"'s own "+mgmtHost, func() error {
-			if box.has(n.name) == 0 {
-				return errors.New("its packets do not arrive")
+		lab.Eventually(t, 10*time.Second, n.name+"'s own "+mgmtHost, func() error {
+			err := send(n.vm, "", mgmtHost, mailPort, 1, 0, n.name)
+			if err == nil && box.has(n.name) == 0 {
+				err = errors.New("its packets do not arrive")
 			}
-			return nil
+			return err
 		})
 		box.close()
 	}
@@ -149,23 +144,32 @@ func (m *matrix) sendRaw(ns *lab.NS, to, text string) error {
 
 // testUnderlay: neither the hosts' addresses on the underlay nor others there answer a tenant, who has routes to them by the edge host.
 func (m *matrix) testUnderlay(t *testing.T) {
-	m.listen(m.underlay(), 179+1000)
+	m.listen(m.underlay(), 1179)
 	if err := reach(m.edge, reflectorIP, 1179); err != nil {
 		t.Errorf("from the edge host: %v", err)
 	}
-	for _, n := range m.tenants {
-		for _, ns := range []*lab.NS{n.line, n.vm} {
-			for _, address := range []string{edgeVTEP, gwVTEP, reflectorIP} {
-				if stats, err := ns.Ping(address, lab.PingOptions{Count: 1, Timeout: 100 * time.Millisecond}); err == nil {
-					t.Errorf("%s pings %s: %v", ns.Name, address, stats)
-				}
-			}
-			err := reach(ns, reflectorIP, 1179)
-			if !errors.Is(err, unix.EHOSTUNREACH) && !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.ETIMEDOUT) && !isTimeout(err) {
-				t.Errorf("%s to the reflector: %v", ns.Name, err)
+	m.fromAll(func(ns *lab.NS) {
+		for _, address := range []string{edgeVTEP, gwVTEP, reflectorIP} {
+			if stats, err := ns.Ping(address, lab.PingOptions{Count: 1, Timeout: 500 * time.Millisecond}); err == nil {
+				t.Errorf("%s pings %s: %v", ns.Name, address, stats)
 			}
 		}
+		err := reach(ns, reflectorIP, 1179)
+		if !errors.Is(err, unix.EHOSTUNREACH) && !errors.Is(err, unix.ENETUNREACH) && !errors.Is(err, unix.ETIMEDOUT) && !isTimeout(err) {
+			t.Errorf("%s to the reflector: %v", ns.Name, err)
+		}
+	})
+}
+
+// fromAll runs f for both ends of all tenants, at the same time.
+func (m *matrix) fromAll(f func(ns *lab.NS)) {
+	var all sync.WaitGroup
+	for _, n := range m.tenants {
+		for _, ns := range []*lab.NS{n.line, n.vm} {
+			all.Go(func() { f(ns) })
+		}
 	}
+	all.Wait()
 }
 
 func isTimeout(err error) bool {
