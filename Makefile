@@ -11,7 +11,7 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
 # Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
-CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
+CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
 
@@ -20,9 +20,9 @@ help: ## list the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-12s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: build
-build: ## build bin/vbrd and bin/vbrctl
+build: ## build bin/vbrd and bin/vbrctl, static: they need no C library
 	@mkdir -p $(BIN)
-	go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
+	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
 
 .PHONY: deps
 deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...

@@ -20,8 +20,8 @@ type backbone struct {
 	speaker  *evpn.Speaker
 	wanted   map[evpn.RouteTarget]bool         // of all router interfaces in the intent
 	attached map[evpn.RouteTarget][]attachment // of those whose router lives
-	paths    map[pathKey]*vpcPath
-	received map[netip.Addr]int // how many paths are a peer's
+	paths    map[evpn.Key]*vpcPath
+	received map[netip.Addr]int // how many routes are a peer's
 	lastID   uint32
 	up       map[netip.Addr]bool      // which sessions are
 	unsynced map[netip.Addr]bool      // peers that have not said End-of-RIB since we started
@@ -34,21 +34,10 @@ type attachment struct {
 	side   *vpcSide
 }
 
-type pathKey struct {
-	peer netip.Addr
-	evpn.Key
-}
-
-type vpcPath struct {
-	id    uint32
-	route evpn.Route
-	stale bool
-}
-
 func newBackbone(h *Host) *backbone {
 	return &backbone{
 		host: h, wanted: make(map[evpn.RouteTarget]bool), attached: make(map[evpn.RouteTarget][]attachment),
-		paths: make(map[pathKey]*vpcPath), received: make(map[netip.Addr]int), up: make(map[netip.Addr]bool), unsynced: make(map[netip.Addr]bool), stale: make(map[netip.Addr]time.Time),
+		paths: make(map[evpn.Key]*vpcPath), received: make(map[netip.Addr]int), up: make(map[netip.Addr]bool), unsynced: make(map[netip.Addr]bool), stale: make(map[netip.Addr]time.Time),
 	}
 }
 
@@ -70,8 +59,8 @@ func (b *backbone) attach(r *router, sides ...*vpcSide) {
 // repeat offers one router interface what there is already, as far as it is wanted; b.mu is held.
 func (b *backbone) repeat(r *router, v *vpcSide, wanted func(*evpn.Route) bool) {
 	for _, p := range b.paths {
-		if wanted(&p.route) && slices.Contains(p.route.Targets, v.ri.target) {
-			r.offer(v, p.id, &p.route, nil)
+		if route := &p.best.route; wanted(route) && slices.Contains(route.Targets, v.ri.target) {
+			r.offer(v, p.id, route, nil)
 		}
 	}
 }
@@ -111,11 +100,7 @@ func (b *backbone) want(targets map[evpn.RouteTarget]bool) {
 		}
 	}
 	b.wanted = targets
-	for k, p := range b.paths {
-		if !b.useful(&p.route) {
-			b.replace(k, nil)
-		}
-	}
+	b.drop(func(o *vpcOffer) bool { return !b.useful(&o.route) })
 	speaker := b.speaker
 	b.mu.Unlock()
 	if speaker != nil && len(fresh) > 0 {
@@ -128,39 +113,11 @@ func (b *backbone) Update(u evpn.Update) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, k := range u.Withdrawn {
-		b.replace(pathKey{u.Peer, k}, nil)
+		b.replace(u.Peer, k, nil)
 	}
 	for i := range u.Announced {
-		b.replace(pathKey{u.Peer, u.Announced[i].Key}, &u.Announced[i])
+		b.replace(u.Peer, u.Announced[i].Key, &u.Announced[i])
 	}
-}
-
-// replace puts route, nil for none, in the place of what the peer offered under this key; b.mu is held.
-func (b *backbone) replace(k pathKey, route *evpn.Route) {
-	if route != nil && !b.useful(route) {
-		route = nil
-	}
-	before := b.paths[k]
-	if before == nil && route == nil {
-		return
-	}
-	p := &vpcPath{}
-	var old *evpn.Route
-	if before != nil {
-		p.id, old = before.id, &before.route
-	} else {
-		b.lastID++
-		p.id = b.lastID
-		b.received[k.peer]++
-	}
-	if route != nil {
-		p.route = *route
-		b.paths[k] = p
-	} else {
-		delete(b.paths, k)
-		b.received[k.peer]--
-	}
-	b.deliver(p.id, route, old)
 }
 
 // deliver tells the routers attached to the old or the new route's targets.
@@ -209,18 +166,10 @@ func (b *backbone) PeerState(p evpn.PeerState) {
 		}
 	case !wasUp:
 	case p.GracefulRestart.Hold:
-		for k, path := range b.paths {
-			if k.peer == p.Peer {
-				path.stale = true
-			}
-		}
+		b.outdate(p.Peer)
 		b.stale[p.Peer] = time.Now().Add(min(p.GracefulRestart.Time, b.host.opts.Timers.Stale))
 	default:
-		for k := range b.paths {
-			if k.peer == p.Peer {
-				b.replace(k, nil)
-			}
-		}
+		b.drop(func(o *vpcOffer) bool { return o.peer == p.Peer })
 		delete(b.stale, p.Peer)
 	}
 	b.mu.Unlock()
@@ -253,11 +202,7 @@ func (b *backbone) sweep(peer netip.Addr) {
 		return
 	}
 	delete(b.stale, peer)
-	for k, p := range b.paths {
-		if k.peer == peer && p.stale {
-			b.replace(k, nil)
-		}
-	}
+	b.drop(func(o *vpcOffer) bool { return o.peer == peer && o.stale })
 }
 
 // expireStale sweeps what restarting peers did not announce again in time.

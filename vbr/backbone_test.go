@@ -215,26 +215,6 @@ func TestOwnRoutesReflected(t *testing.T) {
 	s.wantRefs(acme, map[netip.Addr]int{gw1: 0})
 }
 
-// The same route from two reflectors is two paths; it is gone when both have withdrawn it.
-func TestTwoReflectors(t *testing.T) {
-	s := newScene(t)
-	acme := s.router("acme", 5001)
-	s.b.attach(acme, acme.vpc...)
-	r := s.route(gw1, "10.100.0.0/16", 5001)
-	s.announce(rr1, r)
-	s.announce(rr2, r)
-	s.announce(rr2, r) // again: no third reference
-	s.want(acme, "10.100.0.0/16 via 192.0.2.11 on 100", "10.100.0.0/16 via 192.0.2.11 on 100")
-	s.wantRefs(acme, map[netip.Addr]int{gw1: 2})
-	s.withdraw(rr1, r)
-	s.withdraw(rr1, r) // again: no harm
-	s.want(acme, "10.100.0.0/16 via 192.0.2.11 on 100")
-	s.b.PeerState(state(rr2, true, 0))
-	s.b.PeerState(state(rr2, false, 0))
-	s.want(acme)
-	s.wantRefs(acme, map[netip.Addr]int{gw1: 0})
-}
-
 // A gateway that moves to another VTEP takes its reference along.
 func TestVTEPMoves(t *testing.T) {
 	s := newScene(t)

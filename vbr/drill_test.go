@@ -57,12 +57,18 @@ func TestFailoverTestDryRun(t *testing.T) {
 	b.wanted[target(t, 7)] = true
 	offered := &evpn.Route{Key: evpn.Key{RD: routeDistinguisher(gw1, 1), Prefix: netip.MustParsePrefix("172.20.0.0/16")}, NextHop: gw1, VNI: 7, Targets: []evpn.RouteTarget{target(t, 7)}}
 	b.mu.Lock()
-	b.replace(pathKey{rr1, offered.Key}, offered)
+	b.replace(rr1, offered.Key, offered)
 	b.mu.Unlock()
 	req := &vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}
 	test, err := o.host.StartFailoverTest(req, anyOwner)
 	if err != nil || test.GetStatus() != testInit || test.GetDurationMinutes() != 10 || test.GetObjectiveMs() != 1000 || !strings.Contains(test.GetFindings()[0], gw1.String()) {
 		t.Errorf("%v %v", test, err)
+	}
+	for _, minutes := range []uint32{1, 4320} {
+		req.DurationMinutes = minutes
+		if test, err := o.host.StartFailoverTest(req, anyOwner); err != nil || test.GetDurationMinutes() != minutes {
+			t.Errorf("%d minutes: %v %v", minutes, test, err)
+		}
 	}
 	req.Probes = []string{"10.9.9.9->172.20.0.1"}
 	if _, err := o.host.StartFailoverTest(req, anyOwner); err == nil || !strings.Contains(err.Error(), "probes[0]") {
@@ -78,7 +84,7 @@ func TestFailoverTestDryRun(t *testing.T) {
 	o.host.drills.group(in.On("edge1").On("edge1"))
 	b.want(o.host.targets([]*spec{o.router.spec}, nil))
 	b.mu.Lock()
-	b.replace(pathKey{rr1, of.Key}, &of)
+	b.replace(rr1, of.Key, &of)
 	b.mu.Unlock()
 	if _, err := o.host.StartFailoverTest(&vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}, anyOwner); err != nil {
 		t.Error("with the group's other VBR:", err)
@@ -96,6 +102,7 @@ func TestFailoverTestRecord(t *testing.T) {
 	now := time.Now()
 	d.tests = []*vbrv1.FailoverTest{
 		{Id: "old", Status: testStopped, EndTime: stamp(now.Add(-366 * 24 * time.Hour))},
+		{Id: "almost", Status: testStopped, EndTime: stamp(now.Add(-364 * 24 * time.Hour))},
 		{Id: "done", Router: "vbr-acme", Status: testStopped, Verdict: testPassed, EndTime: stamp(now)},
 		{Id: "runs", Router: "vbr-acme", Status: testTesting, EndTime: stamp(now.Add(time.Hour))},
 	}
@@ -104,13 +111,13 @@ func TestFailoverTestRecord(t *testing.T) {
 	}
 	o.host.drills = loadDrills(o.host)
 	tests := o.host.FailoverTests()
-	if len(tests) != 2 || tests[0].GetId() != "runs" || tests[0].GetVerdict() != testAborted || tests[0].GetStatus() != testStopped || tests[0].GetEndTime().AsTime().After(now.Add(time.Minute)) {
+	if len(tests) != 3 || tests[2].GetId() != "almost" || tests[0].GetId() != "runs" || tests[0].GetVerdict() != testAborted || tests[0].GetStatus() != testStopped || tests[0].GetEndTime().AsTime().After(now.Add(time.Minute)) {
 		t.Errorf("%v", tests)
 	}
 	if said := o.said(vbrv1.Event_TYPE_FAILOVER_TEST); len(said) != 1 {
 		t.Errorf("said %q", said)
 	}
-	if again := loadDrills(o.host); again.tests[1].GetVerdict() != testAborted {
+	if again := loadDrills(o.host); again.tests[2].GetVerdict() != testAborted {
 		t.Errorf("not kept: %v", again.tests)
 	}
 	var refused *RefusedError

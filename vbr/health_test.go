@@ -31,6 +31,12 @@ func checked(probeOnly bool) *healthSpec {
 func TestHealthCheck(t *testing.T) {
 	o, m := monitored(t)
 	r := o.router
+	status := func() string {
+		return o.host.RouterStatus("vbr-acme").GetRouterInterfaces()[0].GetHealthCheck().GetHealthCheckStatus()
+	}
+	if got := status(); got != "NoHealthCheckConfig" {
+		t.Errorf("without a check: %s", got)
+	}
 	r.spec.ris[0].health = checked(false)
 	r.record("ri-acme").state = riActive
 	now := time.Unix(1_000_000, 0)
@@ -53,9 +59,8 @@ func TestHealthCheck(t *testing.T) {
 		{true, "NoRedundantRoute", true}, {false, "NoRedundantRoute", true}, {true, "NoRedundantRoute", true}, {true, "Normal", false},
 	} {
 		result(step.ok)
-		got := o.host.RouterStatus("vbr-acme").GetRouterInterfaces()[0].GetHealthCheck()
-		if got.GetHealthCheckStatus() != step.status || r.vpc[0].demoted != step.demoted {
-			t.Errorf("step %d: %s, stepped back %v; want %s, %v", i, got.GetHealthCheckStatus(), r.vpc[0].demoted, step.status, step.demoted)
+		if got := status(); got != step.status || r.vpc[0].demoted != step.demoted {
+			t.Errorf("step %d: %s, stepped back %v; want %s, %v", i, got, r.vpc[0].demoted, step.status, step.demoted)
 		}
 	}
 	got := o.host.RouterStatus("vbr-acme").GetRouterInterfaces()[0].GetHealthCheck()

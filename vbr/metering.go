@@ -80,7 +80,7 @@ func (m *monitor) count(counters map[int]link.Counters, views []view) (renewed [
 		if c, known = counters[v.index]; !known || x == nil || v.index == 0 {
 			continue
 		}
-		if x.read(m.readAt, m.boot, v, c) {
+		if x.read(m.readAt, m.boot, v, c, counters[v.inlet]) {
 			renewed = append(renewed, v)
 		}
 		if q := m.measured[v.ri.name]; q != nil {
@@ -91,9 +91,12 @@ func (m *monitor) count(counters map[int]link.Counters, views []view) (renewed [
 	return renewed
 }
 
-// read takes in the counters of the device. What was carried until now is of the class that it was in.
-func (x *metered) read(at time.Time, boot string, v *view, c link.Counters) (renewed bool) {
+// read takes in the counters of the device, and of its inlet, whose sent packets are those that the limit let in. What was carried until now is of the class that it was in.
+func (x *metered) read(at time.Time, boot string, v *view, c, in link.Counters) (renewed bool) {
 	r := usage.Reading{Boot: boot, Index: v.index, Counts: usage.Counts{RxBytes: c.RxBytes, RxPackets: c.RxPackets, TxBytes: c.TxBytes, TxPackets: c.TxPackets}}
+	if v.inlet != 0 {
+		r.Inlet = usage.Inlet{Index: v.inlet, Bytes: in.TxBytes, Packets: in.TxPackets}
+	}
 	if x.foreign {
 		x.foreign, x.dirty, x.class = false, true, v.class
 		x.meter.Start(r)

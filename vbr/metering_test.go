@@ -53,3 +53,21 @@ func TestMetering(t *testing.T) {
 		t.Errorf("%v", out)
 	}
 }
+
+// Of a router interface with a limit, received is what the limit let in.
+func TestMeteringOfALimit(t *testing.T) {
+	o, m := monitored(t)
+	v := view{router: o.router, ri: riSpec{name: "ri-acme", owner: "acme"}, index: 3, inlet: 4}
+	m.adopt([]view{v})
+	for i, step := range []struct{ offered, let, want uint64 }{{10, 4, 4}, {30, 9, 9}, {30, 0, 9}} { // at last the IFB device is missing
+		m.readAt = time.Now()
+		counters := map[int]link.Counters{3: {RxBytes: step.offered * 100, RxPackets: step.offered}, 4: {TxBytes: step.let * 100, TxPackets: step.let}}
+		if step.let == 0 {
+			delete(counters, 4)
+		}
+		m.count(counters, []view{v})
+		if got := m.metered["ri-acme"].meter.Total(usage.SameRegion); got.RxPackets != step.want || got.RxBytes != step.want*100 {
+			t.Errorf("step %d: %+v, want %d packets", i, got, step.want)
+		}
+	}
+}

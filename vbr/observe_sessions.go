@@ -116,9 +116,11 @@ func (b *backbone) sessions() []*vbrv1.BgpSession {
 	defer b.mu.Unlock()
 	stale := make(map[netip.Addr]uint32)
 	if len(b.stale) > 0 { // some peer is restarting
-		for k, p := range b.paths {
-			if p.stale {
-				stale[k.peer]++
+		for _, p := range b.paths {
+			for _, o := range p.offers {
+				if o.stale {
+					stale[o.peer]++
+				}
 			}
 		}
 	}

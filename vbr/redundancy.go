@@ -150,9 +150,9 @@ func (b *backbone) offers(wanted map[evpn.RouteTarget]bool) map[offer]netip.Addr
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, p := range b.paths {
-		for _, t := range p.route.Targets {
-			if wanted[t] && !p.stale {
-				out[offer{t, p.route.Prefix}] = p.route.NextHop
+		for _, t := range p.best.route.Targets {
+			if wanted[t] && !p.best.stale {
+				out[offer{t, p.best.route.Prefix}] = p.best.route.NextHop
 			}
 		}
 	}

@@ -64,6 +64,7 @@ type view struct {
 	vrf    string
 	device string
 	index  int // of the device; 0 if there is none
+	inlet  int // of the device behind its limit; 0 if there is none
 	state  riState
 	class  usage.Class
 }
@@ -76,7 +77,8 @@ func (r *router) views() (views []view, own *healthSpec) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i := range r.spec.ris {
-		v := view{router: r, ri: r.spec.ris[i], vrf: r.spec.link.VRF, device: r.spec.riDeviceName(i), index: r.spec.riDevice(i, r.state).Index}
+		d := r.spec.riDevice(i, r.state)
+		v := view{router: r, ri: r.spec.ris[i], vrf: r.spec.link.VRF, device: r.spec.riDeviceName(i), index: d.Index, inlet: d.Inlet}
 		if x := r.interfaces[v.ri.name]; x != nil {
 			v.state = x.state
 		}

@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -86,15 +87,8 @@ func (c *twin) testUsage(t *testing.T) {
 		t.Errorf("after kill -9 and 200 packets: %d sent, %d received; before %d, %d", tx2, rx2, tx1, rx1)
 	}
 	lab.Eventually(t, 60*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
-	var list struct {
-		Interfaces []struct{ Name, Device string } `json:"router_interfaces"`
-	}
-	c.ctl(t, &list, "show", "interfaces", "-r", "vpc-acme")
 	tx3, rx3 := count()
-	for _, x := range list.Interfaces {
-		c.edge.IP("link del " + x.Device)
-	}
-	lab.Eventually(t, 60*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+	c.renewPairs(t)
 	stats, err = c.vm.Ping(idcHost4, lab.PingOptions{Count: 100, Interval: 5 * time.Millisecond})
 	if err != nil {
 		t.Fatal("over devices made anew:", stats, err)
@@ -105,6 +99,56 @@ func (c *twin) testUsage(t *testing.T) {
 	if rx0 > rx1 {
 		t.Error("usage runs backwards")
 	}
+}
+
+// renewPairs deletes the devices of both pairs, and waits until they are there anew and carry routes both ways: what vbrd shows just after may be
+// from before it heard of the deletion, and each end is mended by its own router.
+func (c *twin) renewPairs(t *testing.T) {
+	t.Helper()
+	var list struct {
+		Interfaces []struct{ Name, Device string } `json:"router_interfaces"`
+	}
+	c.ctl(t, &list, "show", "interfaces", "-r", "vpc-acme")
+	was := make(map[string]string)
+	for _, x := range list.Interfaces {
+		was[x.Device] = c.ifindex(x.Device)
+		c.edge.IP("link del " + x.Device)
+	}
+	lab.Eventually(t, 60*time.Second, "devices are made anew", func() error {
+		for device, index := range was {
+			if now := c.ifindex(device); now == "" || now == index {
+				return fmt.Errorf("%s has index %q, had %q", device, now, index)
+			}
+		}
+		return nil
+	})
+	lab.Eventually(t, 60*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+	for _, vrf := range []string{"vbr-a", "vbr-b"} {
+		lab.Eventually(t, 60*time.Second, vrf+" has its way to the VPC", func() error {
+			hops, err := c.edge.NextHops("10.100.0.0/16", "vrf "+vrf)
+			if err == nil && len(hops) == 0 {
+				err = errors.New("none")
+			}
+			return err
+		})
+	}
+	lab.Eventually(t, 60*time.Second, "both lines back at the customer", func() error {
+		hops, err := c.idc.NextHops("10.100.0.0/16", "main")
+		if err == nil && len(hops) != 2 {
+			err = fmt.Errorf("%v", hops)
+		}
+		return err
+	})
+}
+
+// ifindex is the number of a device at the edge as text, empty if there is none.
+func (c *twin) ifindex(device string) string {
+	out, err := c.edge.Run("ip", "-o", "link", "show", device)
+	if err != nil {
+		return ""
+	}
+	index, _, _ := strings.Cut(out, ":")
+	return index
 }
 
 type qualityJSON struct {

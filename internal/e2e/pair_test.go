@@ -1,6 +1,7 @@
 package e2e
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 	"syscall"
@@ -90,6 +91,25 @@ func TestVPCToVPC(t *testing.T) {
 		if err != nil || strings.Contains(out, "10.110.") {
 			t.Errorf("%v\n%s", err, out)
 		}
+	})
+	t.Run("transit", func(t *testing.T) { // only if both of the VPC's interfaces say so
+		through := func() error { return pings(c.machines["shop"], "", "", idcHost4, idcHost6) }
+		one := strings.Replace(asks, "owner: acme\n", "owner: acme\ntransit: true\n", 1)
+		c.resources(append(base, one, accepts)...)
+		time.Sleep(time.Second)
+		if through() == nil {
+			t.Error("one interface for transit is enough")
+		}
+		both := strings.Replace(ends, "name: ri-vpc\n", "name: ri-vpc\ntransit: true\n", 1)
+		c.resources(vbrYAML, vpcYAML, both, shopYAML, one, accepts)
+		lab.Eventually(t, 20*time.Second, "shop's VPC reaches acme's data centre", through)
+		c.resources(append(base, asks, accepts)...)
+		lab.Eventually(t, 20*time.Second, "and no longer", func() error {
+			if through() == nil {
+				return errors.New("it does")
+			}
+			return c.bothWays()
+		})
 	})
 	for _, off := range []string{"name: ri-shop-acme\n", "name: ri-acme-shop\n"} {
 		t.Run("deactivated, "+strings.TrimSpace(off), func(t *testing.T) {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"slices"
+	"syscall"
 	"testing"
 
 	"github.com/openvbr/openvbr/internal/lab"
@@ -16,6 +17,7 @@ type twin struct {
 	*lab.Lab
 	t             *testing.T
 	edge, idc, vm *lab.NS
+	frr           *lab.FRR
 	vbrd          *lab.Proc
 }
 
@@ -32,7 +34,7 @@ func newTwin(t *testing.T) *twin {
 	c.idc.Sysctl("net.ipv4.icmp_ratelimit=0")
 	c.Veth(c.edge, "vm-acme", c.vm, "eth0")
 	c.vm.IP("addr add 10.100.1.10/24 dev eth0", "route add default via 10.100.1.1")
-	c.idc.FRR(twinConf, "bgpd")
+	c.frr = c.idc.FRR(twinConf, "bgpd", "bfdd")
 	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 120s, deferral: 5s, stale: 30s, audit: 60s}\n",
 		c.Dir+"/resources.d", c.Dir+"/state", c.Dir+"/vbrd.sock"))
 	return c
@@ -198,3 +200,6 @@ type testJSON struct {
 		Convergence float64 `json:"convergence_ms"`
 	}
 }
+
+// reload has vbrd read its resources again.
+func (c *twin) reload() { c.vbrd.Signal(syscall.SIGHUP) }

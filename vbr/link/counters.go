@@ -12,6 +12,7 @@ import (
 
 // Counters are a device's since it was made (struct rtnl_link_stats64). Bytes are as the driver counts them, link-layer headers
 // included. Received ones are counted before a [Rate]'s In drops any, sent ones after its Out; what a Rate drops is in no counter here.
+// What an In lets in is what the device's Inlet has sent, with Ethernet headers.
 type Counters struct {
 	RxPackets, TxPackets uint64
 	RxBytes, TxBytes     uint64

@@ -35,17 +35,17 @@ func (i ingress) foreign() bool {
 
 // ensureIn has what the device receives go through an IFB device, where it is shaped as what is sent is. Policing, the other
 // way, would drop so much of TCP's bursts that only half of the rate arrives.
-func (m *Manager) ensureIn(r Router, l netlink.Link, bps uint64) error {
+func (m *Manager) ensureIn(r Router, l netlink.Link, bps uint64) (index int, err error) {
 	a := l.Attrs()
 	if bps == 0 {
-		return m.removeIn(a)
+		return 0, m.removeIn(a)
 	}
 	in, err := m.ingress(a.Index)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	if in.foreign() {
-		return fmt.Errorf("the incoming rate is not set: the qdisc %s of %s and its filters: it %w; delete it first", in.kind, a.Name, ErrNotOurs)
+		return 0, fmt.Errorf("the incoming rate is not set: the qdisc %s of %s and its filters: it %w; delete it first", in.kind, a.Name, ErrNotOurs)
 	}
 	ifb, err := m.ensureInlet(r, inlet(a.Name))
 	if err == nil {
@@ -54,10 +54,14 @@ func (m *Manager) ensureIn(r Router, l netlink.Link, bps uint64) error {
 	if err == nil && in.kind == "" {
 		err = m.addIngress(a.Index)
 	}
-	if err != nil {
-		return fmt.Errorf("incoming rate: %w", err)
+	if err == nil {
+		index = ifb.Attrs().Index
+		err = m.redirect(a.Index, in, index)
 	}
-	return m.redirect(a.Index, in, ifb.Attrs().Index)
+	if err != nil {
+		return index, fmt.Errorf("incoming rate: %w", err)
+	}
+	return index, nil
 }
 
 // redirect makes the filter, and makes it anew when it leads elsewhere: matchall can't be changed in place.

@@ -45,7 +45,9 @@ func (m *Manager) finish(r Router, l netlink.Link, addrs []netip.Prefix, rate Ra
 		return Device{Name: a.Name}, err
 	}
 	d, err := m.device(a.Name)
-	return d, errors.Join(err, m.ensureRate(r, l, rate))
+	in, limited := m.ensureRate(r, l, rate)
+	d.Inlet = in
+	return d, errors.Join(err, limited)
 }
 
 // takePort puts an untagged line's port into the VRF, unless it belongs to something else.

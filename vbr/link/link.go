@@ -83,6 +83,8 @@ type Device struct {
 	Index int
 	// Up is true when packets can leave: administratively up and with carrier.
 	Up bool
+	// Inlet is the index of the IFB device through which a device with a [Rate] of In receives; 0: none. Its sent packets are those that the limit let in.
+	Inlet int
 }
 
 // State is what Ensure found or made, in the order of the Router's lists. A device with Index 0 is missing.

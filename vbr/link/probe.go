@@ -26,6 +26,10 @@ func optionOf(kind string) option {
 		return option{"CONFIG_VETH", "veth", "devices"}
 	case "tbf":
 		return option{"CONFIG_NET_SCH_TBF", "sch_tbf", "qdiscs"}
+	case "prio":
+		return option{"CONFIG_NET_SCH_PRIO", "sch_prio", "qdiscs"}
+	case "bpf":
+		return option{"CONFIG_NET_CLS_BPF", "cls_bpf", "filters"}
 	case "ingress":
 		return option{"CONFIG_NET_SCH_INGRESS", "sch_ingress", "qdiscs"}
 	case "ifb":

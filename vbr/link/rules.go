@@ -18,8 +18,8 @@ const (
 	kernelRulePriority = 1000 // of the rule for VRFs that the kernel adds with the first one
 )
 
-// rule is what we need to know of a routing rule (linux/fib_rules.h).
-type rule struct {
+// routingRule is what we need to know of a routing rule (linux/fib_rules.h).
+type routingRule struct {
 	priority uint32
 	table    uint32
 	vrf      bool // the table is that of the packet's VRF (FRA_L3MDEV)
@@ -103,17 +103,17 @@ func (m *Manager) openVRFs() error {
 	return errors.Join(errs...)
 }
 
-func vrfRule() rule {
-	return rule{priority: vrfRulePriority, vrf: true, plain: true, protocol: Protocol}
+func vrfRule() routingRule {
+	return routingRule{priority: vrfRulePriority, vrf: true, plain: true, protocol: Protocol}
 }
 
 // localRule is the kernel's own by its protocol: programs that remove others' rules, as systemd-networkd does, leave it alone.
-func localRule(priority uint32) rule {
-	return rule{priority: priority, table: unix.RT_TABLE_LOCAL, plain: true, protocol: unix.RTPROT_KERNEL}
+func localRule(priority uint32) routingRule {
+	return routingRule{priority: priority, table: unix.RT_TABLE_LOCAL, plain: true, protocol: unix.RTPROT_KERNEL}
 }
 
 // changeRule adds or removes a rule.
-func (m *Manager) changeRule(message int, family uint8, r rule) error {
+func (m *Manager) changeRule(message int, family uint8, r routingRule) error {
 	flags := unix.NLM_F_ACK
 	if message == unix.RTM_NEWRULE {
 		flags |= unix.NLM_F_CREATE | unix.NLM_F_EXCL
@@ -135,7 +135,7 @@ func (m *Manager) changeRule(message int, family uint8, r rule) error {
 const frActToTable = 1
 
 // rules lists a family's in the order that the kernel goes through them.
-func (m *Manager) rules(family uint8) ([]rule, error) {
+func (m *Manager) rules(family uint8) ([]routingRule, error) {
 	req := newRequest(m, unix.RTM_GETRULE, unix.NLM_F_DUMP)
 	h := &nl.RtMsg{}
 	h.Family = family
@@ -144,7 +144,7 @@ func (m *Manager) rules(family uint8) ([]rule, error) {
 	if err != nil {
 		return nil, fmt.Errorf("list: %w", err)
 	}
-	var all []rule
+	var all []routingRule
 	for _, b := range messages {
 		attrs, err := nl.ParseRouteAttr(b[unix.SizeofRtMsg:])
 		if err != nil {
@@ -158,9 +158,9 @@ func (m *Manager) rules(family uint8) ([]rule, error) {
 }
 
 // parseRule reads struct fib_rule_hdr and its attributes.
-func parseRule(b []byte, attrs []syscall.NetlinkRouteAttr) rule {
+func parseRule(b []byte, attrs []syscall.NetlinkRouteAttr) routingRule {
 	const invert = 2 // FIB_RULE_INVERT
-	r := rule{table: uint32(b[4]), plain: b[1] == 0 && b[2] == 0 && b[3] == 0 && binary.NativeEndian.Uint32(b[8:])&invert == 0}
+	r := routingRule{table: uint32(b[4]), plain: b[1] == 0 && b[2] == 0 && b[3] == 0 && binary.NativeEndian.Uint32(b[8:])&invert == 0}
 	for _, a := range attrs {
 		switch a.Attr.Type {
 		case unix.FRA_PRIORITY:

@@ -12,7 +12,8 @@ import (
 // VLAN headers and the tunnel's encapsulation don't. 0 means no limit. Of a packet that the kernel handles as one for several
 // segments (GSO, GRO), the headers of the second and further segments are not counted: at most 4 % with full-sized TCP segments.
 //
-// Both are shaped: what is too much waits in a queue of 100 ms, and is dropped when that is full. Out is a tbf at the device's
+// Both are shaped: what is too much waits in a queue of 100 ms, and is dropped when that is full. BGP, BFD, ARP and neighbour discovery have a queue of
+// their own and go first. Out is a tbf at the device's
 // root; In is one at the root of an IFB device of ours through which the device receives. A queueing discipline or an ingress filter that
 // is not ours stays, and is an error; the device works without that limit.
 //
@@ -33,9 +34,11 @@ const (
 	minQueue      = 32 << 10
 )
 
-// ensureRate sets, changes in place or removes the device's two limits.
-func (m *Manager) ensureRate(r Router, l netlink.Link, want Rate) error {
-	return errors.Join(m.ensureOut(l.Attrs(), want.Out), m.ensureIn(r, l, want.In))
+// ensureRate sets, changes in place or removes the device's two limits. inlet is the device through which it receives; 0 for none.
+func (m *Manager) ensureRate(r Router, l netlink.Link, want Rate) (inlet int, err error) {
+	err = m.ensureOut(l.Attrs(), want.Out)
+	inlet, in := m.ensureIn(r, l, want.In)
+	return inlet, errors.Join(err, in)
 }
 
 func (m *Manager) ensureOut(a *netlink.LinkAttrs, bps uint64) error {
@@ -43,22 +46,25 @@ func (m *Manager) ensureOut(a *netlink.LinkAttrs, bps uint64) error {
 	if err != nil {
 		return err
 	}
-	own := q.handle == shapeHandle && q.kind == "tbf"
+	own, want := q.handle == shapeHandle && q.kind == "tbf", newShape(bps)
 	switch {
 	case bps == 0 && !own:
 		return nil
 	case bps == 0:
 		return m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle)
-	case own && q.shape == newShape(bps):
-		return nil
-	case own && q.shape.outgrows(newShape(bps)):
+	case own && q.shape == want:
+		return m.ensureBands(a.Index, want.limit)
+	case own && q.shape.outgrows(want):
 		if err := m.delQdisc(a.Index, netlink.HANDLE_ROOT, shapeHandle); err != nil {
 			return err
 		}
 	case !own && q.handle != 0: // the kernel's default qdiscs have none
 		return fmt.Errorf("the outgoing rate is not set: the qdisc %s %x: of %s %w; delete it first", q.kind, q.handle>>16, a.Name, ErrNotOurs)
 	}
-	return m.setShape(a.Index, newShape(bps))
+	if err := m.setShape(a.Index, want); err != nil {
+		return err
+	}
+	return m.ensureBands(a.Index, want.limit)
 }
 
 // removeRate takes both limits off a device.

@@ -29,9 +29,10 @@ const (
 
 // qdisc is a queueing discipline of a device; without one the kind is empty.
 type qdisc struct {
-	kind   string
-	handle uint32
-	shape  shape // tbf's
+	kind    string
+	handle  uint32
+	shape   shape // tbf's
+	options []byte
 }
 
 // qdisc returns what is at the root, or at the ingress. The request has the answer echoed, which older kernels tell to listeners only, and
@@ -59,6 +60,9 @@ func parseQdisc(b []byte) (qdisc, error) {
 	q := qdisc{handle: nl.DeserializeTcMsg(b).Handle}
 	kind, err := attr(b[sizeofTcMsg:], nl.TCA_KIND)
 	q.kind = strings.TrimRight(string(kind), "\x00")
+	if err == nil {
+		q.options, err = attr(b[sizeofTcMsg:], nl.TCA_OPTIONS)
+	}
 	if err != nil || q.kind != "tbf" {
 		return q, err
 	}

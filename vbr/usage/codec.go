@@ -8,17 +8,18 @@ import (
 )
 
 const (
-	version    = 1
+	version    = 2 // 1 had no inlet
 	countsSize = 4 * 8
 	hourSize   = 4 + 1 + countsSize
 	deviceSize = 1 + 32 + 4 + countsSize
-	headSize   = int(classes)*countsSize + deviceSize + 8
+	inletSize  = 4 + 8 + 8
+	headSize   = int(classes)*countsSize + deviceSize + inletSize + 8
 )
 
 func kind() sealed.Kind { return sealed.Kind{'V', 'B', 'R', 'U'} }
 
 // Marshal gives the Meter's state in a sealed envelope (package sealed), numbers big endian: the totals of each class, whether there is a device (1 or 0), its boot id's SHA-256, index
-// and counters, the hour up to which hours were dropped, the number of hours, and the hours: start, class, counts.
+// and counters, its inlet's index, bytes and packets, the hour up to which hours were dropped, the number of hours, and the hours: start, class, counts.
 func (m *Meter) Marshal() []byte {
 	b := make([]byte, 0, headSize+hourSize*len(m.hours))
 	for _, t := range m.totals {
@@ -37,19 +38,23 @@ func (m *Meter) Marshal() []byte {
 
 // Unmarshal reads what Marshal gave. Anything else is an error that wraps sealed.ErrDamaged.
 func Unmarshal(data []byte) (*Meter, error) {
-	_, b, err := sealed.Open(kind(), version, data)
+	is, b, err := sealed.Open(kind(), version, data)
 	if err != nil {
 		return nil, fmt.Errorf("usage: %w", err)
 	}
 	m := &Meter{}
-	if err := m.read(b); err != nil {
+	if err := m.read(is, b); err != nil {
 		return nil, fmt.Errorf("usage: %w", err)
 	}
 	return m, nil
 }
 
-func (m *Meter) read(b []byte) error {
-	if len(b) < headSize {
+func (m *Meter) read(is uint16, b []byte) error {
+	least := headSize
+	if is < 2 {
+		least -= inletSize
+	}
+	if len(b) < least {
 		return fmt.Errorf("%w: cut off", sealed.ErrDamaged)
 	}
 	for c := range m.totals {
@@ -59,6 +64,10 @@ func (m *Meter) read(b []byte) error {
 		return fmt.Errorf("%w: device makes no sense", sealed.ErrDamaged)
 	}
 	m.last, b = parseDevice(b), b[deviceSize:]
+	if is >= 2 {
+		m.last.readInlet(b)
+		b = b[inletSize:]
+	}
 	m.dropped = binary.BigEndian.Uint32(b)
 	n := binary.BigEndian.Uint32(b[4:])
 	b = b[8:]
@@ -88,7 +97,16 @@ func appendDevice(b []byte, d *device) []byte {
 	b = append(b, there)
 	b = append(b, d.boot[:]...)
 	b = binary.BigEndian.AppendUint32(b, d.index)
-	return d.append(b)
+	b = d.append(b)
+	b = binary.BigEndian.AppendUint32(b, d.inlet.index)
+	b = binary.BigEndian.AppendUint64(b, d.inlet.bytes)
+	return binary.BigEndian.AppendUint64(b, d.inlet.packets)
+}
+
+func (d *device) readInlet(b []byte) {
+	if d != nil {
+		d.inlet = inlet{binary.BigEndian.Uint32(b), binary.BigEndian.Uint64(b[4:]), binary.BigEndian.Uint64(b[12:])}
+	}
 }
 
 func parseDevice(b []byte) *device {

@@ -13,6 +13,10 @@
 // class, at the end, and now and then. Whatever is missed, a Meter never counts more than was carried. Right after Unmarshal its totals are
 // those of the state that was kept; the first reading brings them up to date.
 //
+// A device with a limit on what it receives counts what the limit then drops. So such a device is read together with its [Inlet], and received is what came
+// through that. When an inlet is gone, what was received since the last reading is missed: how much of it was dropped is not known. A limit that came
+// and went between two readings is not seen.
+//
 // The one thing that cannot be seen: a device made anew in the same boot with the same ifindex, which the kernel does only on demand or in
 // another network namespace, whose counters passed the old ones before it was read. It counts less than was carried. Who expects that, adds
 // the namespace to [Reading].Boot.

@@ -37,6 +37,14 @@ type Reading struct {
 	Boot  string // /proc/sys/kernel/random/boot_id; may be made longer by what tells network namespaces apart
 	Index int    // ifindex
 	Counts
+	Inlet Inlet
+}
+
+// Inlet is the device through which a device with a limit on what it receives does so, such as an IFB device, and what came through: the device itself counts
+// what the limit drops. The zero value: there is none.
+type Inlet struct {
+	Index          int
+	Bytes, Packets uint64
 }
 
 // device is what a Meter remembers of the last reading.
@@ -44,6 +52,13 @@ type device struct {
 	boot  [sha256.Size]byte // of Reading.Boot
 	index uint32
 	Counts
+	inlet inlet
+}
+
+// inlet is what a Meter remembers of an Inlet.
+type inlet struct {
+	index          uint32
+	bytes, packets uint64
 }
 
 // Meter is the usage of one router interface. It is no good for concurrent use.
@@ -67,13 +82,17 @@ func (m *Meter) Read(at time.Time, c Class, r Reading) (added Counts, renewed bo
 		c = SameRegion
 	}
 	d := r.device()
-	var base Counts
-	renewed = m.last == nil || !d.continues(*m.last)
-	if !renewed {
-		base = m.last.Counts
+	var last device
+	if m.last != nil {
+		last = *m.last
+	}
+	base := last.Counts
+	if renewed = !d.continues(last); renewed {
+		base = Counts{}
 	}
 	m.last = d
 	added = d.minus(base)
+	renewed = d.received(last, &added) || renewed
 	if added != (Counts{}) {
 		m.totals[c] = m.totals[c].plus(added)
 		m.add(at, c, added)
@@ -90,13 +109,31 @@ func (m *Meter) Total(c Class) Counts {
 }
 
 func (r Reading) device() *device {
-	return &device{boot: sha256.Sum256([]byte(r.Boot)), index: uint32(r.Index), Counts: r.Counts}
+	return &device{
+		boot: sha256.Sum256([]byte(r.Boot)), index: uint32(r.Index), Counts: r.Counts, inlet: inlet{uint32(r.Inlet.Index), r.Inlet.Bytes, r.Inlet.Packets},
+	}
 }
 
 // continues says whether d may be a later reading of the device that gave last.
 func (d device) continues(last device) bool {
 	return d.boot == last.boot && d.index == last.index &&
 		d.RxBytes >= last.RxBytes && d.RxPackets >= last.RxPackets && d.TxBytes >= last.TxBytes && d.TxPackets >= last.TxPackets
+}
+
+// received puts what came through the inlet in the place of what the device itself counts, and says whether the inlet is another one than last.
+func (d device) received(last device, added *Counts) (renewed bool) {
+	switch i, l := d.inlet, last.inlet; {
+	case i.index == 0 && (l.index == 0 || d.boot != last.boot):
+		return false
+	case i.index == 0: // how much of it the limit dropped is not known any more
+		added.RxBytes, added.RxPackets = 0, 0
+	case d.boot == last.boot && i.index == l.index && i.bytes >= l.bytes && i.packets >= l.packets:
+		added.RxBytes, added.RxPackets = i.bytes-l.bytes, i.packets-l.packets
+		return false
+	default: // it may have been there before the last reading
+		added.RxBytes, added.RxPackets = min(added.RxBytes, i.bytes), min(added.RxPackets, i.packets)
+	}
+	return true
 }
 
 func (c Counts) plus(o Counts) Counts {

@@ -16,6 +16,8 @@ import (
 type world struct {
 	boots, index int
 	counters     Counts // the device's
+	inlet        Inlet  // of a limit, Index 0: none
+	inlets       int    // how many there have been
 	class        Class
 	truth        [classes]Counts
 	m            *Meter
@@ -33,13 +35,24 @@ func newWorld() *world {
 func (w *world) carry(t *rapid.T) {
 	small := rapid.Uint64Range(0, 1e6)
 	c := Counts{small.Draw(t, "rx bytes"), small.Draw(t, "rx"), small.Draw(t, "tx bytes"), small.Draw(t, "tx")}
-	w.counters, w.truth[w.class] = w.counters.plus(c), w.truth[w.class].plus(c)
+	w.counters = w.counters.plus(c)
+	if w.inlet.Index != 0 { // a part is dropped
+		c.RxBytes, c.RxPackets = rapid.Uint64Range(0, c.RxBytes).Draw(t, "bytes let in"), rapid.Uint64Range(0, c.RxPackets).Draw(t, "let in")
+		w.inlet.Bytes, w.inlet.Packets = w.inlet.Bytes+c.RxBytes, w.inlet.Packets+c.RxPackets
+	}
+	w.truth[w.class] = w.truth[w.class].plus(c)
+}
+
+// limit sets a limit on what is received.
+func (w *world) limit() {
+	w.inlets++
+	w.inlet = Inlet{Index: 100 + w.inlets}
 }
 
 func (w *world) keep() { w.kept = w.m.Marshal() }
 
 func (w *world) read() {
-	if _, renewed := w.m.Read(w.now, w.class, Reading{fmt.Sprint("boot-", w.boots), w.index, w.counters}); renewed {
+	if _, renewed := w.m.Read(w.now, w.class, Reading{Boot: fmt.Sprint("boot-", w.boots), Index: w.index, Counts: w.counters, Inlet: w.inlet}); renewed {
 		w.keep()
 	}
 }
@@ -91,6 +104,18 @@ func TestTotalsAreTheTrueTraffic(t *testing.T) {
 				w.keep()
 				w.index, w.counters = w.index+1, Counts{}
 			},
+			"a limit is set": func(*rapid.T) {
+				w.read()
+				w.limit()
+				w.read()
+				w.keep()
+			},
+			"the limit goes": func(*rapid.T) {
+				w.read()
+				w.keep()
+				w.inlet = Inlet{}
+				w.read()
+			},
 			"the counters are reset": func(t *rapid.T) {
 				w.read()
 				w.counters = Counts{}
@@ -101,6 +126,7 @@ func TestTotalsAreTheTrueTraffic(t *testing.T) {
 				w.read()
 				w.keep()
 				w.boots, w.index, w.counters = w.boots+1, 1, Counts{}
+				w.inlet = Inlet{}
 				w.restart(t)
 			},
 			"another class": func(t *rapid.T) {
@@ -131,8 +157,11 @@ func TestNeverMoreThanTheTrueTraffic(t *testing.T) {
 			},
 			"the device is made anew": func(*rapid.T) { w.index, w.counters = w.index+1, Counts{} },
 			"the counters are reset":  func(*rapid.T) { w.counters = Counts{} },
+			"a limit is set":          func(*rapid.T) { w.limit(); w.read() },
+			"the limit goes":          func(*rapid.T) { w.inlet = Inlet{} },
 			"reboot": func(t *rapid.T) {
 				w.boots, w.index, w.counters = w.boots+1, 1, Counts{}
+				w.inlet = Inlet{}
 				w.restart(t)
 				w.seen = [classes]Counts{}
 			},
@@ -171,8 +200,8 @@ func TestDamageIsSeen(t *testing.T) {
 func FuzzUnmarshal(f *testing.F) {
 	m := New()
 	f.Add(body(f, m))
-	m.Read(start, SameRegion, Reading{"a", 1, n(10)})
-	m.Read(at(time.Hour), CrossRegion, Reading{"a", 1, n(20)})
+	m.Read(start, SameRegion, Reading{Boot: "a", Index: 1, Counts: n(10)})
+	m.Read(at(time.Hour), CrossRegion, Reading{Boot: "a", Index: 1, Counts: n(20)})
 	f.Add(body(f, m))
 	f.Fuzz(func(t *testing.T, b []byte) {
 		m, err := Unmarshal(sealed.Seal(kind(), version, b))

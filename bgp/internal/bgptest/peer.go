@@ -75,6 +75,9 @@ func (p *Peer) Close() { _ = p.conn.Close() }
 // Conn is the connection itself.
 func (p *Peer) Conn() net.Conn { return p.conn }
 
+// Handshake is the exchange of OPEN, with a hold time of 9 s, and KEEPALIVE on a connection.
+func (p *Peer) Handshake(asn uint32, caps ...[]byte) error { return p.handshake(asn, 9, caps) }
+
 func (p *Peer) handshake(asn uint32, hold uint16, caps [][]byte) error {
 	if err := p.send(Open, OpenBody(asn, hold, caps...)); err != nil {
 		return err

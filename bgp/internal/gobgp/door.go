@@ -28,15 +28,17 @@ const (
 // door is a server's listeners and all its connections. GoBGP has none of its own: it would accept strangers before it closes them, keep a
 // silent connection for four minutes, and stop listening for good when files run out.
 //
-// A packet of anybody who is no neighbour is dropped by the kernel (filter.go): who dials gets no answer, and costs nothing. So before the first
-// neighbours are set and have left Idle, nobody gets in; GoBGP would close what comes earlier, and a GoBGP v3 at the other end that holds our
-// routes over a restart (RFC 4724) takes one connection closed before its session is up for the end of the restart, and drops them all.
+// A packet of anybody who is no neighbour is dropped by the kernel (filter.go): who dials gets no answer, and costs nothing. Nothing is accepted
+// before the first neighbours have left Idle; GoBGP would close it, and a GoBGP v3 at the other end that holds our routes over a restart (RFC 4724)
+// takes one connection closed before its session is up for the end of the restart, and drops them all. The kernel completes the first neighbours'
+// connections meanwhile, and they wait in its queue: a neighbour whose SYN was dropped instead would send the next one a second later.
 type door struct {
 	s         *Server
 	listeners []*net.TCPListener
 	accepted  chan net.Conn // GoBGP's end
 	run       context.Context
 	shut      context.CancelFunc
+	opened    chan struct{} // closed when connections may be accepted
 	wg        sync.WaitGroup
 
 	mu    sync.Mutex
@@ -45,13 +47,16 @@ type door struct {
 }
 
 func newDoor(s *Server) *door {
-	d := &door{s: s, accepted: make(chan net.Conn, queued), known: map[netip.Addr]Neighbour{}, conns: map[netip.Addr]map[*conn]struct{}{}}
+	d := &door{
+		s: s, accepted: make(chan net.Conn, queued), opened: make(chan struct{}),
+		known: map[netip.Addr]Neighbour{}, conns: map[netip.Addr]map[*conn]struct{}{},
+	}
 	d.run, d.shut = context.WithCancel(context.Background())
 	return d
 }
 
-// open listens, on all addresses or none.
-func (d *door) open(ctx context.Context) error {
+// listenAll listens, on all addresses or none.
+func (d *door) listenAll(ctx context.Context) error {
 	for _, a := range d.s.cfg.Listen {
 		l, err := d.listen(ctx, netip.AddrPortFrom(a, d.s.cfg.Port))
 		if err != nil {
@@ -117,7 +122,21 @@ func (d *door) drain() {
 	}
 }
 
+func (d *door) isOpen() bool {
+	select {
+	case <-d.opened:
+		return true
+	default:
+		return false
+	}
+}
+
 func (d *door) accept(l *net.TCPListener) {
+	select {
+	case <-d.opened:
+	case <-d.run.Done():
+		return
+	}
 	for {
 		tcp, err := l.AcceptTCP()
 		switch {

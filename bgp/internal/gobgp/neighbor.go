@@ -97,8 +97,12 @@ func (s *Server) SetPeers(neighbours []Neighbour) error {
 	return errors.Join(append(errs, s.letIn())...)
 }
 
-// keepOut shuts the door on neighbours that are about to go or to change, so that none gets in half-way.
+// keepOut shuts the door on neighbours that are about to go or to change, so that none gets in half-way. Before the first neighbours it is shut
+// anyway: those may come up to it.
 func (s *Server) keepOut(want map[netip.Addr]Neighbour) error {
+	if !s.door.isOpen() {
+		return s.foresee(want)
+	}
 	stay := map[netip.Addr]Neighbour{}
 	for a, n := range s.neighbours {
 		if want[a] == n {
@@ -108,15 +112,28 @@ func (s *Server) keepOut(want map[netip.Addr]Neighbour) error {
 	return s.door.admitOnly(stay)
 }
 
+// foresee lets the kernel complete the connections of the first neighbours. Nothing accepts them yet. A neighbour whose key is not set stays out.
+func (s *Server) foresee(want map[netip.Addr]Neighbour) error {
+	ready := map[netip.Addr]Neighbour{}
+	for a, n := range want {
+		if n.Password == "" || s.door.setKey(a, n.Password) == nil { // add sets it again and tells why it cannot be
+			ready[a] = n
+		}
+	}
+	return s.door.admitOnly(ready)
+}
+
 // letIn opens the door to all neighbours, once none is Idle for the first time.
 func (s *Server) letIn() error {
-	if len(s.neighbours) > 0 {
-		for end := time.Now().Add(leaveIdle); !s.opened && s.anyIdle() && time.Now().Before(end); {
-			time.Sleep(time.Millisecond)
-		}
-		s.opened = true
+	first := !s.door.isOpen() && len(s.neighbours) > 0
+	for end := time.Now().Add(leaveIdle); first && s.anyIdle() && time.Now().Before(end); {
+		time.Sleep(time.Millisecond)
 	}
-	return s.door.admitOnly(maps.Clone(s.neighbours))
+	err := s.door.admitOnly(maps.Clone(s.neighbours))
+	if first {
+		close(s.door.opened)
+	}
+	return err
 }
 
 func (s *Server) anyIdle() bool {

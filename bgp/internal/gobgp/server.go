@@ -89,7 +89,6 @@ type Server struct {
 	// configMu orders changes of the neighbours.
 	configMu   sync.Mutex
 	neighbours map[netip.Addr]Neighbour
-	opened     bool // the first neighbours have left Idle
 	machines   machines
 	door       *door
 
@@ -227,17 +226,21 @@ func (s *Server) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if err := s.door.open(ctx); err != nil {
-		return fmt.Errorf("start: %w", err)
-	}
 	if err := s.rejectImports(ctx); err != nil {
 		return fmt.Errorf("import policy: %w", err)
 	}
-	return s.bgp.WatchEvent(s.run, server.WatchEventMessageCallbacks{
+	err = s.bgp.WatchEvent(s.run, server.WatchEventMessageCallbacks{
 		OnPathUpdate: s.onPaths,
 		OnPathEor:    s.onEndOfRIB,
 		OnPeerUpdate: s.onPeer,
 	}, server.WatchUpdate(false, "", ""), server.WatchEor(false), server.WatchPeer())
+	if err != nil {
+		return fmt.Errorf("events: %w", err)
+	}
+	if err := s.door.listenAll(ctx); err != nil { // last: until the neighbours are set, a SYN is lost
+		return fmt.Errorf("start: %w", err)
+	}
+	return nil
 }
 
 func (c *Config) global() *api.Global {

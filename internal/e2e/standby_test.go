@@ -1,0 +1,109 @@
+package e2e
+
+import (
+	"errors"
+	"fmt"
+	"net"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openvbr/openvbr/internal/lab"
+)
+
+const standbyYAML = `---
+kind: VbrHa
+name: ha-acme
+owner: acme
+vbr_id: vbr-a
+peer_vbr_id: vbr-b
+mode: ActiveStandby
+`
+
+// TestVRouterStandby: two VBRs of one VPC in a failover group, FRR as the customer of both. Both directions use the active one; when its line goes the
+// standby takes over within a second. Then the VPC shares the traffic by weight.
+func TestVRouterStandby(t *testing.T) {
+	c := newTwin(t)
+	lines := c.line("a", "eth1", 0, "") + c.line("b", "eth2", 1, "")
+	c.File("resources.d/all.yaml", twinVPC+lines+standbyYAML)
+	c.start()
+	lab.Eventually(t, 60*time.Second, "pings from the VPC", func() error { return pings(c.vm, "", "", idcHost4) })
+	activeOnly := func() error {
+		if err := c.uses(t, idcPrefix, "ri-vpc-a"); err != nil {
+			return err
+		}
+		return c.customerUses("eth1")
+	}
+	lab.Eventually(t, 30*time.Second, "both directions use the active one", activeOnly)
+	t.Run("failover", func(t *testing.T) {
+		for try := range tries {
+			stream := c.vm.Duplex("10.100.1.10", c.idc, idcHost4, lab.StreamOptions{})
+			time.Sleep(500 * time.Millisecond)
+			c.idc.Link("eth1", false)
+			time.Sleep(3 * time.Second)
+			loss := stream.Stop()
+			t.Logf("try %d: %v; stalls %v, %v", try+1, loss, loss.There.LongestStall, loss.Back.LongestStall)
+			lab.Eventually(t, 5*time.Second, "both directions use the standby", func() error {
+				return errors.Join(c.uses(t, idcPrefix, "ri-vpc-b"), c.customerUses("eth2"))
+			})
+			c.idc.Link("eth1", true)
+			lab.Eventually(t, 40*time.Second, "the active one is used again", activeOnly)
+			if loss.Outage() < time.Second {
+				return
+			}
+			if max(loss.There.LongestStall, loss.Back.LongestStall) < calm {
+				break
+			}
+		}
+		t.Error("the outage is too long")
+	})
+	t.Run("weights", func(t *testing.T) { c.testWeights(t, lines) })
+}
+
+// customerUses is nil when the customer's packets to the VPC leave by this device alone.
+func (c *twin) customerUses(device string) error {
+	hops, err := c.idc.NextHops("10.100.0.0/16", "main")
+	if err == nil && (len(hops) != 1 || !strings.HasSuffix(hops[0], " dev "+device)) {
+		err = fmt.Errorf("the customer uses %q, want %s", hops, device)
+	}
+	return err
+}
+
+// testWeights: a custom route with next hops of weight 30 and 10 sends three of four flows by the first.
+func (c *twin) testWeights(t *testing.T, lines string) {
+	c.File("resources.d/all.yaml", twinVPC+"route_entries: [{destination_cidr_block: "+idcPrefix+", next_hop_list: [{next_hop_id: ri-vpc-a, weight: 30}, {next_hop_id: ri-vpc-b, weight: 10}]}]\n"+lines)
+	c.reload()
+	lab.Eventually(t, 20*time.Second, "both in use", func() error { return c.uses(t, idcPrefix, "route via ri-vpc-a", "route via ri-vpc-b") })
+	beforeA, _ := c.usage(t, "ri-vpc-a")
+	beforeB, _ := c.usage(t, "ri-vpc-b")
+	const flows = 1000
+	err := c.vm.Do(func() error {
+		for range flows {
+			conn, err := net.Dial("udp4", idcHost4+":9")
+			if err != nil {
+				return err
+			}
+			_, err = conn.Write([]byte("x"))
+			if conn.Close(); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(100 * time.Millisecond)
+	a, _ := c.usage(t, "ri-vpc-a")
+	b, _ := c.usage(t, "ri-vpc-b")
+	a, b = a-beforeA, b-beforeB
+	share := float64(a) / float64(a+b) * 100
+	t.Logf("of %d flows %d go by the next hop of weight 30, %d by that of weight 10: %.1f %%", flows, a, b, share)
+	if a+b < flows || share < 68 || share > 82 {
+		t.Error("want 75 %")
+	}
+	out, err := c.tryctl("explain", "-r", "vpc-acme", idcHost4)
+	if err != nil || !strings.Contains(out, "static") || !strings.Contains(out, "against static") {
+		t.Errorf("the one winner is not explained: %v\n%s", err, out)
+	}
+}
