@@ -11,7 +11,7 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
 # Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
-CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy
+CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
 
@@ -69,13 +69,14 @@ test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-
 	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
 
 .PHONY: test-cloud
-test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs (7 minutes)
-	go test -p 1 -timeout 15m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
+test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs, 32 equal tenants, host faults (13 minutes)
+	go test -p 1 -timeout 25m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
 .PHONY: soak
-soak: ## the storms at full size: a million prefixes, a million junk withdrawals (minutes; leave the machine alone)
+soak: ## the storms at full size: a million prefixes, a million junk withdrawals, a store cut at every byte (minutes; leave the machine alone)
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestStorms' ./bgp
+	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestTruncatedAtEveryByte' ./vbr/intent/store
 
 .PHONY: bench
 bench: deps build ## vbrd beside BIRD and FRR, 1k to 500k routes, into docs/benchmarks.md (13 minutes; leave the machine alone)

@@ -145,6 +145,7 @@ type region struct {
 	frr      *lab.FRR
 	up       func(client string) error // is nil when the reflector's session with it is established
 	vbrds    map[*lab.NS]*lab.Proc
+	api      string // more settings of the API: ", rate: 1000"
 }
 
 const (
@@ -238,7 +239,7 @@ func (r *region) serve(ns *lab.NS, vtep string, resources ...string) {
 	r.File(ns.Name+"/vbrd.yaml", fmt.Sprintf(`host: %s
 resources: %s/resources.d
 state_dir: %s/state
-api: {socket: %s/vbrd.sock}
+api: {socket: %s/vbrd.sock%s}
 log: {level: debug, format: text}
 backbone:
   asn: %d
@@ -248,7 +249,7 @@ backbone:
   peers:
     - {address: %s, asn: %d, hold: 9, keepalive: 3, connect_retry: 1}
 timers: {restart: 120s, deferral: 10s, stale: 40s, audit: 60s}
-`, ns.Name, dir, dir, dir, backboneASN, vtep, vtep, reflectorIP, backboneASN))
+`, ns.Name, dir, dir, dir, r.api, backboneASN, vtep, vtep, reflectorIP, backboneASN))
 	r.vbrds[ns] = ns.Start(binary(r.t), "--config", dir+"/vbrd.yaml")
 }
 

@@ -138,8 +138,21 @@ func (m *Manager) Close() {
 }
 
 // Ensure makes what r needs and does not exist, mends what differs, and returns what is there. It
-// goes on after an error; the errors, joined, name the devices concerned.
+// goes on after an error; the errors, joined, name the devices concerned. A device of the router's that somebody has renamed is
+// made anew under its own name.
 func (m *Manager) Ensure(r Router) (State, error) {
+	s, err := m.ensure(r)
+	if !errors.Is(err, unix.EEXIST) {
+		return s, err
+	}
+	m.log.Warn("something has the place of a device; removing what has the router's mark and another name", "router", r.Name, "err", err)
+	if err := m.Prune(r, nil); err != nil {
+		return s, err
+	}
+	return m.ensure(r)
+}
+
+func (m *Manager) ensure(r Router) (State, error) {
 	var s State
 	var errs []error
 	if r.VRF != "" {
@@ -247,7 +260,7 @@ func (m *Manager) Cleanup() (int, error) {
 			n++
 		}
 	}
-	return n, errors.Join(m.removeRates(), m.removeIf(ours, nil), m.removeAddrs(0))
+	return n, errors.Join(m.removeRates(), m.removeIf(ours, nil), m.removeAddrs(0), m.openVRFs())
 }
 
 // removeIf deletes the devices that match, VRFs last, so that what they enslave goes first, and gives back the untagged lines'

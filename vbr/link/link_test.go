@@ -167,6 +167,31 @@ func TestForeignDevicesAreNotTouched(t *testing.T) {
 	}
 }
 
+// A device of the router's that somebody has renamed is made anew; one with another router's mark in its place stays.
+func TestRenamedDevices(t *testing.T) {
+	m := inNamespace(t)
+	ensure(t, m, acme())
+	for _, device := range []string{"vbr-acme", "eth1.100", "vx5001"} {
+		ip(t, "link set "+device+" down")
+		ip(t, "link set "+device+" name renamed")
+		s := ensure(t, m, acme())
+		if !s.VRF.Up || !s.Lines[0].Up || s.Tunnels[0].Index == 0 {
+			t.Errorf("after %s was renamed: %+v", device, s)
+		}
+		if links := ip(t, "-br link"); strings.Contains(links, "renamed") || !strings.Contains(links, device) {
+			t.Errorf("after %s was renamed:\n%s", device, links)
+		}
+	}
+	ip(t, "link set eth1.100 down")
+	ip(t, "link set eth1.100 name renamed alias openvbr:vbr-beta")
+	if _, err := m.Ensure(acme()); err == nil || !strings.Contains(err.Error(), "VLAN 100 on eth1: file exists") {
+		t.Errorf("another router's in the place: %v", err)
+	}
+	if links := ip(t, "-br link"); !strings.Contains(links, "renamed") {
+		t.Errorf("another router's is gone:\n%s", links)
+	}
+}
+
 func TestMissingPort(t *testing.T) {
 	m := inNamespace(t)
 	r := acme()

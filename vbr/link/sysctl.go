@@ -40,13 +40,11 @@ func (m *Manager) noLinkLocal(r Router, device string) error {
 	return setAll(r.Name, m, [][2]string{{"ipv6/conf/" + device + "/addr_gen_mode", "1"}})
 }
 
-// EnsureHost sets what only the whole namespace can have: IPv6 forwarding, no redirects, and listeners that stay in their VRF.
+// EnsureHost sets what only the whole namespace can have: IPv6 forwarding and no redirects. What concerns VRFs closeVRFs does.
 func (m *Manager) EnsureHost() error {
 	return setAll("", m, [][2]string{
 		{"ipv6/conf/all/forwarding", "1"},
 		{"ipv4/conf/all/send_redirects", "0"},
-		{"ipv4/tcp_l3mdev_accept", "0"},
-		{"ipv4/udp_l3mdev_accept", "0"},
 	})
 }
 

@@ -12,6 +12,9 @@ import (
 // ensureVRF makes the router's VRF with its table and the unreachable defaults that keep a miss from falling through to other tables.
 func (m *Manager) ensureVRF(r Router) (Device, error) {
 	fail := func(err error) (Device, error) { return Device{}, fmt.Errorf("link: vrf %s: %w", r.VRF, err) }
+	if err := m.closeVRFs(r); err != nil {
+		return fail(err)
+	}
 	l, err := m.find(r.VRF)
 	if err != nil {
 		return fail(err)
@@ -56,9 +59,14 @@ func (m *Manager) tableFree(r Router) error {
 		return err
 	}
 	for _, l := range links {
-		if v, ok := l.(*netlink.Vrf); ok && v.Table == r.Table && v.Name != r.VRF {
-			return fmt.Errorf("table %d is already that of VRF %s, which %w; choose another route_table_id", r.Table, v.Name, ErrNotOurs)
+		v, ok := l.(*netlink.Vrf)
+		if !ok || v.Table != r.Table || v.Name == r.VRF {
+			continue
 		}
+		if ours(l.Attrs()) && l.Attrs().Alias == AliasPrefix+r.Name {
+			return fmt.Errorf("the router's VRF is now named %s: %w", v.Name, unix.EEXIST)
+		}
+		return fmt.Errorf("table %d is already that of VRF %s, which %w; choose another route_table_id", r.Table, v.Name, ErrNotOurs)
 	}
 	return nil
 }

@@ -22,6 +22,8 @@ type Peer struct {
 	Local, Remote netip.Addr
 	// Retry is the pause between two attempts to connect; 0 means 50 ms.
 	Retry time.Duration
+	// Key is the TCP MD5 key (RFC 2385); empty: none.
+	Key string
 }
 
 const (
@@ -64,7 +66,7 @@ func (p Peer) Dial(ctx context.Context, in func(func() error) error) (*Session, 
 }
 
 func (p Peer) try(ctx context.Context) (*Session, error) {
-	d := net.Dialer{Timeout: max(p.Retry, answer), LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Local, 0)), Control: withTTL}
+	d := net.Dialer{Timeout: max(p.Retry, answer), LocalAddr: net.TCPAddrFromAddrPort(netip.AddrPortFrom(p.Local, 0)), Control: p.prepare}
 	conn, err := d.DialContext(ctx, "tcp4", netip.AddrPortFrom(p.Remote, 179).String())
 	if err != nil {
 		return nil, err
@@ -79,9 +81,22 @@ func (p Peer) try(ctx context.Context) (*Session, error) {
 	return s, nil
 }
 
-// withTTL has the packets of a socket leave with TTL 255, as vbrd wants them (RFC 5082).
-func withTTL(_, _ string, c syscall.RawConn) (err error) {
-	return errors.Join(c.Control(func(fd uintptr) { err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, 255) }), err)
+// prepare has the packets of a socket leave with TTL 255, as vbrd wants them (RFC 5082), and gives it the key before it connects.
+func (p Peer) prepare(_, _ string, c syscall.RawConn) (err error) {
+	return errors.Join(c.Control(func(fd uintptr) {
+		if err = unix.SetsockoptInt(int(fd), unix.IPPROTO_IP, unix.IP_TTL, 255); err == nil && p.Key != "" {
+			err = p.sign(int(fd))
+		}
+	}), err)
+}
+
+func (p Peer) sign(fd int) error {
+	var sig unix.TCPMD5Sig
+	sig.Keylen = uint16(copy(sig.Key[:], p.Key))
+	sig.Addr.Family = unix.AF_INET
+	a := p.Remote.As4()
+	copy(sig.Addr.Data[2:], a[:]) // behind the port, as in sockaddr_in
+	return unix.SetsockoptTCPMD5Sig(fd, unix.IPPROTO_TCP, unix.TCP_MD5SIG, &sig)
 }
 
 func (p Peer) handshake(conn net.Conn) error {

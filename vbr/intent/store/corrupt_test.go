@@ -119,6 +119,62 @@ func TestTruncated(t *testing.T) {
 	}
 }
 
+// Of a small store that is cut nothing is silently empty or old: it is set aside whole, or has all that was stored. With VBR_SOAK=1 it is cut at
+// every byte, else around each sector and at some bytes in between.
+func TestTruncatedAtEveryByte(t *testing.T) {
+	path := t.TempDir() + "/store.db"
+	s := openTestFile(t, path)
+	for n := range uint64(2) {
+		mustAppend(t, s, revision(n+1, 1))
+	}
+	s.Close()
+	file, err := os.ReadFile(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	whole, tried := 0, 0
+	for size := range len(file) {
+		if near := (size + 1) % 512; near > 2 && size%97 != 0 && os.Getenv("VBR_SOAK") == "" {
+			continue
+		}
+		tried++
+		if !truncatedAt(t, path, file, size) {
+			whole++
+		}
+	}
+	t.Logf("of %d lengths %d open", tried, whole)
+	if !truncatedAt(t, path, file, len(file)/2) {
+		t.Error("half of it opens")
+	}
+}
+
+// truncatedAt opens so much of a store of two revisions.
+func truncatedAt(t *testing.T, path string, file []byte, size int) (aside bool) {
+	if err := os.WriteFile(path, file[:size], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	s, err := OpenFile(path)
+	if err != nil {
+		corrupt := new(CorruptError)
+		if !errors.As(err, &corrupt) || corrupt.SetAside == "" {
+			t.Fatalf("%d bytes: %v", size, err)
+		}
+		kept, err := os.ReadFile(corrupt.SetAside)
+		if err != nil || !bytes.Equal(kept, file[:size]) {
+			t.Fatalf("%d bytes: %s is not what was there: %v", size, corrupt.SetAside, err)
+		}
+		_ = os.Remove(corrupt.SetAside)
+		return true
+	}
+	defer s.Close()
+	for n := range uint64(2) {
+		if got, err := s.Get(t.Context(), n+1); err != nil || got.Revision.Number != n+1 || len(got.Resources) != 1 {
+			t.Fatalf("%d bytes: revision %d: %v, %v", size, n+1, got, err)
+		}
+	}
+	return false
+}
+
 func TestFlipped(t *testing.T) {
 	file, revisions := victim(t)
 	seed := uint64(time.Now().UnixNano())
