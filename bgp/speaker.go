@@ -54,6 +54,8 @@ type Peer struct {
 	Passive    bool // never dial
 	// GTSM (RFC 5082) sends with TTL 255 and takes nothing that has passed a router; the peer must send with 255 too.
 	GTSM bool
+	// Wait has a neighbour that SetPeers adds be told nothing before Tell. What it says of one that is there already means nothing.
+	Wait bool
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -149,7 +151,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		l = append(l, gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, Wait: p.Wait,
 		})
 	}
 	if err := s.server.SetPeers(l); err != nil {
@@ -189,6 +191,14 @@ func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error 
 // 2918), since GoBGP has all that it would say. It takes time in proportion to the routes; the error wraps ErrNotUp when there is no session.
 func (s *Speaker) Refresh(ctx context.Context, peer netip.Addr) error {
 	if err := s.server.Refresh(ctx, peer); err != nil {
+		return fmt.Errorf("bgp: peer %v: %w", peer, err)
+	}
+	return nil
+}
+
+// Tell ends a neighbour's Wait: it is told all that is advertised, now if its session is up. One that does not wait is told nothing again.
+func (s *Speaker) Tell(ctx context.Context, peer netip.Addr) error {
+	if err := s.server.Tell(ctx, peer); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil

@@ -1,6 +1,7 @@
 package vbr
 
 import (
+	"context"
 	"errors"
 	"net/netip"
 	"testing"
@@ -22,12 +23,18 @@ type portUnderTest struct {
 // admitting is a speaker that remembers whom it has sessions with.
 type admitting struct {
 	mute
-	peers []netip.Addr
+	peers []bgp.Peer
 	sets  int
+	told  []netip.Addr
 }
 
 func (s *admitting) SetPeers(peers []bgp.Peer) error {
-	s.peers, s.sets = peerAddrs(peers), s.sets+1
+	s.peers, s.sets = peers, s.sets+1
+	return nil
+}
+
+func (s *admitting) Tell(_ context.Context, peer netip.Addr) error {
+	s.told = append(s.told, peer)
 	return nil
 }
 
@@ -46,8 +53,10 @@ func newPortUnderTest(t *testing.T) *portUnderTest {
 // turn is what the actor does when it is woken, but for looking at devices.
 func (c *portUnderTest) turn() {
 	c.takeCuts()
+	due := c.dueToTell(time.Now())
 	c.actFor(200 * time.Millisecond)
 	c.admit(c.speaker)
+	c.router.tell(c.t.Context(), c.speaker, due)
 }
 
 // mend is what looking at the devices finds when the carrier is back.

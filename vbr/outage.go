@@ -38,23 +38,15 @@ func (r *router) takeTurn(speaker speaker) {
 
 // setPeers makes the speaker have sessions with these peers.
 func (r *router) setPeers(speaker speaker, peers []bgp.Peer) {
-	r.peers = peerAddrs(peers)
+	r.handed(peers)
 	r.degrade("peers", speaker.SetPeers(peers))
-}
-
-func peerAddrs(peers []bgp.Peer) []netip.Addr {
-	out := make([]netip.Addr, len(peers))
-	for i, p := range peers {
-		out[i] = p.Address
-	}
-	return out
 }
 
 // admit ends the sessions over lines that went down since the speaker was last given its peers, and lets in those over lines that are back. A
 // session does not outlast its line: the peer's end is gone as well, or will be (FRR's and IOS's fast external failover, BIRD's "check link"), and
 // what it told is no restart's to hold (RFC 4724). What is left of it would have the peer's new connection refused (RFC 4271 6.8).
 func (r *router) admit(speaker speaker) {
-	if peers := r.peersNow(r.spec); !slices.Equal(peerAddrs(peers), r.peers) {
+	if peers := r.peersNow(r.spec); !slices.EqualFunc(peers, r.peers, func(p bgp.Peer, a netip.Addr) bool { return p.Address == a }) {
 		r.setPeers(speaker, peers)
 	}
 }
@@ -66,7 +58,7 @@ func (r *router) peersNow(s *spec) []bgp.Peer {
 	if r.out {
 		return nil
 	}
-	return r.admitted(s)
+	return r.withWaits(r.admitted(s))
 }
 
 // isOut says whether a failover test has taken the router out.

@@ -210,7 +210,7 @@ func (r *router) live(ctx context.Context) error {
 	r.settleInterfaces()
 	r.setReady()
 	peers := r.peersNow(r.spec)
-	r.peers = peerAddrs(peers)
+	r.handed(peers)
 	if err := speaker.SetPeers(peers); err != nil {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
@@ -312,8 +312,10 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 		r.takeCuts()
 		r.takeTurn(speaker)
 		r.settleInterfaces()
+		due := r.dueToTell(time.Now())
 		r.flush(ctx, speaker)
 		r.admit(speaker)
+		r.tell(ctx, speaker, due)
 		r.settleInterfaces() // what was shut is clean now
 		r.endTelling()
 		r.sweepIfDue(ctx, speaker)

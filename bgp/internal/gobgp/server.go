@@ -91,6 +91,7 @@ type Server struct {
 	neighbours map[netip.Addr]Neighbour
 	opened     bool // the first neighbours have left Idle
 	machines   machines
+	waits      map[netip.Addr]bool // neighbours that are told nothing yet; nil before the first
 	door       *door
 
 	// opMu orders changes of what is advertised.
