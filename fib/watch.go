@@ -128,7 +128,7 @@ func (w *watcher) link(l kernelLink) {
 	if w.f.leadsTo(l.index) { // or else a host that makes a thousand devices dumps all objects a thousand times
 		lost = w.realign()
 	}
-	w.hint(Hint{Device: l.index, Up: l.up, Down: !l.up || l.gone, Tables: lost})
+	w.hint(Hint{Device: l.index, Up: l.up, Down: !l.up, Tables: lost})
 }
 
 // leadsTo says whether a next hop of ours, also one that is down, is reached over a device.
