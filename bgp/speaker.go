@@ -58,6 +58,8 @@ type Peer struct {
 	// LongLived is how long routes are held, as a last resort, beyond graceful restart (RFC 9494): ours at the peer, and the peer's here, unless it asks for
 	// less. Whole seconds up to 16777215; 0: not at all. It needs Config.RestartTime.
 	LongLived time.Duration
+	// Wait has a neighbour that SetPeers adds be told nothing before Tell. What it says of one that is there already means nothing.
+	Wait bool
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -156,7 +158,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		n := gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived, Wait: p.Wait,
 		}
 		if !p.GTSM {
 			n.Multihop = sentTTL // the peer may want it of us
@@ -200,6 +202,14 @@ func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error 
 // 2918), since GoBGP has all that it would say. It takes time in proportion to the routes; the error wraps ErrNotUp when there is no session.
 func (s *Speaker) Refresh(ctx context.Context, peer netip.Addr) error {
 	if err := s.server.Refresh(ctx, peer); err != nil {
+		return fmt.Errorf("bgp: peer %v: %w", peer, err)
+	}
+	return nil
+}
+
+// Tell ends a neighbour's Wait: it is told all that is advertised, now if its session is up. One that does not wait is told nothing again.
+func (s *Speaker) Tell(ctx context.Context, peer netip.Addr) error {
+	if err := s.server.Tell(ctx, peer); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil

@@ -19,6 +19,8 @@ type Hint struct {
 	// Device's usability changed to Up, or its addresses changed. With Up, routes refused with RetryOnLink can be tried again. 0: no device.
 	Device int
 	Up     bool
+	// Down: Device has stopped being usable, or was found so first.
+	Down bool
 	// Tables have routes that the kernel dropped with their nexthop objects. Audit or Apply brings them back.
 	Tables []uint32
 	// Table had a route of ours, or at our metric, changed by another hand at Prefix. 0: no route.
@@ -126,7 +128,7 @@ func (w *watcher) link(l kernelLink) {
 	if w.f.leadsTo(l.index) { // or else a host that makes a thousand devices dumps all objects a thousand times
 		lost = w.realign()
 	}
-	w.hint(Hint{Device: l.index, Up: l.up, Tables: lost})
+	w.hint(Hint{Device: l.index, Up: l.up, Down: !l.up, Tables: lost})
 }
 
 // leadsTo says whether a next hop of ours, also one that is down, is reached over a device.

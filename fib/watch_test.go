@@ -66,14 +66,14 @@ func TestWatchLinks(t *testing.T) {
 		hints := b.watch()
 		w.setUp("east", false)
 		b.expect(hints, "east down", func(h fib.Hint) bool {
-			return h.Device == w.index("east") && !h.Up && len(h.Tables) == 1 && h.Tables[0] == table
+			return h.Device == w.index("east") && !h.Up && h.Down && len(h.Tables) == 1 && h.Tables[0] == table
 		})
 		b.want(`
 		10.2.0.0/16 via 10.0.1.2 dev west proto 86 metric 179
 		10.3.0.0/16 via 10.0.1.2 dev west proto 86 metric 179
 		`) // and Len agrees without an audit
 		w.setUp("east", true)
-		b.expect(hints, "east up", func(h fib.Hint) bool { return h.Device == w.index("east") && h.Up })
+		b.expect(hints, "east up", func(h fib.Hint) bool { return h.Device == w.index("east") && h.Up && !h.Down })
 		for deadline := time.Now().Add(5 * time.Second); ; { // the address may come after the link
 			if rs := b.try(routes...); rs[0].Err == nil {
 				break
@@ -181,6 +181,6 @@ func TestWatchAddresses(t *testing.T) {
 		w.ip("addr", "add", a, "dev", "east")
 		b.expect(hints, a, func(h fib.Hint) bool { return h.Device == w.index("east") && h.Up })
 		w.ip("addr", "del", a, "dev", "east")
-		b.expect(hints, "no "+a, func(h fib.Hint) bool { return h.Device == w.index("east") })
+		b.expect(hints, "no "+a, func(h fib.Hint) bool { return h.Device == w.index("east") && !h.Down })
 	}
 }

@@ -71,7 +71,7 @@ func (r *router) arrangeSessions(s *spec, state link.State) {
 		x := r.sessions[p.Address]
 		law := govern(x, &p, &to)
 		if x == nil {
-			x = &session{source: r.rib.AddSource(to), device: to.Device, hops: make(map[netip.Addr]bool)}
+			x = &session{source: r.rib.AddSource(to), device: to.Device, hops: make(map[netip.Addr]bool), untold: len(r.adopted) == 0}
 			r.sessions[p.Address] = x
 		}
 		if x.device != to.Device && len(x.failed) > 0 {
@@ -147,13 +147,13 @@ func (r *router) dropAdopted(device int) {
 	}
 }
 
-// setLinksUp tells the rib which lines and tunnels carry packets; r.mu is held.
+// setLinksUp tells the rib which lines and tunnels carry packets: first of the customer's routes, which others wait to hear of; r.mu is held.
 func (r *router) setLinksUp(state link.State) {
-	for i, id := range r.lines {
-		r.rib.SetLinkUp(id, state.Lines[i].Up && !r.out)
-	}
 	for _, s := range r.sessions {
 		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up && !r.out)
+	}
+	for i, id := range r.lines {
+		r.rib.SetLinkUp(id, state.Lines[i].Up && !r.out)
 	}
 	for i, v := range r.vpc {
 		v.up = r.spec.riDevice(i, state).Up

@@ -78,7 +78,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	if d.scope >= scopeLife {
 		return errChanged
 	}
-	state, err := r.host.links.Ensure(next.link)
+	state, err := r.host.ensure(next.link)
 	r.degrade("devices", err)
 	r.degrade("router interfaces", next.left)
 	if r.outgrown(next, state) {
@@ -97,7 +97,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.settleInterfaces()
 	r.flush(ctx, speaker)
 	r.prune(d, next.link, before.link.Lines)
-	r.degrade("peers", speaker.SetPeers(r.peersNow(next)))
+	r.setPeers(speaker, r.peersNow(next))
 	r.taken(next)
 	return nil
 }
@@ -152,7 +152,7 @@ func (r *router) part(ctx context.Context, speaker speaker, d delta) {
 		return
 	}
 	stay := slices.DeleteFunc(r.peersNow(r.spec), func(p bgp.Peer) bool { return slices.Contains(ends, p.Address) })
-	r.degrade("peers", speaker.SetPeers(stay))
+	r.setPeers(speaker, stay)
 	r.host.wait(ctx, goodbyeLimit, func() bool { return r.allDown(ends) })
 	r.mu.Lock()
 	for _, a := range ends {

@@ -19,6 +19,10 @@ type session struct {
 	up     bool
 	// synced: the peer has sent End-of-RIB since the session was last established.
 	synced bool
+	// untold: the peer is to be heard out before it is told of the VPC, see hearFirst.
+	untold bool
+	// ending: the speaker has been told to end its session, and has not said yet that it has.
+	ending bool
 	// staleUntil: the peer is restarting and its stale paths go then at the latest; zero when it is not.
 	staleUntil time.Time
 	// longLived is how long its routes may be held after that as a last resort (RFC 9494), 0 for not; lastUntil: they are.
@@ -154,7 +158,7 @@ func logSession(log *slog.Logger, what string, wasUp bool, p bgp.PeerState) {
 // sessionMoved is the helper's part of graceful restart (RFC 4724 4.2); r.mu is held.
 func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 	wasUp := s.up
-	s.up = p.Established
+	s.up, s.ending = p.Established, false
 	switch {
 	case p.Established:
 		s.synced = false

@@ -42,7 +42,9 @@ type Host struct {
 	monitor  *monitor
 	drills   *drills
 	watchers watchers
-	soft     sync.Mutex // one soft reset at a time: it copies all routes of a peer
+	carriers carriers
+	carrier  func(device string) (bool, error) // whether a device has one now
+	soft     sync.Mutex                        // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
 	partial  bool // what is not wanted stays, see Options.Partial; set before anything runs
 
@@ -75,6 +77,7 @@ func NewHost(opts Options) (*Host, error) {
 		h.links.Close()
 		return nil, err
 	}
+	h.carrier = h.links.Carrier
 	h.backbone = newBackbone(h)
 	h.monitor = newMonitor(h)
 	h.drills = loadDrills(h)
@@ -181,6 +184,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	}
 	h.wg.Go(func() { h.watch(ctx) })
 	h.wg.Go(func() { h.tick(ctx) })
+	h.wg.Go(func() { h.watchCarriers(ctx) })
 	h.wg.Go(func() { h.monitor.run(ctx) })
 	h.mu.Lock()
 	h.running = ctx
@@ -332,6 +336,9 @@ func (h *Host) watch(ctx context.Context) {
 // hint passes one on to the routers it concerns.
 func (h *Host) hint(hint fib.Hint) {
 	for _, r := range h.allRouters() {
+		if hint.Down {
+			r.deviceDown(hint.Device)
+		}
 		if hint.Resync || hint.Device != 0 && r.uses(hint.Device, hint.Up) || hint.Table == r.fib.ID() || slices.Contains(hint.Tables, r.fib.ID()) {
 			poke(r.look)
 		}

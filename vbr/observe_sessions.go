@@ -73,7 +73,7 @@ func (r *router) sessionStatus(p *peerSpec, live bgp.PeerStatus) *vbrv1.BgpSessi
 		b.Rejected[v.String()] = uint32(n)
 	}
 	for _, six := range []bool{false, true} {
-		if s.up && p.carries(six) {
+		if s.up && !s.untold && p.carries(six) {
 			b.AdvertisedRouteCount += uint32(r.countAdvertised(six))
 		}
 	}

@@ -1,6 +1,9 @@
 package vbr
 
 import (
+	"net/netip"
+	"slices"
+
 	"github.com/openvbr/openvbr/bgp"
 )
 
@@ -30,17 +33,32 @@ func (r *router) takeTurn(speaker speaker) {
 	r.setLinksUp(r.state)
 	r.arrangeStatics(r.spec, r.state)
 	r.mu.Unlock()
-	r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
+	r.setPeers(speaker, r.peersNow(r.spec))
 }
 
-// peersNow are the peers that the speaker is to have sessions with: none out of service, otherwise all that are not kept down.
+// setPeers makes the speaker have sessions with these peers.
+func (r *router) setPeers(speaker speaker, peers []bgp.Peer) {
+	r.handed(peers)
+	r.degrade("peers", speaker.SetPeers(peers))
+}
+
+// admit ends the sessions over lines that went down since the speaker was last given its peers, and lets in those over lines that are back. A
+// session does not outlast its line: the peer's end is gone as well, or will be (FRR's and IOS's fast external failover, BIRD's "check link"), and
+// what it told is no restart's to hold (RFC 4724). What is left of it would have the peer's new connection refused (RFC 4271 6.8).
+func (r *router) admit(speaker speaker) {
+	if peers := r.peersNow(r.spec); !slices.EqualFunc(peers, r.peers, func(p bgp.Peer, a netip.Addr) bool { return p.Address == a }) {
+		r.setPeers(speaker, peers)
+	}
+}
+
+// peersNow are the peers that the speaker is to have sessions with: none out of service, otherwise all that are not kept down and whose line is up.
 func (r *router) peersNow(s *spec) []bgp.Peer {
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if r.out {
 		return nil
 	}
-	return r.admitted(s)
+	return r.withWaits(r.admitted(s))
 }
 
 // isOut says whether a failover test has taken the router out.

@@ -81,7 +81,7 @@ func (r *router) watchQuotas(ctx context.Context, speaker speaker, now time.Time
 		r.note(vbrv1.Event_TYPE_ROUTE_QUOTA, n.peer.String(), n.text)
 	}
 	if turn.peers {
-		r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
+		r.setPeers(speaker, r.peersNow(r.spec))
 	}
 	for _, peer := range turn.again {
 		r.askAgain(ctx, speaker, peer)
@@ -147,10 +147,10 @@ func quotaText(level quotaLevel, six bool, n int, use rib.QuotaUse, action strin
 	return fmt.Sprintf("%s: over route_quota; %d are accepted, %d wait, %d are not kept", text, use.Used, use.Over, use.Forgotten)
 }
 
-// admitted are the peers of a spec but for those kept down; r.mu is held.
+// admitted are the peers of a spec but for those kept down and those whose line is down; r.mu is held.
 func (r *router) admitted(s *spec) (peers []bgp.Peer) {
 	for _, p := range s.bgpPeers() {
-		if x := r.sessions[p.Address]; x == nil || x.downUntil.IsZero() {
+		if x := r.sessions[p.Address]; x == nil || x.downUntil.IsZero() && !r.lineIsDown(x) {
 			peers = append(peers, p)
 		}
 	}

@@ -64,6 +64,7 @@ type router struct {
 	swept      bool                 // adopted has been swept in this life
 	sweepAt    time.Time            // when adopted goes at the latest
 	devices    map[int]bool         // interface indexes of this life; nil between lives and while one begins
+	cut        map[int]link.Line    // lines that are said to be down, by device, until the actor looks
 	newest     int                  // the newest device that was looked at because something is wrong with the devices
 	waiting    bool                 // between two lives
 	reasons    map[string]string    // why the router is degraded
@@ -77,6 +78,7 @@ type router struct {
 	exporter  exporter     // judges what the customer's peers are told
 	installer              // owned by the actor's goroutine, as these are
 	listening []netip.Addr // what the speaker of this life listens on
+	peers     []netip.Addr // whom it was last told to have sessions with
 	reported  *spec        // the last that was said to be about to come
 
 	cancel                         context.CancelFunc
@@ -88,7 +90,7 @@ func newRouter(h *Host, s *spec) *router {
 		name: s.name, spec: s, host: h, log: h.log.With("router", s.name), fib: h.fib.Table(s.link.Table),
 		wake: make(chan struct{}, 1), look: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		ready: make(chan struct{}), tried: make(chan struct{}), ended: make(chan struct{}),
-		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(), bfd: newInbox(),
+		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(), bfd: newInbox(), cut: make(map[int]link.Line),
 	}
 	r.rib.SetNow(time.Now())
 	r.records.drained.Store(h.drains.has(s.name))
@@ -182,7 +184,7 @@ func (r *router) isLeaving() bool {
 
 // live is one life: devices, adoption, sessions, and then the loop until something fundamental changes.
 func (r *router) live(ctx context.Context) error {
-	state, err := r.host.links.Ensure(r.spec.link)
+	state, err := r.host.ensure(r.spec.link)
 	if err != nil && !r.spec.usable(state) {
 		return err
 	}
@@ -207,7 +209,9 @@ func (r *router) live(ctx context.Context) error {
 	r.flush(ctx, speaker) // what was adopted goes out before any peer comes
 	r.settleInterfaces()
 	r.setReady()
-	if err := speaker.SetPeers(r.peersNow(r.spec)); err != nil {
+	peers := r.peersNow(r.spec)
+	r.handed(peers)
+	if err := speaker.SetPeers(peers); err != nil {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
 	r.degrade("life", nil)
@@ -305,9 +309,13 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 			r.logCounts(now)
 			r.watchQuotas(ctx, speaker, now)
 		}
+		r.takeCuts()
 		r.takeTurn(speaker)
 		r.settleInterfaces()
+		due := r.dueToTell(time.Now())
 		r.flush(ctx, speaker)
+		r.admit(speaker)
+		r.tell(ctx, speaker, due)
 		r.settleInterfaces() // what was shut is clean now
 		r.endTelling()
 		r.sweepIfDue(ctx, speaker)
@@ -319,7 +327,10 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 
 // inspect compares devices and routes with what they should be, and mends.
 func (r *router) inspect(ctx context.Context, speaker speaker) error {
-	now, err := r.host.links.Ensure(r.spec.link)
+	if r.takeCuts() {
+		r.flush(ctx, speaker)
+	}
+	now, err := r.host.ensure(r.spec.link)
 	r.degrade("devices", err)
 	if r.outgrown(r.spec, now) {
 		return errDevicesMoved

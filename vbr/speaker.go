@@ -18,6 +18,7 @@ type speaker interface {
 	Status(within time.Duration) []bgp.PeerStatus
 	Reset(ctx context.Context, peer netip.Addr, why string) error
 	Refresh(context.Context, netip.Addr) error
+	Tell(context.Context, netip.Addr) error
 	Close(goodbye bool) error
 }
 
@@ -30,6 +31,7 @@ func (mute) SetPeers([]bgp.Peer) error                       { return nil }
 func (mute) Status(time.Duration) []bgp.PeerStatus           { return nil }
 func (mute) Reset(context.Context, netip.Addr, string) error { return bgp.ErrNotUp }
 func (mute) Refresh(context.Context, netip.Addr) error       { return bgp.ErrNotUp }
+func (mute) Tell(context.Context, netip.Addr) error          { return nil }
 func (mute) Close(bool) error                                { return nil }
 
 // startSpeaker starts what speaks with the router's customer.

@@ -207,9 +207,14 @@ func (r *router) noteWatch(c bfd.Change, was bfd.State, restarting bool) {
 	}
 }
 
-// failedReason is why a session has ended that ended because BFD is down, or else the reason it had; r.mu is held.
+// failedReason is why a session has ended that ended because its line or BFD is down, or else the reason it had; r.mu is held.
 func (r *router) failedReason(peer netip.Addr, s *session, p bgp.PeerState) string {
-	if p.Established || !s.up || !s.watch.failed {
+	switch {
+	case p.Established || !s.up:
+		return p.Reason
+	case r.lineIsDown(s):
+		return "line " + r.spec.lines[s.line].device + " is down"
+	case !s.watch.failed:
 		return p.Reason
 	}
 	if st, ok := r.host.bfdSession(r.spec.lines[s.line].device, peer); ok {

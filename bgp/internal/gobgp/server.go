@@ -90,6 +90,7 @@ type Server struct {
 	configMu   sync.Mutex
 	neighbours map[netip.Addr]Neighbour
 	machines   machines
+	waits      map[netip.Addr]bool // neighbours that are told nothing yet; nil before the first
 	door       *door
 
 	// opMu orders changes of what is advertised.
