@@ -22,16 +22,16 @@ func newTwoRegions(t *testing.T, hosts func(*topo.Cloud) []*topo.Host) *twoRegio
 	c := &twoRegions{topo.NewCloud(lab.New(t)), t}
 	running := hosts(c.Cloud)
 	for _, h := range c.Hosts() {
-		out, err := h.Check(binary(t))
+		out, err := h.Check(binary(t), c.Resources)
 		if err != nil || !strings.HasPrefix(out, "ok: ") {
 			t.Errorf("%s: vbrd --check: %v %s", h.Name, err, out)
 		}
 	}
 	for _, h := range running {
 		h.Start(binary(t))
-		if out, err := h.Ctl("apply", "-f", h.Resources); err != nil {
-			t.Fatalf("%s: apply: %v %s", h.Name, err, out)
-		}
+	}
+	if out, err := c.Edge2.Ctl("apply", "-f", c.Resources); err != nil {
+		t.Fatalf("apply: %v %s", err, out)
 	}
 	lab.Eventually(t, 40*time.Second, "all sessions up", func() error { return c.Sessions(running...) })
 	return c
