@@ -11,7 +11,7 @@ LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 # Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
 VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
 # Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
-CLOUD     := TestTwoRegions|TestCloudEdges|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
+CLOUD     := TestTwoRegions|TestCloudEdges|TestActiveStandby|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
 
@@ -39,7 +39,7 @@ demo: deps build vmexec ## two customers, two VPCs, one edge: the whole way of a
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd
 
 .PHONY: demo-cloud
-demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, usage, quality, in under 4 minutes
+demo-cloud: deps build vmexec ## two regions, three accounts: VPCs joined with a data centre and each other, failover, a drill, usage, quality, in under 4 minutes
 	@go build -o $(BIN)/demo ./internal/lab/demo
 	@$(VMEXEC) -- $(BIN)/demo -vbrd $(BIN)/vbrd -cloud
 

@@ -257,7 +257,7 @@ func (h *Host) targets(specs []*spec, refused map[string]error) map[evpn.RouteTa
 			specs = append(slices.Clone(specs), r.target())
 		}
 	}
-	for _, t := range h.drills.targetsOf("") {
+	for _, t := range h.drills.alternatives("") {
 		targets[t] = true
 	}
 	for _, s := range specs {

@@ -34,10 +34,11 @@ type delta struct {
 	risGone, risNew                 []riChange
 	risRetold                       []riChange // the same on the network, and told something else
 	risChanged                      []riChange // other changes that no route leaves for, unless it becomes deactivated
-	switchesGone, switchesNew       []vswitch
-	switchesMoved                   []vswitch // other addresses or members, as they will be
-	others                          []string  // what else changes, live
-	networks                        bool      // what the customer is told changes, see others
+	switchesGone, switchesNew       []switchChange
+	switchesMoved                   []switchChange // other addresses or members, as they will be
+	rates                           []rateChange   // of lines
+	others                          []string       // what else changes, live
+	networks                        bool           // what the customer is told changes, see others
 }
 
 // peerChange is a peer as it will be, and what changes.
@@ -47,10 +48,12 @@ type peerChange struct {
 	moved bool // to another line or local address: the old session has to end before
 }
 
-// riChange is a router interface that goes or comes; why is empty when it is not the same one that does both.
+// riChange is a router interface that goes, comes or changes; why is empty when it is not the same one that goes and comes.
 type riChange struct {
 	riSpec
-	why string
+	why           string
+	stops, starts bool // routes pass it no longer, or again: it is deactivated or activated
+	slower        bool // it may carry less than before
 }
 
 // compare says what has to change for a router to become what after says.
@@ -68,7 +71,7 @@ func compare(before, after *spec) delta {
 	rules := before.rules.Equal(after.rules)
 	if len(d.linesGone)+len(d.linesNew)+len(d.linesMoved)+len(d.peersGone)+len(d.peersNew)+len(d.peersReset)+len(d.peersLater)+len(d.peersWatched)+len(d.peersRuled)+
 		len(d.risGone)+len(d.risNew)+len(d.risRetold)+len(d.risChanged)+
-		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.others) > 0 || !rules {
+		len(d.switchesGone)+len(d.switchesNew)+len(d.switchesMoved)+len(d.rates)+len(d.others) > 0 || !rules {
 		d.scope = scopeLive
 	}
 	d.compareRouters(before, after)
@@ -148,10 +151,11 @@ func (d *delta) compareInterfaces(before, after *spec) {
 		}
 		if ri.same(now) {
 			if why := toldOtherwise(&ri, now); len(why) > 0 {
-				d.risRetold = append(d.risRetold, riChange{*now, strings.Join(why, ", ")})
+				d.risRetold = append(d.risRetold, riChange{riSpec: *now, why: strings.Join(why, ", ")})
 			}
 			if why := ri.changes(now); why != "" {
-				d.risChanged = append(d.risChanged, riChange{*now, why})
+				d.risChanged = append(d.risChanged, riChange{riSpec: *now, why: why, stops: now.deactivated && !ri.deactivated, starts: ri.deactivated && !now.deactivated,
+					slower: slower(ri.rate(), now.rate())})
 			}
 			continue
 		}
@@ -175,8 +179,8 @@ func (d *delta) compareInterfaces(before, after *spec) {
 			why = append(why, change("where the opposite is", place(&ri), place(now)))
 		}
 		text := strings.Join(why, ", ")
-		d.risGone = append(d.risGone, riChange{ri, text})
-		d.risNew = append(d.risNew, riChange{*now, text})
+		d.risGone = append(d.risGone, riChange{riSpec: ri, why: text})
+		d.risNew = append(d.risNew, riChange{riSpec: *now, why: text})
 	}
 	for _, ri := range after.ris {
 		if before.routerInterface(ri.name) == nil {

@@ -17,14 +17,14 @@ func (d *delta) compareVPC(before, after *spec) {
 		now := slices.IndexFunc(after.switches, func(o vswitch) bool { return o.device == w.device })
 		switch {
 		case now < 0:
-			d.switchesGone = append(d.switchesGone, w)
+			d.switchesGone = append(d.switchesGone, switchChange{vswitch: w, cut: before.link.Switches[i].Ports})
 		case !reflect.DeepEqual(before.link.Switches[i], after.link.Switches[now]):
-			d.switchesMoved = append(d.switchesMoved, after.switches[now])
+			d.switchesMoved = append(d.switchesMoved, switchMoved(after.switches[now], &before.link.Switches[i], &after.link.Switches[now]))
 		}
 	}
-	for _, w := range after.switches {
+	for i, w := range after.switches {
 		if !slices.ContainsFunc(before.switches, func(o vswitch) bool { return o.device == w.device }) {
-			d.switchesNew = append(d.switchesNew, w)
+			d.switchesNew = append(d.switchesNew, switchChange{vswitch: w, why: members(after.link.Switches[i].Ports)})
 		}
 	}
 	if !slices.Equal(before.cidrs, after.cidrs) {
@@ -60,10 +60,66 @@ func (d *delta) compareRates(before, after *spec) {
 	for _, l := range after.link.Lines {
 		i := slices.IndexFunc(before.link.Lines, func(o link.Line) bool { return o.Device == l.Device })
 		if i >= 0 && before.link.Lines[i].Rate != l.Rate {
-			d.others = append(d.others, fmt.Sprintf("line %s: %s", l.Device, change("bandwidth", mbits(before.link.Lines[i].Rate.Out), mbits(l.Rate.Out))))
+			had := before.link.Lines[i].Rate.Out
+			d.rates = append(d.rates, rateChange{l.Device, change("bandwidth", mbits(had), mbits(l.Rate.Out)), slower(had, l.Rate.Out)})
 		}
 	}
 }
+
+// switchChange is a vSwitch that goes, comes or changes.
+type switchChange struct {
+	vswitch
+	why   string
+	cut   []string // members that leave it
+	moved bool     // a gateway address goes: its hosts have to take another one
+}
+
+// switchMoved says what two vSwitches of one name differ by.
+func switchMoved(now vswitch, before, after *link.Switch) switchChange {
+	c := switchChange{vswitch: now, cut: without(before.Ports, after.Ports)}
+	var why []string
+	if gone := without(before.Addrs, after.Addrs); len(gone) > 0 {
+		c.moved, why = true, append(why, "its gateway "+list(gone)+" goes")
+	}
+	if come := without(after.Addrs, before.Addrs); len(come) > 0 {
+		why = append(why, "its gateway "+list(come)+" comes")
+	}
+	if len(c.cut) > 0 {
+		why = append(why, strings.Join(c.cut, ", ")+" cut off")
+	}
+	if come := without(after.Ports, before.Ports); len(come) > 0 {
+		why = append(why, strings.Join(come, ", ")+" joined")
+	}
+	if len(why) == 0 {
+		why = []string{"in another order"}
+	}
+	c.why = strings.Join(why, ", ")
+	return c
+}
+
+// without are those of a that are not in b.
+func without[T comparable](a, b []T) []T {
+	return slices.DeleteFunc(slices.Clone(a), func(x T) bool { return slices.Contains(b, x) })
+}
+
+func members(ports []string) string {
+	if len(ports) == 0 {
+		return "no members"
+	}
+	return strings.Join(ports, ", ")
+}
+
+// rateChange is a line with another bandwidth.
+type rateChange struct {
+	device, why string
+	slower      bool
+}
+
+// slower says whether a limit in bits per second, 0 for none, lets less pass than one before.
+func slower(before, after uint64) bool { return after != 0 && (before == 0 || after < before) }
+
+// rate is what a router interface may carry each way in bits per second, 0 without a limit.
+func (ri *riSpec) rate() uint64 { return (&intent.RouterInterface{Spec: ri.size}).Rate() }
 
 func mbits(rate uint64) string {
 	if rate == 0 {

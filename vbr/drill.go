@@ -56,7 +56,7 @@ type drill struct {
 	done      chan struct{} // closed when it has ended
 	stopped   bool          // stop is closed; guarded by drills.mu
 	sessions  uint32        // that were established before
-	carried   int           // prefixes that the VPC was told before
+	carried   int           // routes that the VPC side was told before, each as often as it was told
 }
 
 // StartFailoverTest takes a VBR out of service as a failure would, for a time, and measures; see router.setOut for what that is and drill.run for the order
@@ -144,7 +144,7 @@ func (d *drill) precheck() error {
 	if d.carried == 0 {
 		return &RefusedError{fmt.Sprintf("router %s carries nothing to the VPC: there is nothing to test", r.name)}
 	}
-	d.find("%d prefixes are carried, all of them by %s too; %d of %d sessions are established", d.carried, strings.Join(by, ", "), up, all)
+	d.find("%d routes are told to the VPC side, all of them by %s too; %d of %d sessions are established", d.carried, strings.Join(by, ", "), up, all)
 	return nil
 }
 
@@ -156,7 +156,7 @@ func someOf(list []netip.Prefix) string {
 	return fmt.Sprintf("%s and %d more", strings.Join(texts(list[:namedPrefixes]), ", "), len(list)-namedPrefixes)
 }
 
-// exported is how many prefixes of the customer's the VPC side is told.
+// exported is how many routes of the customer's the VPC side is told, by all router interfaces together.
 func (d *drill) exported() (n int) {
 	for from := uint32(1); from != 0; {
 		var batch []carried
@@ -294,7 +294,7 @@ func (d *drill) comeBack(ctx context.Context) string {
 		return up >= d.sessions && d.exported() >= d.carried
 	}
 	if !d.host.wait(ctx, returnLimit, whole) {
-		return fmt.Sprintf("after %s the router is not as it was: %d prefixes carried of %d", returnLimit, d.exported(), d.carried)
+		return fmt.Sprintf("after %s the router is not as it was: %d routes told of %d", returnLimit, d.exported(), d.carried)
 	}
 	select {
 	case <-ctx.Done():

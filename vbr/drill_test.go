@@ -79,7 +79,7 @@ func TestFailoverTestDryRun(t *testing.T) {
 	of := *offered // the failover group's other VBR, on another host, under a route target of its own pair
 	of.Prefix, of.Targets = netip.MustParsePrefix("172.21.0.0/16"), []evpn.RouteTarget{target(t, 8)}
 	in := &intent.Intent{Routers: []intent.Router{{Name: "vbr-acme", Host: "edge1"}, {Name: "vbr-two", Host: "edge2"}},
-		RouterInterfaces: []intent.RouterInterface{{Name: "ri-two", Router: "vbr-two", RouteTarget: "64600:8"}},
+		RouterInterfaces: []intent.RouterInterface{{Name: "ri-acme", Router: "vbr-acme", RouteTarget: "64600:7"}, {Name: "ri-two", Router: "vbr-two", RouteTarget: "64600:8"}},
 		Groups:           []intent.Group{{Name: "ha", VBR: "vbr-two", Peer: "vbr-acme"}}}
 	o.host.drills.group(in.On("edge1").On("edge1"))
 	b.want(o.host.targets([]*spec{o.router.spec}, nil))
@@ -88,6 +88,11 @@ func TestFailoverTestDryRun(t *testing.T) {
 	b.mu.Unlock()
 	if _, err := o.host.StartFailoverTest(&vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}, anyOwner); err != nil {
 		t.Error("with the group's other VBR:", err)
+	}
+	in.RouterInterfaces[1].OppositeRouter, in.RouterInterfaces[1].Opposite = "vpc-shop", "ri-shop" // to another VPC it is nobody's help
+	o.host.drills.group(in.On("edge1"))
+	if _, err := o.host.StartFailoverTest(&vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}, anyOwner); err == nil || !strings.HasSuffix(err.Error(), "would carry 172.21.0.0/16") {
+		t.Error("by a router interface to another VPC:", err)
 	}
 	o.host.drills.group(&intent.Intent{})
 	if _, err := o.host.StartFailoverTest(req, anyOwner); err == nil || !strings.HasSuffix(err.Error(), "would carry 172.21.0.0/16") {

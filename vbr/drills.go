@@ -165,36 +165,23 @@ func (d *drills) group(in *intent.Intent) {
 	d.groups = in.Groups
 }
 
-// peersOf are the VBRs that are in a failover group with a router.
-func (d *drills) peersOf(router string) (out []string) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	for _, g := range d.groups {
-		switch router {
-		case g.VBR:
-			out = append(out, g.Peer)
-		case g.Peer:
-			out = append(out, g.VBR)
-		}
-	}
-	return out
-}
-
-// targetsOf are the route targets under which the members on other hosts of a router's failover group tell their routes; with an empty name those
-// of all groups. The backbone keeps what is offered under them, for nothing else.
-func (d *drills) targetsOf(router string) (out []evpn.RouteTarget) {
+// alternatives are the route targets under which the other member of a failover group tells its routes to whom a router interface leads to; with an empty
+// name those of all. The backbone keeps what is offered under them, for nothing else.
+func (d *drills) alternatives(ri string) (out []evpn.RouteTarget) {
 	if d == nil {
 		return nil
 	}
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, g := range d.groups {
-		if router != "" && g.VBR != router && g.Peer != router {
-			continue
-		}
-		for _, text := range g.Elsewhere {
-			if t, err := evpn.ParseRouteTarget(text); err == nil { // it was checked
-				out = append(out, t)
+		for name, targets := range g.Alternatives {
+			if ri != "" && name != ri {
+				continue
+			}
+			for _, text := range targets {
+				if t, err := evpn.ParseRouteTarget(text); err == nil { // it was checked
+					out = append(out, t)
+				}
 			}
 		}
 	}

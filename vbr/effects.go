@@ -128,6 +128,14 @@ func (l live) established() (n int) {
 	return n
 }
 
+// beyond is how many routes lead through the other end of a pair whose ends are both on this host and of one owner: others' are theirs to know.
+func (l live) beyond(ri *riSpec) int {
+	if l.r == nil || !ri.local() || ri.oppositeOwner != ri.owner {
+		return 0
+	}
+	return l.r.host.live(ri.cable.router).through(ri.opposite)
+}
+
 // through is how many routes lead through a router interface.
 func (l live) through(ri string) int {
 	if l.r == nil {
@@ -255,56 +263,6 @@ func (x *effects) sessions(d delta) {
 	}
 	for _, c := range d.peersWatched {
 		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, c.Address.String(), false, 0, "session with %s stays: %s", c.Address, c.why)
-	}
-}
-
-func (x *effects) interfaces(d delta) {
-	for _, c := range d.risGone {
-		routes := x.live.through(c.name)
-		why := "is deleted"
-		if c.why != "" {
-			why = "is made again: " + c.why
-		}
-		x.add(vbrv1.Effect_TYPE_ROUTER_INTERFACE_DELETED, c.name, routes > 0, routes, "router interface %s %s%s", c.name, why, leaving(routes))
-	}
-	for _, c := range d.risNew {
-		x.add(vbrv1.Effect_TYPE_ROUTER_INTERFACE_CREATED, c.name, false, 0, "router interface %s is created%s", c.name, reach(&c.riSpec))
-	}
-	for _, c := range append(slices.Clone(d.risRetold), d.risChanged...) {
-		typ, routes := vbrv1.Effect_TYPE_ROUTER_INTERFACE_CREATED, 0
-		if c.deactivated {
-			typ, routes = vbrv1.Effect_TYPE_ROUTER_INTERFACE_DELETED, x.live.through(c.name)
-		}
-		x.add(typ, c.name, routes > 0, routes, "router interface %s: %s%s", c.name, c.why, leaving(routes))
-	}
-}
-
-// reach says how a router interface reaches its other end.
-func reach(ri *riSpec) string {
-	switch {
-	case ri.local():
-		return fmt.Sprintf(", paired with %s of router %s on this host", ri.opposite, ri.cable.router)
-	case ri.remote() && ri.paired():
-		return fmt.Sprintf(" with VNI %d and route target %s, paired with %s", ri.vni, ri.target, ri.opposite)
-	case ri.remote():
-		return fmt.Sprintf(" with VNI %d and route target %s", ri.vni, ri.target)
-	}
-	return fmt.Sprintf(", and waits for %s", orNone(ri.opposite))
-}
-
-// vpc is what a VRouter's own changes are, and the small ones of all routers.
-func (x *effects) vpc(d delta) {
-	for _, w := range d.switchesGone {
-		x.add(vbrv1.Effect_TYPE_LINE_DELETED, w.name, true, 0, "vSwitch %s (%s) is deleted", w.name, list(w.subnets))
-	}
-	for _, w := range d.switchesNew {
-		x.add(vbrv1.Effect_TYPE_LINE_CREATED, w.name, false, 0, "vSwitch %s (%s) is created", w.name, list(w.subnets))
-	}
-	for _, w := range d.switchesMoved {
-		x.add(vbrv1.Effect_TYPE_LINE_CREATED, w.name, true, 0, "vSwitch %s (%s) has other addresses or members", w.name, list(w.subnets))
-	}
-	for _, text := range d.others {
-		x.add(vbrv1.Effect_TYPE_SESSION_CHANGED, x.router, false, 0, "%s", text)
 	}
 }
 

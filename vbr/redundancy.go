@@ -20,7 +20,7 @@ type carried struct {
 //
 //   - to a VRouter of this host: if it has an accepted path by another router interface;
 //   - over the backbone: if another host does under the same route target, or another router of this host;
-//   - in a failover group: if the group's other VBR does, on this host or on another.
+//   - in a failover group: if the group's other VBR does, on this host or on another, to the same router.
 //
 // The lines' own subnets do not count: they go with their line.
 func (h *Host) unbacked(r *router) (lost []netip.Prefix, by []string) {
@@ -69,13 +69,14 @@ func (h *Host) backs(r *router, c carried, known knowledge) string {
 	if c.ri.local() {
 		return h.router(c.ri.cable.router).hasAnother(c)
 	}
-	for _, t := range append(known.targets, c.ri.target) {
+	targets := known.targets[c.ri.name]
+	for _, t := range targets {
 		if vtep, ok := known.elsewhere[offer{t, c.prefix}]; ok {
 			return "the host with VTEP " + vtep.String()
 		}
 	}
 	for _, o := range h.allRouters() {
-		if o != r && !o.unserved && (slices.Contains(known.peers, o.name) || o.targets(c.ri.target)) && o.offersNow(c.prefix) {
+		if o != r && !o.unserved && o.targets(targets) && o.offersNow(c.prefix) {
 			return o.name
 		}
 	}
@@ -97,11 +98,11 @@ func (r *router) hasAnother(c carried) string {
 	return ""
 }
 
-// targets says whether a router interface of the router has the route target.
-func (r *router) targets(t evpn.RouteTarget) bool {
+// targets says whether a router interface of the router has one of the route targets.
+func (r *router) targets(list []evpn.RouteTarget) bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return slices.ContainsFunc(r.spec.ris, func(ri riSpec) bool { return ri.remote() && ri.target == t })
+	return slices.ContainsFunc(r.spec.ris, func(ri riSpec) bool { return ri.remote() && slices.Contains(list, ri.target) })
 }
 
 // offersNow says whether the router tells its VPC side of the prefix, as one that leads to its own customer.
@@ -122,24 +123,25 @@ type offer struct {
 
 // knowledge is what a host knows of those who could take over from a router.
 type knowledge struct {
-	peers     []string             // in a failover group with it
-	targets   []evpn.RouteTarget   // of those of them that are on other hosts
-	elsewhere map[offer]netip.Addr // what other hosts offer under these and its own, and their VTEPs
+	targets   map[string][]evpn.RouteTarget // by router interface: its own, and those of the other member of a failover group that leads to the same router
+	elsewhere map[offer]netip.Addr          // what other hosts offer under these, and their VTEPs
 }
 
 func (h *Host) known(r *router) knowledge {
-	k := knowledge{peers: h.drills.peersOf(r.name), targets: slices.Clip(h.drills.targetsOf(r.name))}
-	wanted := make(map[evpn.RouteTarget]bool)
-	for _, t := range k.targets {
-		wanted[t] = true
-	}
+	k := knowledge{targets: make(map[string][]evpn.RouteTarget)}
 	r.mu.Lock()
-	for _, ri := range r.spec.ris {
-		if ri.remote() {
-			wanted[ri.target] = true
+	ris := r.spec.ris // a spec is never changed in place
+	r.mu.Unlock()
+	wanted := make(map[evpn.RouteTarget]bool)
+	for _, ri := range ris {
+		if !ri.remote() {
+			continue
+		}
+		k.targets[ri.name] = append(h.drills.alternatives(ri.name), ri.target)
+		for _, t := range k.targets[ri.name] {
+			wanted[t] = true
 		}
 	}
-	r.mu.Unlock()
 	k.elsewhere = h.backbone.offers(wanted)
 	return k
 }

@@ -2,6 +2,7 @@ package vbr
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -120,35 +121,72 @@ func TestSpecLinkClash(t *testing.T) {
 	}
 }
 
+// What a change of a VPC's parts, of a pair or of a bandwidth does is said, and whether packets may be lost.
 func TestCompareVPC(t *testing.T) {
 	base := vpcYAML + lineYAML
 	for _, tt := range []struct {
 		name, old, new, router string
 		want                   []string
 	}{
-		{"gateway", "gateway_ip: 10.100.1.1,", "gateway_ip: 10.100.1.2,", "vpc-acme", []string{"LINE_CREATED vsw-1"}},
-		{"member", "devices: [tap1]", "devices: [tap1, tap2]", "vpc-acme", []string{"LINE_CREATED vsw-1"}},
-		{"vSwitch goes", "  - {name: vsw-2, cidr_block: 10.100.2.0/24}\n", "", "vpc-acme", []string{"LINE_DELETED vsw-2"}},
-		{"CIDR", "cidr_blocks: [10.100.0.0/16,", "cidr_blocks: [10.100.0.0/15,", "vpc-acme", []string{"SESSION_CHANGED vpc-acme"}},
-		{"bandwidth", "bandwidth: 50", "bandwidth: 60", "vbr-acme", []string{"SESSION_CHANGED vbr-acme"}},
-		{"networks", "bandwidth: 50", "bandwidth: 50\nbgp_networks: [10.96.0.0/11]", "vbr-acme", []string{"SESSION_CHANGED vbr-acme"}},
+		{"gateway", "gateway_ip: 10.100.1.1,", "gateway_ip: 10.100.1.2,", "vpc-acme",
+			[]string{"V_SWITCH_CHANGED vsw-1 disruptive: stays: its gateway 10.100.1.1/24 goes, its gateway 10.100.1.2/24 comes"}},
+		{"member joins", "devices: [tap1]", "devices: [tap1, tap2]", "vpc-acme", []string{"V_SWITCH_CHANGED vsw-1: stays: tap2 joined"}},
+		{"member leaves", ", devices: [tap1]", "", "vpc-acme", []string{"V_SWITCH_CHANGED vsw-1 disruptive: stays: tap1 cut off"}},
+		{"vSwitch goes", "  - {name: vsw-2, cidr_block: 10.100.2.0/24}\n", "", "vpc-acme", []string{"V_SWITCH_DELETED vsw-2: (10.100.2.0/24) is deleted"}},
+		{"vSwitch with another name", "name: vsw-1", "name: vsw-9", "vpc-acme", []string{"V_SWITCH_DELETED vsw-1 disruptive: is deleted: tap1 cut off", "V_SWITCH_CREATED vsw-9: with tap1"}},
+		{"CIDR", "cidr_blocks: [10.100.0.0/16,", "cidr_blocks: [10.100.0.0/15,", "vpc-acme", []string{"ROUTER_CHANGED vpc-acme: stays: cidr_blocks changes from 10.100.0.0/16"}},
+		{"more bandwidth", "bandwidth: 50", "bandwidth: 60", "vbr-acme", []string{"LINE_CHANGED eth1.7.100: stays: bandwidth changes from 50 Mbit/s to 60 Mbit/s"}},
+		{"less bandwidth", "bandwidth: 50", "bandwidth: 40", "vbr-acme", []string{"LINE_CHANGED eth1.7.100 disruptive: to 40 Mbit/s; what exceeds it either way is dropped"}},
+		{"networks", "bandwidth: 50", "bandwidth: 50\nbgp_networks: [10.96.0.0/11]", "vbr-acme", []string{"ROUTER_CHANGED vbr-acme: bgp_networks changes from none to 10.96.0.0/11"}},
 		{"custom route", "bandwidth: 50", "bandwidth: 50\nroute_entries: [{destination_cidr_block: 10.7.0.0/16, next_hop_list: [{next_hop_id: ri-line}]}]", "vbr-acme",
-			[]string{"SESSION_CHANGED vbr-acme"}},
-		{"deactivated", "name: ri-line\n", "name: ri-line\ndeactivated: true\n", "vbr-acme", []string{"ROUTER_INTERFACE_DELETED ri-line"}},
-		{"preference", "name: ri-line\n", "name: ri-line\npreference: 60\n", "vbr-acme", []string{"ROUTER_INTERFACE_CREATED ri-line"}},
-		{"spec", "name: ri-line\n", "name: ri-line\nspec: Mini.2\n", "vbr-acme", []string{"ROUTER_INTERFACE_CREATED ri-line"}},
+			[]string{"ROUTER_CHANGED vbr-acme: route_entries changes from none to 10.7.0.0/16"}},
+		{"deactivated", "name: ri-line\n", "name: ri-line\ndeactivated: true\n", "vbr-acme",
+			[]string{"ROUTER_INTERFACE_CHANGED ri-line: stays: deactivated changes from false to true; no route passes it any more"}},
+		{"preference", "name: ri-line\n", "name: ri-line\npreference: 60\n", "vbr-acme", []string{"ROUTER_INTERFACE_CHANGED ri-line: preference changes from 50 to 60"}},
+		{"spec", "name: ri-line\n", "name: ri-line\nspec: Mini.2\n", "vbr-acme",
+			[]string{"ROUTER_INTERFACE_CHANGED ri-line disruptive: spec changes from none to Mini.2; what exceeds 2 Mbit/s either way is dropped"}},
 		{"nothing", "", "", "vbr-acme", nil},
 	} {
-		before, after := specsIn(t, base)[tt.router], specsIn(t, strings.Replace(base, tt.old, tt.new, 1))[tt.router]
-		d := compare(before, after)
-		var got []string
-		for _, e := range routerChanged(after, d, live{}) {
-			got = append(got, strings.TrimPrefix(e.GetType().String(), "TYPE_")+" "+e.GetSubject())
-		}
-		if diff := cmp.Diff(tt.want, got); diff != "" || d.scope > scopeLive {
-			t.Errorf("%s: scope %d (-want +got):\n%s", tt.name, d.scope, diff)
-		}
+		t.Run(tt.name, func(t *testing.T) {
+			before, after := specsIn(t, base)[tt.router], specsIn(t, strings.Replace(base, tt.old, tt.new, 1))[tt.router]
+			d := compare(before, after)
+			if d.scope > scopeLive {
+				t.Errorf("scope %d", d.scope)
+			}
+			wantEffects(t, routerChanged(after, d, live{}), tt.want...)
+			back := compare(after, before) // what is taken back is said too
+			if tt.name == "deactivated" {
+				wantEffects(t, routerChanged(before, back, live{}), "ROUTER_INTERFACE_CHANGED ri-line: from true to false; routes pass it again as soon as its other end agrees")
+			}
+			if tt.name == "spec" {
+				wantEffects(t, routerChanged(before, back, live{}), "ROUTER_INTERFACE_CHANGED ri-line: spec changes from Mini.2 to none")
+			}
+		})
 	}
+}
+
+// A router interface that is deactivated or deleted takes the routes through it along.
+func TestInterfaceEffects(t *testing.T) {
+	o, _ := monitored(t)
+	o.vpcSays("10.7.0.0/16")
+	o.act()
+	before := o.router.spec
+	after := *before
+	after.ris = slices.Clone(before.ris)
+	after.ris[0].deactivated = true
+	l := o.host.live("vbr-acme")
+	wantEffects(t, routerChanged(&after, compare(before, &after), l), "ROUTER_INTERFACE_CHANGED ri-acme disruptive routes=1: no route passes it any more; 1 route leaves or moves")
+	after.ris = nil
+	wantEffects(t, routerChanged(&after, compare(before, &after), l), "ROUTER_INTERFACE_DELETED ri-acme disruptive routes=1: is deleted; 1 route leaves or moves")
+	c := newCouple(t) // the other end is on this host: what goes there is said too
+	c.say(netip.MustParsePrefix("172.20.0.0/16"))
+	c.act(t)
+	before = c.vbr.spec
+	after = *before
+	after.ris = slices.Clone(before.ris)
+	after.ris[0].deactivated = true
+	wantEffects(t, routerChanged(&after, compare(before, &after), c.vbr.host.live("vbr-acme")),
+		"ROUTER_INTERFACE_CHANGED ri-line disruptive routes=1: 1 route leaves or moves; at its other end, ri-vpc of vpc-acme, 1 route too")
 }
 
 // Custom routes lead over lines, vSwitches and router interfaces; what they lead through decides who hears of them and whether they hold.

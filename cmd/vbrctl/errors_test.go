@@ -166,6 +166,10 @@ func TestUnknownNames(t *testing.T) {
 	} {
 		f.vbrctl(t, strings.Fields(args)...).complain(t, exitFailed, want)
 	}
+	f.resources = append(f.resources, resources(t, strings.ReplaceAll(acme, "vbr-acme\n", "vbr-far\nhost: edge2\n"))...)
+	for _, args := range []string{"show router vbr-far", "explain 10.2.3.4 -r vbr-far", "drill start --router vbr-far"} {
+		f.vbrctl(t, strings.Fields(args)...).complain(t, exitFailed, "router vbr-far is on host edge2: ask the vbrd there\n")
+	}
 	f.fail = status.Error(codes.NotFound, `"RouterInterface/ri-x" not found`)
 	f.vbrctl(t, "delete", "ri", "ri-x").complain(t, exitFailed, "no RouterInterface ri-x; see `vbrctl get ri`\n")
 }

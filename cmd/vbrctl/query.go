@@ -119,8 +119,32 @@ func (a *app) aboutRouter(ctx context.Context, name string, err error) error {
 }
 
 func (a *app) noRouter(ctx context.Context, name string) error {
+	if host := a.hostOf(ctx, name); host != "" {
+		return status.Error(codes.NotFound, "router "+name+" is on host "+host+": ask the vbrd there")
+	}
 	names, _ := a.routerNames(ctx) // without them the error only helps less
 	return status.Error(codes.NotFound, "no router "+name+didYouMean(name, names)+" see `vbrctl show routers`")
+}
+
+// hostOf is the other host of a shared store that a router is on; empty if it is not known of any.
+func (a *app) hostOf(ctx context.Context, name string) string {
+	ctx, cancel := context.WithTimeout(ctx, namesWithin)
+	defer cancel()
+	for _, kind := range []vbrv1.Kind{vbrv1.Kind_KIND_VIRTUAL_BORDER_ROUTER, vbrv1.Kind_KIND_V_ROUTER} {
+		r, err := a.one(ctx, kind, name)
+		if err != nil {
+			continue
+		}
+		host := r.GetVirtualBorderRouter().GetHost() + r.GetVRouter().GetHost() // of either kind
+		c, err := a.client()
+		if err != nil {
+			return ""
+		}
+		if here, err := call(ctx, a, c.Routers.GetHost, &vbrv1.GetHostRequest{}); err == nil && here.GetHost() != host {
+			return host
+		}
+	}
+	return ""
 }
 
 // didYouMean stands between a name and where to look: it names the nearest of names, if there is one.

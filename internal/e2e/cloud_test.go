@@ -22,16 +22,16 @@ func newTwoRegions(t *testing.T, hosts func(*topo.Cloud) []*topo.Host) *twoRegio
 	c := &twoRegions{topo.NewCloud(lab.New(t)), t}
 	running := hosts(c.Cloud)
 	for _, h := range c.Hosts() {
-		out, err := h.Check(binary(t))
+		out, err := h.Check(binary(t), c.Resources)
 		if err != nil || !strings.HasPrefix(out, "ok: ") {
 			t.Errorf("%s: vbrd --check: %v %s", h.Name, err, out)
 		}
 	}
 	for _, h := range running {
 		h.Start(binary(t))
-		if out, err := h.Ctl("apply", "-f", h.Resources); err != nil {
-			t.Fatalf("%s: apply: %v %s", h.Name, err, out)
-		}
+	}
+	if out, err := c.Edge2.Ctl("apply", "-f", c.Resources); err != nil {
+		t.Fatalf("apply: %v %s", err, out)
 	}
 	lab.Eventually(t, 40*time.Second, "all sessions up", func() error { return c.Sessions(running...) })
 	return c
@@ -61,11 +61,36 @@ func TestTwoRegions(t *testing.T) {
 			t.Error("a VPC behind the same VBR was told of another")
 		}
 	})
+	t.Run("one store", c.testOneStore)
 	t.Run("accept", c.testAccept)
 	t.Run("line cut", func(t *testing.T) { c.testCut(t, a) })
 	t.Run("a reflector goes", func(t *testing.T) {
 		c.survives(t, func() { c.Reflectors[0].Kill() }, c.IDCWith(a), topo.Between(a, far))
 	})
+}
+
+// testOneStore: every host knows all resources and runs its own; a drill knows of redundancy on another host, and of none.
+func (c *twoRegions) testOneStore(t *testing.T) {
+	for _, tt := range []struct {
+		host     *topo.Host
+		line     string
+		has, not string
+	}{
+		{c.GW1, "show routers", "vpc-beta", "vbr-acme-1"},
+		{c.GW2, "get vbr", "vbr-acme-2", ""},
+		{c.Edge2, "usage", "ri-vbr2-a", "ri-vbr1-a"},
+		{c.Edge2, "show router vbr-acme-2", "ha-acme, sharing", ""},
+		{c.Edge1, "drill start --router vbr-acme-1 --dry-run", "could be taken out: 12 routes are told to the VPC side, all of them by the host with VTEP 198.51.100.1", ""},
+		{c.Edge2, "drill start --router vbr-acme-2 --dry-run", "could be taken out: 12 routes are told to the VPC side, all of them by the host with VTEP 192.0.2.1", ""},
+	} {
+		out, err := tt.host.Ctl(strings.Fields(tt.line)...)
+		if err != nil || !strings.Contains(out, tt.has) || tt.not != "" && strings.Contains(out, tt.not) {
+			t.Errorf("%s: %s: %v\n%s", tt.host.Name, tt.line, err, out)
+		}
+	}
+	if _, err := c.GW1.Ctl("explain", topo.IDCPrefix4, "-r", "vbr-acme-1"); err == nil || !strings.Contains(err.Error(), "vbr-acme-1 is on host edge-1") {
+		t.Errorf("another host's router: %v", err)
+	}
 }
 
 // testAccept: nothing flows before the other account accepts, which nobody does for it, and nothing after it has gone back on it.
@@ -112,6 +137,10 @@ func (c *twoRegions) testCut(t *testing.T, a *topo.VPC) {
 		}
 		if err != nil {
 			t.Error(err)
+		}
+		edge, vbr := []*topo.Host{c.Edge2, c.Edge1}[line], []string{"vbr-acme-2", "vbr-acme-1"}[line]
+		if _, err := edge.Ctl("drill", "start", "--router", vbr, "--dry-run"); err == nil || !strings.Contains(err.Error(), "would carry "+topo.IDCPrefix4) {
+			t.Errorf("a drill of the line that carries all alone: %v", err)
 		}
 		c.survives(t, func() {
 			c.Cut(line, topo.BothEnds, false)

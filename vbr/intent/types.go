@@ -41,8 +41,8 @@ func (in *Intent) On(host string) *Intent {
 	}
 	for _, g := range in.Groups {
 		if here[g.VBR] || here[g.Peer] {
-			if g.Elsewhere == nil {
-				g.Elsewhere = in.elsewhere(g, here)
+			if g.Alternatives == nil {
+				g.Alternatives = in.alternatives(g)
 			}
 			out.Groups = append(out.Groups, g)
 		}
@@ -50,15 +50,48 @@ func (in *Intent) On(host string) *Intent {
 	return out
 }
 
-// elsewhere are the route targets of those members of a group that are not here.
-func (in *Intent) elsewhere(g Group, here map[string]bool) (targets []string) {
+// alternatives finds Group.Alternatives. A pair on the other member's host has no route target: what that member tells under any of its own shows what it has.
+func (in *Intent) alternatives(g Group) map[string][]string {
+	var members []RouterInterface
 	for _, ri := range in.RouterInterfaces {
-		if (ri.Router == g.VBR || ri.Router == g.Peer) && !here[ri.Router] && ri.RouteTarget != "" {
-			targets = append(targets, ri.RouteTarget)
+		if ri.Router == g.VBR || ri.Router == g.Peer {
+			members = append(members, ri)
 		}
 	}
-	slices.Sort(targets)
-	return slices.Compact(targets)
+	out := map[string][]string{}
+	for i := range members {
+		for j := range members {
+			if ri, o := &members[i], &members[j]; ri.Router != o.Router && in.leadsTo(ri) == in.leadsTo(o) {
+				out[ri.Name] = append(out[ri.Name], shownBy(o, members)...)
+			}
+		}
+	}
+	return out
+}
+
+// shownBy are the route targets by which others hear what a router interface is told.
+func shownBy(ri *RouterInterface, all []RouterInterface) (targets []string) {
+	if ri.RouteTarget != "" {
+		return []string{ri.RouteTarget}
+	}
+	for _, o := range all {
+		if o.Router == ri.Router && o.RouteTarget != "" {
+			targets = append(targets, o.RouteTarget)
+		}
+	}
+	return targets
+}
+
+// leadsTo is the router at the other end of a router interface; empty: a gateway that is not ours.
+func (in *Intent) leadsTo(ri *RouterInterface) string {
+	if ri.Opposite == "" || ri.OppositeRouter != "" {
+		return ri.OppositeRouter
+	}
+	i := slices.IndexFunc(in.RouterInterfaces, func(o RouterInterface) bool { return o.Name == ri.Opposite })
+	if i < 0 {
+		return ri.Opposite // nobody else's
+	}
+	return in.RouterInterfaces[i].Router
 }
 
 // Equal tells whether two intents want the same of the network, wherever and in whatever order it was written.
@@ -302,9 +335,10 @@ type Group struct {
 	Name, Owner, Description string
 	VBR, Peer                string // names of Routers; VBR is the active one
 	Standby                  bool   // Peer carries nothing as long as VBR can
-	// Elsewhere are the route targets of the member that is on another host, as [Intent.On] finds them.
-	Elsewhere []string
-	Origin    *Origin
+	// Alternatives are, by the name of each router interface of a member's, the route targets of those of the other member's that lead to the same
+	// router; what leads to gateways that are not ours is taken to lead to the same VPC. [Intent.On] finds them.
+	Alternatives map[string][]string
+	Origin       *Origin
 }
 
 // Equal tells whether two groups want the same, wherever they were written.

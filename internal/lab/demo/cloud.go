@@ -27,7 +27,7 @@ type cloudStep struct {
 func (d *cloudDemo) steps() []cloudStep {
 	return []cloudStep{
 		{"idc", d.idcToVPC}, {"frr", d.frrGateway}, {"vpc", d.vpcToVPC}, {"regions", d.acrossRegions}, {"accept", d.accept}, {"transit", d.transit},
-		{"bandwidth", d.bandwidth}, {"cut", d.lineCut}, {"usage", d.usage}, {"quality", d.quality}, {"terminate", d.terminate},
+		{"bandwidth", d.bandwidth}, {"cut", d.lineCut}, {"drill", d.drill}, {"usage", d.usage}, {"quality", d.quality}, {"terminate", d.terminate},
 	}
 }
 
@@ -55,26 +55,28 @@ const cloudPicture = `
    carrier's port-1                                   carrier's port-2
       | VLAN 100, acme's                                 | VLAN 101, acme's
    edge-1: vbr-acme-1   gw-1: vpc-acme-a (10.1/16)    edge-2: vbr-acme-2   gw-2: vpc-acme-c (10.3/16)
-      |                     | vpc-acme-b (10.2/16)       |                    |
-      |                     | vpc-beta   (10.4/16)       |                    |
+      |  vpc-acme-ops       | vpc-acme-b (10.2/16)       |                    |
+      |  (10.5/16)          | vpc-beta   (10.4/16)       |                    |
       +--- underlay, rr-1 --+--------- wan --------------+--- underlay, rr-2 -+
       |
-   vpc-frr (10.9/16): FRR's EVPN gateway, at vbr-acme-1
+      +- vpc-frr (10.9/16): FRR's EVPN gateway, at both VBRs
+      +- store: etcd, shared by all four hosts
 
    acme's data centre, 172.16.1.0/24, has one router at each port: FRR at port-1, BIRD at port-2.
-   vpc-acme-a is joined with both VBRs, with vpc-acme-b, with vpc-acme-c over the backbone, and, once beta agrees, with vpc-beta.
+   vpc-acme-a and vpc-acme-ops are joined with both VBRs, which are a failover group; vpc-acme-a is joined
+   with vpc-acme-b, with vpc-acme-c over the backbone, and, once beta agrees, with vpc-beta.
 
 `
 
-// start brings up vbrd on all hosts, each with its own resources.
+// start brings up vbrd on all hosts, and applies their resources on one of them.
 func (d *cloudDemo) start() {
-	d.step("Start vbrd on four hosts, tell each its resources, and wait for the sessions")
+	d.step("Start vbrd on four hosts that share one store (etcd), apply all resources on one of them, and wait for the sessions")
 	for _, h := range d.Hosts() {
 		h.Start(d.binary)
-		d.ctl(h, "apply", "-f", h.Resources)
 	}
+	d.ctl(d.Edge2, "apply", "-f", d.Resources)
 	took := d.must(40*time.Second, "sessions", func() error { return d.Sessions(d.Hosts()...) })
-	d.done("all sessions up %.1f s after the last apply: 4 with the customer (IPv4 and IPv6), 8 of the hosts with the reflectors", took.Seconds())
+	d.done("all sessions up %.1f s after that: 4 with the customer (IPv4 and IPv6), 8 of the hosts with the reflectors", took.Seconds())
 	d.ctl(d.Edge1, "show", "sessions")
 	d.ctl(d.GW1, "show", "routers")
 }

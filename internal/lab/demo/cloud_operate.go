@@ -75,7 +75,7 @@ func (d *cloudDemo) terminate() {
 func (d *cloudDemo) firstVBR(name, more string) string {
 	for _, document := range strings.Split(topo.CloudResources("edge-1"), "---\n") {
 		if strings.Contains(document, "name: "+vbr1+"\n") {
-			return d.lab.File("resources/"+vbr1+"-"+name+".yaml", document+more)
+			return d.lab.File(vbr1+"-"+name+".yaml", document+more)
 		}
 	}
 	d.lab.Fatalf("edge-1's resources have no %s", vbr1)

@@ -31,7 +31,7 @@ func (d *cloudDemo) idcToVPC() {
 }
 
 func (d *cloudDemo) frrGateway() {
-	d.step("The same data centre and a VPC behind an FRR gateway, at one VBR")
+	d.step("The same data centre and a VPC behind an FRR gateway, at both VBRs")
 	d.pings(d.IDCWithFRR())
 }
 
@@ -59,7 +59,7 @@ func (d *cloudDemo) accept() {
 	d.must(5*time.Second, "the state before", func() error { return d.GW1.InterfaceIs(vpcA, "ri-a-beta", "Connecting") })
 	d.ctlAs("acme", d.GW1, "show", "router", vpcA)
 	d.silent(pair, "ri-a-beta is Connecting")
-	accept := d.lab.File("resources/gw-1-accept.yaml", topo.CloudResources("gw-1-accept"))
+	accept := d.lab.File("gw-1-accept.yaml", topo.CloudResources("gw-1-accept"))
 	d.refusedAs("acme", d.GW1, []string{"beta"}, "apply", "-f", accept)
 	d.done("acme cannot accept for beta")
 	d.ctlAs("beta", d.GW1, "apply", "-f", accept, "-m", "we know them")
@@ -129,6 +129,8 @@ func (d *cloudDemo) lineCut() {
 	if only != nil {
 		d.lab.Fatalf("%v", only)
 	}
+	d.refusedAs("acme", d.Edge2, []string{topo.IDCPrefix4}, "drill", "start", "--router", "vbr-acme-2", "--dry-run")
+	d.done("no drill of the line that carries all alone")
 	streams = way.Duplex(lab.StreamOptions{})
 	d.Cut(0, topo.BothEnds, false)
 	time.Sleep(5 * time.Second)

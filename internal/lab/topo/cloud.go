@@ -3,11 +3,12 @@ package topo
 import (
 	"embed"
 	"fmt"
+	"path/filepath"
 
 	"github.com/openvbr/openvbr/internal/lab"
 )
 
-// The regions' underlays, and who is where in them: .254 is the router between the regions, .250 the reflector.
+// The regions' underlays, and who is where in them: .254 is the router between the regions, .250 the reflector, .251 in region 1 etcd.
 const (
 	Region1Net = "192.0.2."
 	Region2Net = "198.51.100."
@@ -22,12 +23,14 @@ const WANDelay = "2ms"
 // Cloud is the second topology, built: see the drawing in the package's comment.
 type Cloud struct {
 	Lab          *lab.Lab
+	Resources    string // folder for `vbrctl apply -f`, once, on any host
 	Edge1, Edge2 *Host
 	GW1, GW2     *Host
 	Ports        [2]*lab.NS // switch before each edge host
 	Regions      [2]*lab.NS // underlay of each region
 	WAN          *lab.NS    // router between them
 	Delayed      bool       // WAN adds WANDelay each way: the kernel has netem
+	Store        *lab.Proc  // etcd, which all hosts share
 	Reflectors   [2]*lab.FRR
 	Acme         *Customer       // its data centre: Lines[0] on Edge1 (FRR), Lines[1] on Edge2 (BIRD)
 	VPCs         map[string]*VPC // by VRouter
@@ -50,10 +53,28 @@ func (t *Cloud) Hosts() []*Host { return []*Host{t.Edge1, t.Edge2, t.GW1, t.GW2}
 //go:embed cloud/*.yaml
 var cloudFiles embed.FS
 
+// cloudHosts are the hosts with a vbrd. Each has a file of the resources.
+var cloudHosts = []string{"edge-1", "edge-2", "gw-1", "gw-2"}
+
+// CloudResources is a file of the topology's resources: that of a host, by its name, or "gw-1-accept", beta's end of the pair that
+// acme asks for.
+func CloudResources(name string) string {
+	text, err := cloudFiles.ReadFile("cloud/" + name + ".yaml")
+	if err != nil {
+		panic(err) // embedded: a name that is none
+	}
+	return string(text)
+}
+
 // NewCloud builds the topology up to, and without, vbrd.
 func NewCloud(l *lab.Lab) *Cloud {
 	t := &Cloud{Lab: l, VPCs: map[string]*VPC{}}
 	t.underlay()
+	t.startStore()
+	t.Resources = filepath.Join(l.Dir, "resources")
+	for _, host := range cloudHosts {
+		l.File("resources/"+host+".yaml", CloudResources(host))
+	}
 	t.Edge1, t.Edge2 = t.host("edge-1", 0, 1), t.host("edge-2", 1, 1)
 	t.GW1, t.GW2 = t.host("gw-1", 0, 2), t.host("gw-2", 1, 2)
 	for i := range t.Reflectors {
@@ -64,8 +85,9 @@ func NewCloud(l *lab.Lab) *Cloud {
 	t.vpc("vpc-acme-b", "acme", t.GW1, "tap-b", 2, "a2")
 	t.vpc("vpc-acme-c", "acme", t.GW2, "tap-c", 3, "a3")
 	t.vpc("vpc-beta", "beta", t.GW1, "tap-beta", 4, "b1")
-	t.FRRGateway = &Customer{Name: "frr", VNI: 5009, VTEP: frrVTEP}
+	t.FRRGateway = &Customer{Name: "frr", VNI: 5009, VTEP: frrVTEP, Targets: frrTargets}
 	layGateway(l, t.Regions[0], t.FRRGateway, subnets{FRRPrefix4, FRRPrefix6, "10.9.0.1", "2001:db8:a9::1", FRRHost4, FRRHost6}, ReflectorAddress(0))
+	t.toOtherRegion(t.FRRGateway.Gateway, 0)
 	return t
 }
 
@@ -75,6 +97,9 @@ const (
 	FRRPrefix6, FRRHost6 = "2001:db8:a9::/48", "2001:db8:a9::10"
 	frrVTEP              = Region1Net + "3"
 )
+
+// frrTargets are its route targets at either VBR. FRR 8.4 drops the one that it would derive itself, 64600:5009, when another is configured after it.
+var frrTargets = []string{"64600:5010", "64600:5011"}
 
 func regionNet(region int) string { return [2]string{Region1Net, Region2Net}[region] }
 

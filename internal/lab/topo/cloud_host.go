@@ -10,12 +10,11 @@ import (
 	"github.com/openvbr/openvbr/internal/lab"
 )
 
-// Host is a machine of the cloud topology that runs vbrd on an embedded store of its own, empty at first.
+// Host is a machine of the cloud topology that runs vbrd. All keep the resources in one etcd, which is empty at first.
 type Host struct {
 	Name, Region, VTEP string
 	NS                 *lab.NS
 	Config             string // vbrd's settings file
-	Resources          string // file for `vbrctl apply -f`
 	Socket             string
 	Vbrd               *lab.Proc // nil before Start
 
@@ -29,18 +28,7 @@ func (t *Cloud) host(name string, region, number int) *Host {
 	h.NS.IP("addr add " + h.VTEP + "/32 dev lo")
 	h.Socket = filepath.Join(t.Lab.Dir, name+".sock")
 	h.Config = t.Lab.File(name+".yaml", h.settings(t.Lab.Dir))
-	h.Resources = t.Lab.File("resources/"+name+".yaml", CloudResources(name))
 	return h
-}
-
-// CloudResources is a file of the topology's resources: that of a host, by its name, or "gw-1-accept", beta's end of the pair that
-// acme asks for.
-func CloudResources(name string) string {
-	text, err := cloudFiles.ReadFile("cloud/" + name + ".yaml")
-	if err != nil {
-		panic(err) // embedded: a name that is none
-	}
-	return string(text)
 }
 
 func (h *Host) settings(dir string) string {
@@ -53,6 +41,7 @@ func (h *Host) settings(dir string) string {
 	}
 	return fmt.Sprintf(`host: %s
 state_dir: %s
+store: {type: etcd, etcd: {endpoints: ['%s']}}
 log: {level: info, format: text}
 api:
   socket: %s
@@ -66,7 +55,7 @@ backbone:
   prefixes: [%s0/24, %s0/24]
   peers:%s
 timers: {restart: 120s, deferral: 15s, stale: 60s, audit: 60s}
-`, h.Name, filepath.Join(dir, "state-"+h.Name), h.Socket, roles.String(), BackboneASN, h.VTEP, h.VTEP, Region1Net, Region2Net, peers.String())
+`, h.Name, filepath.Join(dir, "state-"+h.Name), storeURL, h.Socket, roles.String(), BackboneASN, h.VTEP, h.VTEP, Region1Net, Region2Net, peers.String())
 }
 
 // Start starts vbrd and waits until it serves; vbrctl is taken from beside it.
@@ -103,7 +92,7 @@ func (h *Host) CtlAs(account string, args ...string) (string, error) {
 	return h.NS.Run(append(as, args...)...)
 }
 
-// Check runs `vbrd --check` on the host's resources and returns its output.
-func (h *Host) Check(vbrd string) (string, error) {
-	return h.NS.Run(vbrd, "--config", h.Config, "--resources", h.Resources, "--check")
+// Check runs `vbrd --check` on a folder of resources and returns its output.
+func (h *Host) Check(vbrd, resources string) (string, error) {
+	return h.NS.Run(vbrd, "--config", h.Config, "--resources", resources, "--check")
 }

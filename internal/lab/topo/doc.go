@@ -9,11 +9,11 @@
 //	lan-beta --- idc-beta  --VLAN 200--/                        \-- vpc-beta -- host-beta   VNI 5002
 //
 // Cloud is two regions, each with an edge host, a host of VRouters and a reflector; of three accounts, acme has a data centre with a line
-// to each edge host, and beta a VPC; the ports are carrier's:
+// to each edge host, and beta a VPC; the ports are carrier's. The hosts share one store, etcd, and with it one set of resources:
 //
 //	           +- idc-acme (FRR)   --VLAN 100-- port-1 -- edge-1 --+- net-r1 -+- gw-1: vpc-acme-a -- host-a
 //	lan-acme --+                                           rr-1 --+    |     |         vpc-acme-b -- host-b
-//	           |                                                      wan    |         vpc-beta   -- host-beta
+//	           |                                   store (etcd) --+   wan    |         vpc-beta   -- host-beta
 //	           |                                                       |     +- vpc-frr (FRR, EVPN) -- host-frr
 //	           |                                           rr-2 --+    |
 //	           +- idc-acme2 (BIRD) --VLAN 101-- port-2 -- edge-2 --+- net-r2 -+- gw-2: vpc-acme-c -- host-c

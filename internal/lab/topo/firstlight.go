@@ -73,7 +73,8 @@ type Customer struct {
 	Gateway *lab.NS // the VPC's router
 	FRR     *lab.FRR
 	VTEP    string
-	Host    *lab.NS // VPCHost4, VPCHost6
+	Targets []string // the gateway's route targets; empty: one of the VNI's number
+	Host    *lab.NS  // VPCHost4, VPCHost6
 }
 
 // Line is a customer's line: a VLAN on the port and the router at its end.

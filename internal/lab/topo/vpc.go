@@ -68,7 +68,15 @@ func gatewayConf(c *Customer, s subnets, peers []string) string {
 `, peer, BackboneASN, peer, peer, peer)
 		fmt.Fprintf(&active, "  neighbor %s activate\n  neighbor %s soft-reconfiguration inbound\n", peer, peer)
 	}
-	return strings.NewReplacer("NAME", c.Gateway.Name, "VTEP", c.VTEP, "SESSIONS\n", sessions.String(), "ACTIVE\n", active.String(),
+	targets := c.Targets
+	if len(targets) == 0 {
+		targets = []string{fmt.Sprintf("%d:%d", BackboneASN, c.VNI)}
+	}
+	var routeTargets strings.Builder
+	for _, t := range targets {
+		fmt.Fprintf(&routeTargets, "  route-target import %s\n  route-target export %s\n", t, t)
+	}
+	return strings.NewReplacer("NAME", c.Gateway.Name, "VTEP", c.VTEP, "SESSIONS\n", sessions.String(), "ACTIVE\n", active.String(), "TARGETS\n", routeTargets.String(),
 		"ASN", fmt.Sprint(BackboneASN), "VNI", fmt.Sprint(c.VNI), "PREFIX4", s.prefix4, "PREFIX6", s.prefix6, "VRF", VRF).
 		Replace(`hostname NAME
 vrf VRF
@@ -96,8 +104,7 @@ router bgp ASN vrf VRF
  exit-address-family
  address-family l2vpn evpn
   rd VTEP:VNI
-  route-target import ASN:VNI
-  route-target export ASN:VNI
+TARGETS
   advertise ipv4 unicast
   advertise ipv6 unicast
  exit-address-family

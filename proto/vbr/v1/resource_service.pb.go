@@ -164,6 +164,16 @@ const (
 	Effect_TYPE_ROUTER_INTERFACE_DELETED Effect_Type = 11
 	// Nothing on the network: names, descriptions, owners.
 	Effect_TYPE_NONE Effect_Type = 12
+	// Something of a router as a whole changes: CIDR blocks, custom routes, what its customer is told, its health check, its failover group.
+	Effect_TYPE_ROUTER_CHANGED Effect_Type = 13
+	// A line stays, with another bandwidth.
+	Effect_TYPE_LINE_CHANGED Effect_Type = 14
+	// A router interface stays, and something of it changes: its bandwidth, its preference, whether routes pass it.
+	Effect_TYPE_ROUTER_INTERFACE_CHANGED Effect_Type = 15
+	Effect_TYPE_V_SWITCH_CREATED         Effect_Type = 16
+	Effect_TYPE_V_SWITCH_DELETED         Effect_Type = 17
+	// Addresses or members of a vSwitch change.
+	Effect_TYPE_V_SWITCH_CHANGED Effect_Type = 18
 )
 
 // Enum value maps for Effect_Type.
@@ -182,6 +192,12 @@ var (
 		10: "TYPE_ROUTER_INTERFACE_CREATED",
 		11: "TYPE_ROUTER_INTERFACE_DELETED",
 		12: "TYPE_NONE",
+		13: "TYPE_ROUTER_CHANGED",
+		14: "TYPE_LINE_CHANGED",
+		15: "TYPE_ROUTER_INTERFACE_CHANGED",
+		16: "TYPE_V_SWITCH_CREATED",
+		17: "TYPE_V_SWITCH_DELETED",
+		18: "TYPE_V_SWITCH_CHANGED",
 	}
 	Effect_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":              0,
@@ -197,6 +213,12 @@ var (
 		"TYPE_ROUTER_INTERFACE_CREATED": 10,
 		"TYPE_ROUTER_INTERFACE_DELETED": 11,
 		"TYPE_NONE":                     12,
+		"TYPE_ROUTER_CHANGED":           13,
+		"TYPE_LINE_CHANGED":             14,
+		"TYPE_ROUTER_INTERFACE_CHANGED": 15,
+		"TYPE_V_SWITCH_CREATED":         16,
+		"TYPE_V_SWITCH_DELETED":         17,
+		"TYPE_V_SWITCH_CHANGED":         18,
 	}
 )
 
@@ -862,7 +884,7 @@ type Effect struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Type   Effect_Type            `protobuf:"varint,1,opt,name=type,proto3,enum=vbr.v1.Effect_Type" json:"type,omitempty"`
 	Router string                 `protobuf:"bytes,2,opt,name=router,proto3" json:"router,omitempty"`
-	// Peer address, device or router interface, by type.
+	// Peer address, device, router interface or vSwitch, by type.
 	Subject string `protobuf:"bytes,3,opt,name=subject,proto3" json:"subject,omitempty"`
 	// What happens and why, for people.
 	Text string `protobuf:"bytes,4,opt,name=text,proto3" json:"text,omitempty"`
@@ -2041,7 +2063,7 @@ const file_vbr_v1_resource_service_proto_rawDesc = "" +
 	"\vFieldChange\x12\x12\n" +
 	"\x04path\x18\x01 \x01(\tR\x04path\x12\x16\n" +
 	"\x06before\x18\x02 \x01(\tR\x06before\x12\x14\n" +
-	"\x05after\x18\x03 \x01(\tR\x05after\"\x84\x04\n" +
+	"\x05after\x18\x03 \x01(\tR\x05after\"\xa8\x05\n" +
 	"\x06Effect\x12'\n" +
 	"\x04type\x18\x01 \x01(\x0e2\x13.vbr.v1.Effect.TypeR\x04type\x12\x16\n" +
 	"\x06router\x18\x02 \x01(\tR\x06router\x12\x18\n" +
@@ -2050,7 +2072,7 @@ const file_vbr_v1_resource_service_proto_rawDesc = "" +
 	"\n" +
 	"disruptive\x18\x05 \x01(\bR\n" +
 	"disruptive\x12\x16\n" +
-	"\x06routes\x18\x06 \x01(\rR\x06routes\"\xd2\x02\n" +
+	"\x06routes\x18\x06 \x01(\rR\x06routes\"\xf6\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13TYPE_ROUTER_CREATED\x10\x01\x12\x17\n" +
@@ -2065,7 +2087,13 @@ const file_vbr_v1_resource_service_proto_rawDesc = "" +
 	"\x1dTYPE_ROUTER_INTERFACE_CREATED\x10\n" +
 	"\x12!\n" +
 	"\x1dTYPE_ROUTER_INTERFACE_DELETED\x10\v\x12\r\n" +
-	"\tTYPE_NONE\x10\f\"\xda\x01\n" +
+	"\tTYPE_NONE\x10\f\x12\x17\n" +
+	"\x13TYPE_ROUTER_CHANGED\x10\r\x12\x15\n" +
+	"\x11TYPE_LINE_CHANGED\x10\x0e\x12!\n" +
+	"\x1dTYPE_ROUTER_INTERFACE_CHANGED\x10\x0f\x12\x19\n" +
+	"\x15TYPE_V_SWITCH_CREATED\x10\x10\x12\x19\n" +
+	"\x15TYPE_V_SWITCH_DELETED\x10\x11\x12\x19\n" +
+	"\x15TYPE_V_SWITCH_CHANGED\x10\x12\"\xda\x01\n" +
 	"\rDeleteRequest\x12'\n" +
 	"\x04refs\x18\x01 \x03(\v2\x13.vbr.v1.ResourceRefR\x04refs\x12\x17\n" +
 	"\adry_run\x18\x02 \x01(\bR\x06dryRun\x12@\n" +

@@ -118,6 +118,10 @@ var disruptions = []struct {
 	{vbrv1.Effect_TYPE_SESSION_DELETED, "session ends", "sessions end"},
 	{vbrv1.Effect_TYPE_LINE_DELETED, "line ends", "lines end"},
 	{vbrv1.Effect_TYPE_ROUTER_INTERFACE_DELETED, "router interface ends", "router interfaces end"},
+	{vbrv1.Effect_TYPE_V_SWITCH_DELETED, "vSwitch ends", "vSwitches end"},
+	{vbrv1.Effect_TYPE_LINE_CHANGED, "line slows down", "lines slow down"},
+	{vbrv1.Effect_TYPE_ROUTER_INTERFACE_CHANGED, "router interface slows down or stops", "router interfaces slow down or stop"},
+	{vbrv1.Effect_TYPE_V_SWITCH_CHANGED, "vSwitch loses a gateway or members", "vSwitches lose a gateway or members"},
 }
 
 // Disruption sums up the disruptive effects: "1 session resets, 120 routes move"; "" when there are none.

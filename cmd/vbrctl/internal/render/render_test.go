@@ -198,7 +198,7 @@ func TestWhere(t *testing.T) {
 // Every state, stage of an effect and event has words, also those that come later.
 func TestWords(t *testing.T) {
 	for number := range vbrv1.RouterStatus_State_name {
-		if text, _ := RouterState(vbrv1.RouterStatus_State(number)); text == "" || strings.Contains(text, "_") {
+		if text, _ := RouterState(&vbrv1.RouterStatus{State: vbrv1.RouterStatus_State(number)}); text == "" || strings.Contains(text, "_") {
 			t.Errorf("state %d is %q", number, text)
 		}
 	}
@@ -211,6 +211,30 @@ func TestWords(t *testing.T) {
 	for text, want := range map[string]string{"opensent": "OpenSent", "openconfirm": "OpenConfirm", "idle": "Idle", "": "-"} {
 		if got := State(text); got != want {
 			t.Errorf("%q is %q, want %q", text, got, want)
+		}
+	}
+}
+
+// A VBR that is not to run is not shown as ready, and nobody as having what it has not.
+func TestRestingAndVRouters(t *testing.T) {
+	routers := []*vbrv1.RouterStatus{
+		{Name: "vbr-a", RouterType: "VBR", VbrStatus: "active", State: vbrv1.RouterStatus_STATE_READY, LocalAsn: 45104, RouterId: "10.0.0.1", Vrf: "vbr-a", RouteTableId: 10000, Since: ago(0)},
+		{Name: "vbr-b", RouterType: "VBR", VbrStatus: "terminated", State: vbrv1.RouterStatus_STATE_READY, LocalAsn: 45104, Since: ago(0)},
+		{Name: "vpc-a", RouterType: "VRouter", State: vbrv1.RouterStatus_STATE_READY, Vrf: "vpc-a", RouteTableId: 10001, Since: ago(0)},
+	}
+	want := `
+Router  State       Sessions  Received  Rejected  Kernel  Advertised  Exported     Since  Owner     AS  RouterID  VRF    Table  Stale  Refused  Drift  Reason
+vbr-a   ready            0/0         0         0       0           0         0  00:00:00  -      45104  10.0.0.1  vbr-a  10000      0        0      0
+vbr-b   terminated       0/0         0         0       0           0         0  00:00:00  -      45104  -         -          -      0        0      0
+vpc-a   ready            0/0         0         0       0           0         0  00:00:00  -          -  -         vpc-a  10001      0        0      0
+`
+	if got := drawn(true, false, func(p *Page) { p.Routers(routers) }); got != want {
+		t.Errorf("got %s want %s", got, want)
+	}
+	for i, has := range []string{"vbr-a ready since", "vbr-b terminated since", "vpc-a ready since"} {
+		got := drawn(false, false, func(p *Page) { p.Router(routers[i], nil) })
+		if !strings.Contains(got, has) || strings.Contains(got, "AS        ") == (i == 2) || strings.Contains(got, "table 0") {
+			t.Errorf("got %s want %s", got, has)
 		}
 	}
 }

@@ -32,10 +32,13 @@ func Total(m map[string]uint32) uint32 {
 	return sum
 }
 
-// RouterState names a router's state and its colour.
-func RouterState(s vbrv1.RouterStatus_State) (string, table.Style) {
-	text := word(s.String(), "STATE_")
-	switch s {
+// RouterState names a router's state and its colour. Of a VBR that is not to run that is why: unconfirmed, terminated.
+func RouterState(r *vbrv1.RouterStatus) (string, table.Style) {
+	if rests(r) {
+		return r.GetVbrStatus(), table.Warn
+	}
+	text := word(r.GetState().String(), "STATE_")
+	switch r.GetState() {
 	case vbrv1.RouterStatus_STATE_READY:
 		return text, table.Good
 	case vbrv1.RouterStatus_STATE_DEGRADED:
@@ -44,31 +47,49 @@ func RouterState(s vbrv1.RouterStatus_State) (string, table.Style) {
 	return text, table.Warn
 }
 
+// rests says whether a router is a VBR that is not to run.
+func rests(r *vbrv1.RouterStatus) bool { return r.GetVbrStatus() != "" && r.GetVbrStatus() != "active" }
+
 // Routers shows one line for each router.
 func (p *Page) Routers(routers []*vbrv1.RouterStatus) error {
 	t := p.table(left("Router"), left("State"), right("Sessions"), right("Received"), right("Rejected"), right("Kernel"),
 		right("Advertised"), right("Exported"), right("Since"), left("Owner"), inWide(right("AS")), inWide(left("RouterID")),
 		inWide(left("VRF")), inWide(right("Table")), inWide(right("Stale")), inWide(right("Refused")), inWide(right("Drift")), left("Reason"))
 	for _, r := range routers {
-		state, style := RouterState(r.GetState())
+		state, style := RouterState(r)
 		n := r.GetRoutes()
 		t.Row(r.GetName(), table.Cell{Text: state, Style: style}, fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions()),
 			n.GetReceived(), Total(n.GetRejected()), n.GetKernel(), n.GetAdvertised(), n.GetExported(), p.age(r.GetSince()), orDash(r.GetOwner()),
-			r.GetLocalAsn(), orDash(r.GetRouterId()), vrf(r), r.GetRouteTableId(), n.GetStale(), n.GetRefused(), r.GetDrift(), strings.Join(r.GetReasons(), "; "))
+			orDash(asn(r)), orDash(r.GetRouterId()), vrf(r), orDash(routeTable(r)), n.GetStale(), n.GetRefused(), r.GetDrift(), strings.Join(r.GetReasons(), "; "))
 	}
 	return t.Flush()
 }
 
 func vrf(r *vbrv1.RouterStatus) string {
-	if r.GetVrf() == "" {
+	switch {
+	case rests(r):
+		return "-"
+	case r.GetVrf() == "":
 		return "default"
 	}
 	return r.GetVrf()
 }
 
+// asn is a VBR's; a VRouter speaks no BGP of its own.
+func asn(r *vbrv1.RouterStatus) string { return unlessZero(r.GetLocalAsn()) }
+
+func routeTable(r *vbrv1.RouterStatus) string { return unlessZero(r.GetRouteTableId()) }
+
+func unlessZero(n uint32) string {
+	if n == 0 {
+		return ""
+	}
+	return fmt.Sprint(n)
+}
+
 // Router shows the whole status of a router.
 func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error {
-	state, style := RouterState(r.GetState())
+	state, style := RouterState(r)
 	p.line("%s %s since %s", p.bold(r.GetName()), p.Palette.Paint(style, state), p.age(r.GetSince()))
 	for _, reason := range r.GetReasons() {
 		p.line("  %s", p.bad("! "+reason))
@@ -80,15 +101,12 @@ func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error
 	if r.GetRouterType() == "VRouter" {
 		p.fact("type", "VRouter: the router of a VPC")
 	} else {
-		p.fact("AS", "%d, router id %s", r.GetLocalAsn(), orDash(r.GetRouterId()))
-	}
-	if r.GetVbrStatus() != "" && r.GetVbrStatus() != "active" {
-		p.fact("status", "%s", r.GetVbrStatus())
+		p.fact("AS", "%s, router id %s", orDash(asn(r)), orDash(r.GetRouterId()))
 	}
 	if r.GetVbrHa() != "" {
 		p.fact("group", "%s, %s", r.GetVbrHa(), r.GetVbrHaRole())
 	}
-	p.fact("VRF", "%s, table %d", vrf(r), r.GetRouteTableId())
+	p.fact("VRF", "%s, table %s", vrf(r), orDash(routeTable(r)))
 	n := r.GetRoutes()
 	p.fact("routes", "%d received, %d accepted, %d rejected, %d stale", n.GetReceived(), n.GetAccepted(), Total(n.GetRejected()), n.GetStale())
 	if rejected := Counts(n.GetRejected()); rejected != "" {

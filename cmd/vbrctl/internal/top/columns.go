@@ -30,7 +30,7 @@ func routerColumns() []column[*vbrv1.RouterStatus] {
 		{'n', "Name", "Name", false, func(m *Model, r *vbrv1.RouterStatus) any { return short(r.GetName(), m.room(24)) },
 			func(_ *Model, a, b *vbrv1.RouterStatus) int { return cmp.Compare(a.GetName(), b.GetName()) }},
 		{'s', "State", "State", false, func(_ *Model, r *vbrv1.RouterStatus) any {
-			text, style := render.RouterState(r.GetState())
+			text, style := render.RouterState(r)
 			return table.Cell{Text: text, Style: style}
 		}, func(_ *Model, a, b *vbrv1.RouterStatus) int { return cmp.Compare(urgency(a), urgency(b)) }},
 		{'p', "Peers", "Peers", true, func(_ *Model, r *vbrv1.RouterStatus) any {
