@@ -225,7 +225,7 @@ func (a *apply) flush() {
 		return
 	}
 	if err := a.t.fib.req.exchange(&b.enc, b.refuse); err != nil {
-		a.t.unsure = true
+		a.t.setUnsure(true)
 		for _, o := range b.ops {
 			p := a.changes[o.change].Prefix
 			a.results[o.change].Err = routeError(o.act.String(), p, a.t.id, err)
