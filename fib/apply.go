@@ -224,7 +224,7 @@ func (a *apply) flush() {
 	if len(b.ops) == 0 {
 		return
 	}
-	if err := a.t.fib.req.exchange(&b.enc, b.refuse); err != nil {
+	if err := a.t.fib.req.exchange("fib.routes", &b.enc, b.refuse); err != nil {
 		a.t.setUnsure(true)
 		for _, o := range b.ops {
 			p := a.changes[o.change].Prefix

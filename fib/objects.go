@@ -174,7 +174,7 @@ func (f *FIB) one(build func(*encoder)) error {
 	f.req.begin(&f.obj.enc)
 	build(&f.obj.enc)
 	var refusal error
-	err := f.req.exchange(&f.obj.enc, func(_ int, a answer) { refusal = a })
+	err := f.req.exchange("fib.nexthop", &f.obj.enc, func(_ int, a answer) { refusal = a })
 	if err != nil {
 		return err
 	}

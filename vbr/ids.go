@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // ids gives numbers to names and remembers them in a file, so that a router has the same table, and a router
@@ -56,7 +58,7 @@ func (x *ids) save() error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(x.file, append(b, '\n'), 0o644); err != nil {
+	if err := fault.Around("state.ids", func() error { return renameio.WriteFile(x.file, append(b, '\n'), 0o644) }); err != nil {
 		return fmt.Errorf("vbr: write the record of ids: %w", err)
 	}
 	return nil

@@ -18,6 +18,8 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 const (
@@ -227,7 +229,7 @@ func (s *Server) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if err := s.door.open(ctx); err != nil {
+	if err := fault.Around("speaker.start", func() error { return s.door.open(ctx) }); err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
 	if err := s.rejectImports(ctx); err != nil {
