@@ -176,5 +176,5 @@ func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 	}
 	var c forCustomer
 	r.tellNetworks(&c, true)
-	r.degrade("announce", c.send(speaker))
+	r.speak(speaker, c, outbox{})
 }

@@ -30,6 +30,9 @@ type ids struct {
 	RDs    map[string]uint16 `json:"rds"`
 }
 
+// errRecord is a failure that may pass, as a full disk does.
+var errRecord = errors.New("vbr: write the record of ids")
+
 // loadIDs reads the record; a missing file is an empty one, a damaged one an error: guessing could give one customer another's table.
 func loadIDs(dir string, base uint32) (*ids, error) {
 	x := &ids{file: filepath.Join(dir, "ids.json"), base: base, Tables: map[string]uint32{}, RDs: map[string]uint16{}}
@@ -59,7 +62,7 @@ func (x *ids) save() error {
 		return err
 	}
 	if err := fault.Around("state.ids", func() error { return renameio.WriteFile(x.file, append(b, '\n'), 0o644) }); err != nil {
-		return fmt.Errorf("vbr: write the record of ids: %w", err)
+		return fmt.Errorf("%w: %w", errRecord, err)
 	}
 	return nil
 }
