@@ -86,7 +86,7 @@ test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/
 
 .PHONY: soak
 soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals (30 minutes; leave the machine alone)
-	go test -count=1 -v -timeout 60m -run 'TestSoak$$' ./internal/e2e/admin -args -kills=300 -soak-routes=10000
+	go test -count=1 -v -timeout 60m -run 'TestSoak$$' ./internal/e2e/admin -args -kills=300 -soak-routes=10000 -sites=3
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestStorms' ./bgp
 
 .PHONY: bench

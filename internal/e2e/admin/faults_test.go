@@ -17,7 +17,7 @@ const few = "store.commit.after=kill|fib.routes.after=error|link.delete.before=e
 
 var (
 	faultMatrix = flag.String("faults", few, "which of the matrix of faults: a regular expression")
-	faultSites  = flag.Int("sites", 4, "how many edges share the matrix of faults")
+	faultSites  = flag.Int("sites", 5, "how many edges share the matrix of faults")
 )
 
 // elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.

@@ -13,7 +13,7 @@ import (
 )
 
 var (
-	kills      = flag.Int("kills", 3, "how often TestSoak kills vbrd")
+	kills      = flag.Int("kills", 1, "how often TestSoak kills vbrd")
 	soakRoutes = flag.Int("soak-routes", 1000, "how many routes the customer announces in TestSoak")
 	seed       = flag.Uint64("seed", 1, "of TestSoak's random moments")
 )
