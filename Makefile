@@ -58,14 +58,14 @@ check: ## gofmt, go vet, the arrows between packages
 	go test -count=1 ./internal/arch
 
 .PHONY: test-unit
-test-unit: build ## the tests that need no VRF, natively, with the race detector
+test-unit: faults ## the tests that need no VRF, natively, with the race detector
 	go test -p 3 -race -timeout 8m $(UNIT_PKGS) # most of them wait most of the time
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
 
 .PHONY: test-vrf
 test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
-	go test -p 1 -timeout 8m -skip '$(CLOUD)' -exec '$(VMEXEC)' $(VRF_PKGS)
+	go test -p 1 -timeout 8m -skip '$(CLOUD)|TestFaults' -exec '$(VMEXEC)' $(VRF_PKGS)
 	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
 
 .PHONY: test-cloud
@@ -73,8 +73,20 @@ test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accura
 	go test -p 1 -timeout 25m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
+.PHONY: faults
+faults: build
+	@go build -trimpath -tags faults -ldflags '$(LDFLAGS)' -o $(BIN)/vbrd-faults ./cmd/vbrd
+
+.PHONY: test-faults
+test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/faults.md (3 minutes)
+	go vet -tags faults ./internal/fault
+	go test -count=1 -tags faults ./internal/fault
+	go test -count=1 -timeout 20m -run 'TestFaults$$' ./internal/e2e/admin -args -faults=. -sites=8
+	go test -count=1 -timeout 20m -run 'TestFaults' -exec '$(VMEXEC)' ./internal/e2e
+
 .PHONY: soak
-soak: ## the storms at full size: a million prefixes, a million junk withdrawals, a store cut at every byte (minutes; leave the machine alone)
+soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals, a store cut at every byte (30 minutes; leave the machine alone)
+	go test -count=1 -v -timeout 60m -run 'TestSoak$$' ./internal/e2e/admin -args -kills=300 -soak-routes=10000 -sites=3
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestStorms' ./bgp
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestTruncatedAtEveryByte' ./vbr/intent/store
 

@@ -9,6 +9,8 @@ import (
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // Advertisement is a route that we originate.
@@ -48,7 +50,7 @@ func (s *Speaker) Advertise(ads []Advertisement) error {
 		}
 		paths = append(paths, &apiutil.Path{Family: family(ad.Prefix), Nlri: nlri, Attrs: shared, Age: now})
 	}
-	if err := s.server.Add(paths); err != nil {
+	if err := fault.Around("session.advertise", func() error { return s.server.Add(paths) }); err != nil {
 		return fmt.Errorf("bgp: advertise: %w", err)
 	}
 	return nil
@@ -68,7 +70,7 @@ func (s *Speaker) Withdraw(prefixes []netip.Prefix) error {
 			Attrs: []packet.PathAttributeInterface{nextHop(netip.Addr{}, p)},
 		})
 	}
-	if err := s.server.Delete(paths); err != nil {
+	if err := fault.Around("session.withdraw", func() error { return s.server.Delete(paths) }); err != nil {
 		return fmt.Errorf("bgp: withdraw: %w", err)
 	}
 	return nil

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // Config is a speaker's, fixed for its life.
@@ -165,7 +166,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		}
 		l = append(l, n)
 	}
-	if err := s.server.SetPeers(l); err != nil {
+	if err := fault.Around("session.peers", func() error { return s.server.SetPeers(l) }); err != nil {
 		return fmt.Errorf("bgp: %w", err)
 	}
 	return nil
@@ -221,7 +222,7 @@ func (s *Speaker) Tell(ctx context.Context, peer netip.Addr) error {
 //
 // When it returns no handler call runs or follows. On an error, goroutines may still be ending.
 func (s *Speaker) Close(goodbye bool) error {
-	if err := s.server.Close(goodbye); err != nil {
+	if err := fault.Around("session.stop", func() error { return s.server.Close(goodbye) }); err != nil {
 		return fmt.Errorf("bgp: %w", err)
 	}
 	return nil

@@ -224,8 +224,8 @@ func (a *apply) flush() {
 	if len(b.ops) == 0 {
 		return
 	}
-	if err := a.t.fib.req.exchange(&b.enc, b.refuse); err != nil {
-		a.t.unsure = true
+	if err := a.t.fib.req.exchange("fib.routes", &b.enc, b.refuse); err != nil {
+		a.t.setUnsure(true)
 		for _, o := range b.ops {
 			p := a.changes[o.change].Prefix
 			a.results[o.change].Err = routeError(o.act.String(), p, a.t.id, err)

@@ -34,7 +34,9 @@ func (t *Table) Audit(ctx context.Context) (Drift, error) {
 	if err := t.scan(ctx, a.restart, a.see); err != nil {
 		return d, err
 	}
-	t.unsure = false
+	t.fib.mu.Lock()
+	t.setUnsure(false)
+	t.fib.mu.Unlock()
 	a.missing()
 	a.repair(ctx)
 	d.Foreign = len(t.foreign)

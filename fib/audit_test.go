@@ -170,6 +170,31 @@ func TestLostAcknowledgement(t *testing.T) {
 	b.audit(fib.Drift{})
 }
 
+// TestLostAcknowledgementOfMove: routes may hang on a group that nobody knows to have any. It stays, or they would go with it; so does the one they
+// hung on before. Once it is known which of them they have, the other goes.
+func TestLostAcknowledgementOfMove(t *testing.T) {
+	w := newFake()
+	b := newBench(t, w)
+	b.do("10.1.0.0/16 -> 10.0.0.2 east | 10.0.1.2 west")
+	w.DropAckOf(unix.RTM_NEWROUTE)
+	if r := b.try("10.1.0.0/16 -> 10.0.0.2 east"); r[0].Err == nil {
+		t.Fatal("no error")
+	}
+	const moved = "10.1.0.0/16 via 10.0.0.2 dev east proto 86 metric 179\n"
+	other := b.f.Table(table + 1)
+	noErrors(t, other.Apply(t.Context(), []fib.Change{b.change("10.2.0.0/16 -> 10.0.1.2 west")})) // another table's work does not take it along either
+	noErrors(t, other.Apply(t.Context(), []fib.Change{b.change("10.2.0.0/16")}))
+	if got := w.routes(table); got != moved {
+		t.Fatalf("the kernel has\n%s", got)
+	}
+	b.do("10.1.0.0/16 -> 10.0.0.2 east")
+	b.want("\n\t\t" + moved)
+	b.audit(fib.Drift{})
+	if n := len(w.NexthopIDs()); n != 2 {
+		t.Errorf("%d nexthop objects, want a gateway and a group", n)
+	}
+}
+
 // TestRefusedByErrno: what the kernel says of one route reaches its result, and the others go on.
 func TestRefusedByErrno(t *testing.T) {
 	for errno, retry := range map[unix.Errno]fib.Retry{

@@ -7,6 +7,8 @@ import (
 	"sync"
 
 	"golang.org/x/sys/unix"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // A batch ends at whichever comes first. More messages gain nothing and make others wait longer.
@@ -29,11 +31,15 @@ func (r *requester) begin(e *encoder) {
 }
 
 // exchange sends a batch and calls refused for each message that failed, in order. An error means that the fate of the
-// batch's messages is unknown; no answer to them is left over then.
-func (r *requester) exchange(e *encoder, refused func(i int, a answer)) error {
+// batch's messages is unknown; no answer to them is left over then. effect is a [fault] point's.
+func (r *requester) exchange(effect string, e *encoder, refused func(i int, a answer)) error {
 	if e.count == 0 {
 		return nil
 	}
+	return fault.Around(effect, func() error { return r.send(e, refused) })
+}
+
+func (r *requester) send(e *encoder, refused func(i int, a answer)) error {
 	r.count.messages.Add(uint64(e.count))
 	r.count.batches.Add(1)
 	if err := r.sock.Send(e.finish()); err != nil {

@@ -43,7 +43,7 @@ func (f *FIB) deleteRoutes(ctx context.Context, routes []kernelRoute) (n int, er
 	var first error
 	flush := func() error {
 		n += e.count
-		return f.req.exchange(&e, func(_ int, a answer) {
+		return f.req.exchange("fib.cleanup", &e, func(_ int, a answer) {
 			if a.errno != unix.ESRCH && first == nil {
 				first = a
 			}

@@ -50,6 +50,8 @@ type FIB struct {
 	req  *requester // the socket and its message buffer
 	obj  objects
 	tabs map[uint32]*Table
+
+	unsure int // how many tables are: their routes may hang on groups that seem to have none
 }
 
 // Open connects to the kernel and reads the nexthop objects a predecessor left behind. It changes nothing but the

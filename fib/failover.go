@@ -146,7 +146,7 @@ func (f *FIB) replaceGroups(moves []regroup) (n int, err error) {
 			e.group(f.cfg.Protocol, m.g.id(), m.g.buckets, m.want, true)
 		}
 		refused := make(map[int]answer)
-		if errBatch := f.req.exchange(e, func(i int, a answer) { refused[i] = a }); errBatch != nil {
+		if errBatch := f.req.exchange("fib.groups", e, func(i int, a answer) { refused[i] = a }); errBatch != nil {
 			return n, errBatch
 		}
 		for i, m := range batch {

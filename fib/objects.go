@@ -174,7 +174,7 @@ func (f *FIB) one(build func(*encoder)) error {
 	f.req.begin(&f.obj.enc)
 	build(&f.obj.enc)
 	var refusal error
-	err := f.req.exchange(&f.obj.enc, func(_ int, a answer) { refusal = a })
+	err := f.req.exchange("fib.nexthop", &f.obj.enc, func(_ int, a answer) { refusal = a })
 	if err != nil {
 		return err
 	}
@@ -330,9 +330,10 @@ func (f *FIB) deref(t *Table, e entry) {
 	}
 }
 
-// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables.
+// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables. As long as a
+// table is unsure all stay: the kernel may have taken routes that we do not know of, and would delete them along.
 func (f *FIB) collect() {
-	for len(f.obj.idle) > 0 {
+	for len(f.obj.idle) > 0 && f.unsure == 0 {
 		g := f.obj.idle[len(f.obj.idle)-1]
 		f.obj.idle = f.obj.idle[:len(f.obj.idle)-1]
 		if len(g.refs) > 0 || f.obj.groups[g.index] != g || g.alive && g.adopted {

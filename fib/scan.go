@@ -72,7 +72,11 @@ func (t *Table) load(ctx context.Context) error {
 			t.put(k.prefix, entry(index)|e&staleFlag)
 		}
 	})
-	t.unsure = err != nil && t.unsure
+	if err == nil {
+		t.fib.mu.Lock()
+		t.setUnsure(false)
+		t.fib.mu.Unlock()
+	}
 	return err
 }
 

@@ -13,7 +13,7 @@ type Table struct {
 	id      uint32
 	held    store
 	foreign map[netip.Prefix]uint8 // protocol of routes of others at our metric, as far as they got in the way
-	unsure  bool                   // an exchange broke off: read the kernel's table before the next write
+	unsure  bool                   // an exchange broke off: read the kernel's table before the next write; changed by setUnsure
 	total   atomic.Int64           // entries in held
 	lost    atomic.Int64           // of these, entries of dead groups; changed under FIB.mu
 	batch   batch
@@ -21,6 +21,17 @@ type Table struct {
 
 func newTable(f *FIB, id uint32) *Table {
 	return &Table{fib: f, id: id, held: newStore(), foreign: map[netip.Prefix]uint8{}, batch: newBatch()}
+}
+
+// setUnsure needs FIB.mu.
+func (t *Table) setUnsure(unsure bool) {
+	switch {
+	case unsure && !t.unsure:
+		t.fib.unsure++
+	case !unsure && t.unsure:
+		t.fib.unsure--
+	}
+	t.unsure = unsure
 }
 
 // Route is a route the kernel holds.

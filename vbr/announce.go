@@ -1,7 +1,6 @@
 package vbr
 
 import (
-	"errors"
 	"slices"
 
 	"github.com/openvbr/openvbr/bgp"
@@ -29,7 +28,7 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 		}
 	}
 	r.tellNetworks(&c, false)
-	r.degrade("announce", errors.Join(c.send(speaker), out.send()))
+	r.speak(speaker, c, out)
 }
 
 // turn says whether an announcement is to be told to a neighbour, or what it was told is to be taken back; ri as with heard.
@@ -49,12 +48,13 @@ func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
 func (r *router) retell(speaker speaker) {
 	var c forCustomer
+	r.unsaid.customer = forCustomer{}
 	r.mu.Lock()
 	r.setNetworks()
 	r.rib.Told(func(a rib.Announcement) { r.tellCustomer(&c, &a) })
 	r.tellNetworks(&c, true)
 	r.mu.Unlock()
-	r.degrade("announce", c.send(speaker))
+	r.speak(speaker, c, outbox{})
 }
 
 // export tells the VPC sides of router interfaces that have just come all that they are to hear.
@@ -72,7 +72,7 @@ func (r *router) export(ris []riSpec) {
 		}
 	})
 	r.mu.Unlock()
-	r.degrade("announce", out.send())
+	r.speak(r.speaker, forCustomer{}, out)
 }
 
 // unexport takes back all that the VPC sides of some router interfaces were told.
@@ -90,7 +90,7 @@ func (r *router) unexport(ris []riSpec) {
 		}
 	})
 	r.mu.Unlock()
-	r.degrade("announce", out.send())
+	r.speak(r.speaker, forCustomer{}, out)
 }
 
 // noLonger are the routes that router interfaces were told and are to hear no longer, because these or others cease to be for transit;
@@ -110,11 +110,6 @@ func (r *router) noLonger(after *spec) outbox {
 		}
 	})
 	return out
-}
-
-// send hands the customer's speaker what is for it.
-func (c *forCustomer) send(speaker speaker) error {
-	return errors.Join(unlessEmpty(c.back, speaker.Withdraw), unlessEmpty(c.ads, speaker.Advertise))
 }
 
 func unlessEmpty[T any](list []T, do func([]T) error) error {

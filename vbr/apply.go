@@ -12,7 +12,6 @@ import (
 	"github.com/openvbr/openvbr/bgp/evpn"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
-	"github.com/openvbr/openvbr/vbr/link"
 )
 
 // ErrNotRunning says that the host does not run any more.
@@ -26,6 +25,7 @@ type handout struct {
 	serial uint64
 	in     *intent.Intent
 	done   []<-chan struct{}
+	err    error // a router is refused for a reason that passes: the caller is to try again
 }
 
 // applying orders Applies: one hands out at a time, and always the newest intent.
@@ -41,7 +41,7 @@ type applying struct {
 
 // Apply makes the routers be what the intent says, once Run serves, and returns when each router concerned has taken its new
 // resources, or ctx has ended, or the host. What did not change is not touched. A router that cannot be served is degraded, which
-// is no error. Of several Applies that wait, the last one is done, for all.
+// is no error, unless it is because the record of ids could not be written: then Apply is to be called again. Of several Applies that wait, the last one is done, for all.
 func (h *Host) Apply(ctx context.Context, in *intent.Intent) error {
 	select {
 	case <-h.serving:
@@ -76,7 +76,7 @@ func (h *Host) Apply(ctx context.Context, in *intent.Intent) error {
 			return fmt.Errorf("vbr: apply: %w", ctx.Err())
 		}
 	}
-	return h.settle(ctx, out)
+	return errors.Join(out.err, h.settle(ctx, out))
 }
 
 // handOut gives every router what the newest intent has for it, unless that has been done since serial was given.
@@ -108,6 +108,9 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 	}
 	for name, err := range refused {
 		h.refuse(in.Router(name), err)
+		if errors.Is(err, errRecord) {
+			out.err = err
+		}
 	}
 	h.restOthers(in)
 	a.mu.Lock()
@@ -350,7 +353,7 @@ func (h *Host) retire(r *router) <-chan struct{} {
 		if before != nil {
 			<-before
 		}
-		h.warn("router not removed whole; the next start of vbrd does it", h.raze(r))
+		h.warn("router not removed whole; the next start of vbrd does it", h.razeAgain(r))
 		a.mu.Lock()
 		defer a.mu.Unlock()
 		if a.leaving[r.name] == gone {
@@ -358,27 +361,6 @@ func (h *Host) retire(r *router) <-chan struct{} {
 		}
 	})
 	return gone
-}
-
-// razeLimit bounds the removal of a router's routes.
-const razeLimit = 30 * time.Second
-
-// raze removes what an ended router has in the kernel.
-func (h *Host) raze(r *router) error {
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.running), razeLimit)
-	defer cancel()
-	h.monitor.read(r)
-	return h.clear(ctx, r.fib.ID(), link.Router{Name: r.name, Table: r.fib.ID(), Lines: r.spec.link.Lines})
-}
-
-// clear removes our routes from a table, and a router's devices.
-func (h *Host) clear(ctx context.Context, id uint32, r link.Router) error {
-	n, err := h.fib.Table(id).Clear(ctx)
-	if err := errors.Join(err, h.links.Remove(r)); err != nil {
-		return fmt.Errorf("vbr: remove router %s: %w", r.Name, err)
-	}
-	h.log.Info("removed a router that is no longer wanted", "router", r.Name, "table", id, "routes", n)
-	return nil
 }
 
 func (h *Host) warn(what string, err error) {

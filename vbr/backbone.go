@@ -26,6 +26,7 @@ type backbone struct {
 	up       map[netip.Addr]bool      // which sessions are
 	unsynced map[netip.Addr]bool      // peers that have not said End-of-RIB since we started
 	stale    map[netip.Addr]time.Time // restarting peers, and when their stale paths go
+	trouble  string                   // why its peers are not set
 }
 
 // attachment is a router interface of a living router.
@@ -88,6 +89,21 @@ func (b *backbone) detach(r *router, sides ...*vpcSide) {
 			delete(b.attached, v.ri.target)
 		}
 	}
+}
+
+// setTrouble notes why its peers could not be set, nil for all is well.
+func (b *backbone) setTrouble(err error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.trouble = ""; err != nil {
+		b.trouble = "backbone peers not set: " + err.Error()
+	}
+}
+
+func (b *backbone) troubleNow() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.trouble
 }
 
 // want makes the backbone keep the routes of these route targets and no others. What peers said of a new one before is found again.

@@ -132,7 +132,7 @@ func (r *router) tellAnew(next *spec, d delta) {
 	r.mu.Lock()
 	out := r.noLonger(next)
 	r.mu.Unlock()
-	r.degrade("announce", out.send())
+	r.speak(r.speaker, forCustomer{}, out)
 	r.records.retell.Store(true)
 }
 
@@ -173,8 +173,18 @@ func (r *router) allDown(peers []netip.Addr) bool {
 // prune removes the devices that a change left over.
 func (r *router) prune(d delta, now link.Router, had []link.Line) {
 	if len(d.linesGone)+len(d.risGone)+len(d.switchesGone) > 0 {
-		r.degrade("old devices", r.host.links.Prune(now, had))
+		r.leftover = append(r.leftover, had...)
+		r.pruneAgain(now)
 	}
+}
+
+// pruneAgain does so once more for all changes since it last succeeded.
+func (r *router) pruneAgain(now link.Router) {
+	err := r.host.links.Prune(now, r.leftover)
+	if err == nil {
+		r.leftover = nil
+	}
+	r.degrade("old devices", err)
 }
 
 // sides are the living sides of these router interfaces.

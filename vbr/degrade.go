@@ -2,6 +2,13 @@ package vbr
 
 import vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 
+// ails says whether something is wrong with that.
+func (r *router) ails(what string) bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.reasons[what] != ""
+}
+
 // degrade notes that something is wrong, or with a nil error that it is right again, and logs the change.
 func (r *router) degrade(what string, err error) {
 	text := ""

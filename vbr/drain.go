@@ -15,6 +15,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -126,7 +127,7 @@ func (d *drains) save(routers map[string]bool) error {
 	if err != nil {
 		return fmt.Errorf("vbr: record of drained routers: %w", err)
 	}
-	if err := renameio.WriteFile(d.file, append(b, '\n'), 0o644); err != nil {
+	if err := fault.Around("state.drain", func() error { return renameio.WriteFile(d.file, append(b, '\n'), 0o644) }); err != nil {
 		return fmt.Errorf("vbr: write the record of drained routers: %w", err)
 	}
 	d.routers, d.problem = routers, ""
@@ -175,5 +176,5 @@ func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 	}
 	var c forCustomer
 	r.tellNetworks(&c, true)
-	r.degrade("announce", c.send(speaker))
+	r.speak(speaker, c, outbox{})
 }

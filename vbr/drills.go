@@ -13,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/internal/fault"
 	"github.com/openvbr/openvbr/internal/sealed"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
@@ -106,7 +107,7 @@ func (d *drills) save() error {
 	if err != nil {
 		return fmt.Errorf("vbr: record of failover tests: %w", err)
 	}
-	if err := sealed.Write(d.path, sealed.Seal(testsKind(), 1, body)); err != nil {
+	if err := fault.Around("state.tests", func() error { return sealed.Write(d.path, sealed.Seal(testsKind(), 1, body)) }); err != nil {
 		return fmt.Errorf("vbr: record of failover tests: %w", err)
 	}
 	return nil

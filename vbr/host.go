@@ -46,7 +46,8 @@ type Host struct {
 	carrier  func(device string) (bool, error) // whether a device has one now
 	soft     sync.Mutex                        // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
-	partial  bool // what is not wanted stays, see Options.Partial; set before anything runs
+	partial  bool  // what is not wanted stays, see Options.Partial; set before anything runs
+	unpruned error // why a predecessor's devices were not removed at the start
 
 	applying applying
 	running  context.Context // of Run; set once it serves, guarded by mu
@@ -159,6 +160,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	held := 0
 	for _, s := range specs {
 		r := newRouter(h, s)
+		r.degrade("old devices", h.unpruned) // inspect tries it again
 		h.keepRouter(r)
 		n, err := r.fib.Adopt(ctx)
 		if err != nil {
@@ -190,9 +192,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	h.running = ctx
 	h.mu.Unlock()
 	close(h.serving)
-	if err := h.dialBackbone(ctx); err != nil {
-		h.log.Error("backbone peers not set", "err", err)
-	}
+	h.dialBackbone(ctx)
 	<-ctx.Done()
 	return h.stop()
 }
@@ -219,7 +219,8 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 		lines, routers = append(lines, s.link.Lines...), append(routers, s.link)
 	}
 	if !h.partial {
-		h.warn("devices that are no longer wanted not removed", h.links.PruneAll(routers))
+		h.unpruned = h.links.PruneAll(routers)
+		h.warn("devices that are no longer wanted not removed yet", h.unpruned)
 		h.warn("addresses of lines that are no longer wanted not removed", h.links.RemoveStrayAddrs(lines))
 	}
 	if err := h.links.EnsureHost(); err != nil {
@@ -278,9 +279,9 @@ func (h *Host) startBackbone(ctx context.Context, restarting bool) error {
 // dialBackbone lets the backbone's peers in: after every router has exported what it adopted, and then, for at most the deferral time,
 // after every customer has been heard out. Till then the peers hold what our predecessor told them (RFC 4724), and so
 // they hear each route once, with its true attributes.
-func (h *Host) dialBackbone(ctx context.Context) error {
+func (h *Host) dialBackbone(ctx context.Context) {
 	if h.opts.Backbone == nil {
-		return nil
+		return
 	}
 	began := time.Now()
 	for _, r := range h.allRouters() {
@@ -293,10 +294,18 @@ func (h *Host) dialBackbone(ctx context.Context) error {
 			h.log.Warn("not waiting for slow customers any longer; the VPC hears of their routes without AS paths until they come", "router", r.name)
 		}
 	}
-	if ctx.Err() != nil {
-		return nil
+	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, retryLimit) {
+		err := h.backbone.speaker.SetPeers(h.opts.Backbone.Peers)
+		h.backbone.setTrouble(err)
+		if err == nil {
+			return
+		}
+		h.log.Error("backbone peers not set; trying again", "err", err)
+		select {
+		case <-ctx.Done():
+		case <-time.After(pause):
+		}
 	}
-	return h.backbone.speaker.SetPeers(h.opts.Backbone.Peers)
 }
 
 // wait looks until done, the limit or the end of ctx, and returns whether it is done.

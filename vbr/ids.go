@@ -11,6 +11,8 @@ import (
 	"sync"
 
 	"github.com/google/renameio/v2"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // ids gives numbers to names and remembers them in a file, so that a router has the same table, and a router
@@ -27,6 +29,9 @@ type ids struct {
 	Tables map[string]uint32 `json:"tables"`
 	RDs    map[string]uint16 `json:"rds"`
 }
+
+// errRecord is a failure that may pass, as a full disk does.
+var errRecord = errors.New("vbr: write the record of ids")
 
 // loadIDs reads the record; a missing file is an empty one, a damaged one an error: guessing could give one customer another's table.
 func loadIDs(dir string, base uint32) (*ids, error) {
@@ -56,8 +61,8 @@ func (x *ids) save() error {
 	if err != nil {
 		return err
 	}
-	if err := renameio.WriteFile(x.file, append(b, '\n'), 0o644); err != nil {
-		return fmt.Errorf("vbr: write the record of ids: %w", err)
+	if err := fault.Around("state.ids", func() error { return renameio.WriteFile(x.file, append(b, '\n'), 0o644) }); err != nil {
+		return fmt.Errorf("%w: %w", errRecord, err)
 	}
 	return nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openvbr/openvbr/fib"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -23,6 +24,9 @@ type installer struct {
 	routes  []fib.Change
 	sets    map[*rib.Hops]*fib.Set
 	refused refusals
+	unsaid  unsaid
+	// leftover are lines of earlier specs, as long as devices could not be pruned.
+	leftover []link.Line
 	// windowAt is when the rib's window began.
 	windowAt time.Time
 }
@@ -35,6 +39,7 @@ func newInstaller() installer {
 func (r *router) flush(ctx context.Context, speaker speaker) {
 	r.pace()
 	r.tellAgain(ctx, speaker)
+	r.speakAgain(speaker)
 	if r.refused.due(time.Now()) {
 		r.retry(passing)
 	}

@@ -206,7 +206,7 @@ func (r *router) shutOut(v *vpcSide, state riState) {
 
 // showPresences shows the far ends that this one is there, and how it is.
 func (r *router) showPresences() {
-	var routes []evpn.Route
+	out := make(outbox)
 	for i := range r.vpc {
 		ri := &r.vpc[i].ri
 		if !ri.paired() || !ri.hasDevice() {
@@ -226,17 +226,15 @@ func (r *router) showPresences() {
 		case ri.local():
 			r.host.mates.poke(ri.opposite)
 		default:
-			routes = append(routes, r.presenceRoute(ri))
+			out.tell(r.host.backbone, r.presenceRoute(ri))
 		}
 	}
-	if len(routes) > 0 {
-		r.degrade("presence", r.host.backbone.export(routes, nil))
-	}
+	r.speakIfAny(out)
 }
 
 // unshow takes back that router interfaces are there.
 func (r *router) unshow(ris []riSpec) {
-	var keys []evpn.Key
+	out := make(outbox)
 	for i := range ris {
 		ri := &ris[i]
 		switch {
@@ -245,12 +243,10 @@ func (r *router) unshow(ris []riSpec) {
 			r.host.mates.drop(ri.name, r)
 			r.host.mates.poke(ri.opposite)
 		case ri.remote():
-			keys = append(keys, evpn.Key{RD: ri.rd, Prefix: presencePrefix})
+			out.takeBack(r.host.backbone, evpn.Key{RD: ri.rd, Prefix: presencePrefix})
 		}
 	}
-	if len(keys) > 0 {
-		r.degrade("presence", r.host.backbone.export(nil, keys))
-	}
+	r.speakIfAny(out)
 }
 
 // partWith ends router interfaces: their far ends are told that they go, and lose what they were told.

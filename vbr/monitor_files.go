@@ -10,6 +10,7 @@ import (
 	"path/filepath"
 	"strings"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	"github.com/openvbr/openvbr/internal/sealed"
 )
 
@@ -39,7 +40,7 @@ func store(path string, data []byte) error {
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		return fmt.Errorf("write %s: %w", path, err)
 	}
-	return sealed.Write(path, data)
+	return fault.Around("state.measured", func() error { return sealed.Write(path, data) })
 }
 
 // save writes what has changed since it was last written.

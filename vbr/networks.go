@@ -140,7 +140,7 @@ func (r *router) changeNetworks(speaker speaker) {
 		}
 	}
 	r.mu.Unlock()
-	r.degrade("announce", c.send(speaker))
+	r.speak(speaker, c, outbox{})
 }
 
 // countAdvertised is how many prefixes of a family the customer is told; r.mu is held.

@@ -40,8 +40,10 @@ func (h *Host) Status() *vbrv1.GetHostResponse {
 			s.Problems = append(s.Problems, fmt.Sprintf("backbone session with %s: %s: %s", b.PeerIpAddress, b.BgpStatus, orUnknown(b.LastError)))
 		}
 	}
-	if text := h.drains.trouble(); text != "" {
-		s.Problems = append(s.Problems, text)
+	for _, text := range []string{h.backbone.troubleNow(), h.drains.trouble()} {
+		if text != "" {
+			s.Problems = append(s.Problems, text)
+		}
 	}
 	return s
 }

@@ -1,10 +1,6 @@
 package vbr
 
-import (
-	"errors"
-
-	"github.com/openvbr/openvbr/bgp/evpn"
-)
+import "github.com/openvbr/openvbr/bgp/evpn"
 
 // farEnd is who hears what leaves by a router interface: the backbone, or another router of this host. Comparable.
 type farEnd interface {
@@ -45,13 +41,4 @@ func (o outbox) tell(far farEnd, route evpn.Route) {
 func (o outbox) takeBack(far farEnd, key evpn.Key) {
 	l := o.to(far)
 	l.lost = append(l.lost, key)
-}
-
-// send hands the far ends what is for them.
-func (o outbox) send() error {
-	var errs []error
-	for far, l := range o {
-		errs = append(errs, far.export(l.gained, l.lost))
-	}
-	return errors.Join(errs...)
 }

@@ -343,6 +343,12 @@ func (r *router) inspect(ctx context.Context, speaker speaker) error {
 		r.log.Info("lines or tunnels were made anew")
 		r.flush(ctx, speaker)
 	}
+	if r.ails("old devices") {
+		r.pruneAgain(r.spec.link)
+	}
+	if r.ails("peers") {
+		r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
+	}
 	drift, err := r.fib.Audit(ctx)
 	r.degrade("audit", err)
 	r.reportDrift(drift)

@@ -15,6 +15,7 @@ import (
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // Config is a speaker's, fixed for its life. Fields without a word mean what they do in bgp.Config.
@@ -114,7 +115,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 			Families: EVPN, Passive: p.Passive, Multihop: p.Multihop,
 		})
 	}
-	if err := s.server.SetPeers(l); err != nil {
+	if err := fault.Around("evpn.peers", func() error { return s.server.SetPeers(l) }); err != nil {
 		return fmt.Errorf("evpn: %w", err)
 	}
 	return nil
@@ -137,7 +138,7 @@ func (s *Speaker) Export(routes []Route) error {
 		}
 		paths = append(paths, p)
 	}
-	if err := s.server.Add(paths); err != nil {
+	if err := fault.Around("evpn.export", func() error { return s.server.Add(paths) }); err != nil {
 		return fmt.Errorf("evpn: export: %w", err)
 	}
 	return nil
@@ -165,7 +166,7 @@ func (s *Speaker) Withdraw(keys []Key) error {
 			Attrs: []packet.PathAttributeInterface{nextHop},
 		})
 	}
-	if err := s.server.Delete(paths); err != nil {
+	if err := fault.Around("evpn.withdraw", func() error { return s.server.Delete(paths) }); err != nil {
 		return fmt.Errorf("evpn: withdraw: %w", err)
 	}
 	return nil
@@ -188,7 +189,7 @@ func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.St
 
 // Close ends the speaker within two seconds, with or without a word to the peers; see bgp.Speaker.
 func (s *Speaker) Close(goodbye bool) error {
-	if err := s.server.Close(goodbye); err != nil {
+	if err := fault.Around("evpn.stop", func() error { return s.server.Close(goodbye) }); err != nil {
 		return fmt.Errorf("evpn: %w", err)
 	}
 	return nil

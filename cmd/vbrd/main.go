@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	"github.com/openvbr/openvbr/vbr"
 	"github.com/openvbr/openvbr/vbr/config"
 	"github.com/openvbr/openvbr/vbr/intent"
@@ -35,7 +36,15 @@ func main() {
 
 // run is main with its surroundings as parameters; it returns the exit status.
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
-	settings, problems := config.Load(config.Input{Args: args, Env: os.Environ(), Hostname: os.Hostname})
+	env, armed, err := fault.Arm(os.Environ())
+	if err != nil {
+		fmt.Fprintln(stderr, "vbrd:", err)
+		return exitInvalid
+	}
+	if armed != "" {
+		fmt.Fprintln(stderr, "vbrd: warning: a fault point is armed, as only a test should:", armed)
+	}
+	settings, problems := config.Load(config.Input{Args: args, Env: env, Hostname: os.Hostname})
 	if len(problems) > 0 {
 		return invalid(stderr, problems)
 	}

@@ -21,6 +21,9 @@ type Kernel struct {
 	refuse   func(Request) unix.Errno
 	dropAcks int
 	counts   map[uint16]int
+
+	dropAckOf uint16 // a kind, of which counted had been sent then
+	counted   int
 }
 
 type device struct {
@@ -205,6 +208,13 @@ func (k *Kernel) DropAcks(n int) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
 	k.dropAcks = n
+}
+
+// DropAckOf does so for the next batch that has a message of this kind.
+func (k *Kernel) DropAckOf(kind uint16) {
+	k.mu.Lock()
+	defer k.mu.Unlock()
+	k.dropAckOf, k.counted = kind, k.counts[kind]
 }
 
 // Count returns how many messages of a kind (RTM_NEWROUTE ...) sockets have sent, refused ones included.

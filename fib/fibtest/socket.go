@@ -70,6 +70,10 @@ func (s *Socket) Send(datagram []byte) error {
 		dump = dump || k.execute(s, b[:n])
 		b = b[n:]
 	}
+	if k.dropAckOf != 0 && k.counts[k.dropAckOf] > k.counted {
+		k.dropAckOf = 0
+		s.overflow()
+	}
 	if k.dropAcks > 0 && !dump {
 		k.dropAcks--
 		s.overflow()

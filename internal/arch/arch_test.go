@@ -31,6 +31,7 @@ var levels = [][]string{
 	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/quality", "vbr/usage", "vbr/policy"},
 	{"bgp/internal/gobgp", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
 	{"bgp/internal/wire"},
+	{"internal/fault"},
 }
 
 // tests may be imported by tests only, and import what they like. What is on a level is none of them.

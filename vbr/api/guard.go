@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/status"
 	"google.golang.org/protobuf/proto"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	"github.com/openvbr/openvbr/vbr/control"
 )
 
@@ -70,7 +71,11 @@ func (g *guard) GetServiceInfo() map[string]grpc.ServiceInfo { return g.server.G
 // unary makes a method with one answer a stream of one.
 func unary(m grpc.MethodDesc) grpc.StreamHandler {
 	return func(srv any, ss grpc.ServerStream) error {
-		answer, err := m.Handler(srv, ss.Context(), ss.RecvMsg, nil)
+		var answer any
+		err := fault.Around("api.call", func() (err error) {
+			answer, err = m.Handler(srv, ss.Context(), ss.RecvMsg, nil)
+			return err
+		})
 		if err != nil {
 			return err
 		}

@@ -10,6 +10,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/intent/store"
@@ -135,7 +136,7 @@ func (c *Controller) hold(r *vbrv1.StoredRevision) *vbrv1.StoredRevision {
 func (c *Controller) losing(text string, sticky bool) {
 	c.event(vbrv1.Event_TYPE_STORE, text)
 	if sticky && c.cfg.Cache != "" {
-		if err := os.WriteFile(c.markPath(), []byte(text+"\n"), 0o600); err != nil {
+		if err := fault.Around("state.mark", func() error { return os.WriteFile(c.markPath(), []byte(text+"\n"), 0o600) }); err != nil {
 			c.cfg.Log.Error("cannot note that stored resources are missing", "error", err)
 		}
 	}
@@ -155,7 +156,7 @@ func (c *Controller) whole() {
 		return
 	}
 	c.partial, c.sticky = "", false
-	if err := os.Remove(c.markPath()); err != nil && !errors.Is(err, fs.ErrNotExist) {
+	if err := fault.Around("state.mark", func() error { return os.Remove(c.markPath()) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
 		c.cfg.Log.Error("cannot note that no stored resources are missing", "error", err)
 	}
 }

@@ -122,7 +122,7 @@ func (m *Manager) changeAddr(op int, index int, p netip.Prefix) error {
 	if op == unix.RTM_NEWADDR {
 		req.AddData(nl.NewRtAttr(ifaProto, []byte{Protocol}))
 	}
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
+	err := execute("link.address", req)
 	if op == unix.RTM_NEWADDR && errors.Is(err, unix.EEXIST) || op == unix.RTM_DELADDR && err != nil && gone(err) {
 		return nil
 	}

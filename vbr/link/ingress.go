@@ -84,7 +84,7 @@ func (m *Manager) ensureInlet(r Router, name string) (netlink.Link, error) {
 		return nil, err
 	}
 	if l == nil {
-		if err := m.nl.LinkAdd(&netlink.Ifb{LinkAttrs: attrs(name, 0)}); err != nil {
+		if err := m.add(&netlink.Ifb{LinkAttrs: attrs(name, 0)}); err != nil {
 			return nil, explain("ifb", err)
 		}
 		if l, err = m.nl.LinkByName(name); err != nil {
@@ -118,7 +118,7 @@ func (m *Manager) removeIn(a *netlink.LinkAttrs) error {
 	if err != nil || l == nil || !ours(l.Attrs()) {
 		return err
 	}
-	if err := m.nl.LinkDel(l); err != nil && !gone(err) {
+	if err := m.del(l); err != nil && !gone(err) {
 		return fmt.Errorf("delete %s: %w", l.Attrs().Name, err)
 	}
 	return nil
@@ -175,7 +175,7 @@ func (m *Manager) addFilter(index, target int) error {
 	action.AddRtAttr(nl.TCA_ACT_KIND, nl.ZeroTerminated("mirred"))
 	action.AddRtAttr(nl.TCA_ACT_OPTIONS, nil).AddRtAttr(nl.TCA_MIRRED_PARMS, mirred(target))
 	req.AddData(options)
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+	if err := execute("link.rate", req); err != nil {
 		return explain("mirred", fmt.Errorf("incoming rate of device %d: %w", index, err))
 	}
 	return nil
@@ -184,7 +184,7 @@ func (m *Manager) addFilter(index, target int) error {
 func (m *Manager) delFilter(index int) error {
 	req := newRequest(m, unix.RTM_DELTFILTER, unix.NLM_F_ACK)
 	req.AddData(ourFilter(index))
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil && !gone(err) {
+	if err := execute("link.rate", req); err != nil && !gone(err) {
 		return fmt.Errorf("remove the incoming rate of device %d: %w", index, err)
 	}
 	return nil

@@ -72,7 +72,7 @@ func (m *Manager) ensureVLAN(r Router, line Line, port netlink.Link, vrf int) (n
 			return nil, err
 		}
 		if v, ok := l.(*netlink.Vlan); !ok || v.VlanId != int(line.VLAN) || v.VlanProtocol != netlink.VLAN_PROTOCOL_8021Q || v.ParentIndex != port.Attrs().Index {
-			if err := m.nl.LinkDel(l); err != nil {
+			if err := m.del(l); err != nil {
 				return nil, fmt.Errorf("replace: %w", err)
 			}
 			l = nil
@@ -80,7 +80,7 @@ func (m *Manager) ensureVLAN(r Router, line Line, port netlink.Link, vrf int) (n
 	}
 	if l == nil {
 		v := &netlink.Vlan{LinkAttrs: attrs(line.Device, port.Attrs().Index), VlanId: int(line.VLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
-		if err := m.nl.LinkAdd(v); err != nil {
+		if err := m.add(v); err != nil {
 			return nil, explain("vlan", fmt.Errorf("VLAN %d on %s: %w", line.VLAN, port.Attrs().Name, err))
 		}
 		m.log.Info("line created", "router", r.Name, "device", line.Device, "port", line.Port, "vlan", line.VLAN, "outer_vlan", line.OuterVLAN)
@@ -103,7 +103,7 @@ func (m *Manager) ensureTunnel(r Router, t Tunnel, vrf int) (Device, error) {
 			return none, err
 		}
 		if !t.matches(l) {
-			if err := m.nl.LinkDel(l); err != nil {
+			if err := m.del(l); err != nil {
 				return none, fmt.Errorf("replace: %w", err)
 			}
 			l = nil
@@ -134,7 +134,7 @@ func (m *Manager) addTunnel(r Router, t Tunnel) (netlink.Link, error) {
 	}
 	v := &netlink.Vxlan{LinkAttrs: attrs(t.Device, 0), VxlanId: int(t.VNI), SrcAddr: t.VTEP.AsSlice(), Port: VXLANPort}
 	v.HardwareAddr, v.MTU = t.MAC, mtu
-	if err := m.nl.LinkAdd(v); err != nil {
+	if err := m.add(v); err != nil {
 		return nil, explain("vxlan", fmt.Errorf("VNI %d: %w", t.VNI, err))
 	}
 	l, err := m.nl.LinkByName(t.Device)
@@ -142,7 +142,7 @@ func (m *Manager) addTunnel(r Router, t Tunnel) (netlink.Link, error) {
 		return nil, err
 	}
 	const none = 1 // IN6_ADDR_GEN_MODE_NONE: no link-local address
-	if err := m.nl.LinkSetIP6AddrGenMode(l, none); err != nil {
+	if err := m.set(func() error { return m.nl.LinkSetIP6AddrGenMode(l, none) }); err != nil {
 		m.log.Warn("ipv6 address generation mode not set", "router", r.Name, "device", t.Device, "err", err)
 	}
 	m.log.Info("tunnel created", "router", r.Name, "device", t.Device, "vni", t.VNI, "vtep", t.VTEP, "mtu", mtu)

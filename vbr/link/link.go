@@ -281,7 +281,7 @@ func (m *Manager) removeIf(match func(*netlink.LinkAttrs) bool, lines []Line) er
 			if _, isVRF := l.(*netlink.Vrf); isVRF != vrfs || !match(l.Attrs()) {
 				continue
 			}
-			if err := m.nl.LinkDel(l); err != nil && !gone(err) {
+			if err := m.del(l); err != nil && !gone(err) {
 				errs = append(errs, fmt.Errorf("link: delete %s: %w", l.Attrs().Name, err))
 			}
 		}
@@ -331,7 +331,7 @@ func attrs(name string, index int) netlink.LinkAttrs {
 func (m *Manager) claim(r Router, l netlink.Link, master int) error {
 	a := l.Attrs()
 	if want := AliasPrefix + r.Name; a.Alias != want {
-		if err := m.nl.LinkSetAlias(l, want); err != nil {
+		if err := m.set(func() error { return m.nl.LinkSetAlias(l, want) }); err != nil {
 			return fmt.Errorf("set alias: %w", err)
 		}
 	}
@@ -346,9 +346,9 @@ func (m *Manager) claim(r Router, l netlink.Link, master int) error {
 func (m *Manager) enslave(l netlink.Link, master int) error {
 	var err error
 	if master == 0 {
-		err = m.nl.LinkSetNoMaster(l)
+		err = m.set(func() error { return m.nl.LinkSetNoMaster(l) })
 	} else {
-		err = m.nl.LinkSetMasterByIndex(l, master)
+		err = m.set(func() error { return m.nl.LinkSetMasterByIndex(l, master) })
 	}
 	if err != nil {
 		return fmt.Errorf("put into its VRF: %w", err)
@@ -360,7 +360,7 @@ func (m *Manager) up(l netlink.Link) error {
 	if l.Attrs().Flags&net.FlagUp != 0 {
 		return nil
 	}
-	if err := m.nl.LinkSetUp(l); err != nil {
+	if err := m.set(func() error { return m.nl.LinkSetUp(l) }); err != nil {
 		return fmt.Errorf("set up: %w", err)
 	}
 	return nil

@@ -9,6 +9,8 @@ import (
 	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // SetVTEP teaches a tunnel device the way to a remote VTEP: neighbour entries VTEP -> router MAC, for
@@ -18,7 +20,7 @@ func (m *Manager) SetVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) err
 		LinkIndex: device, Family: unix.AF_BRIDGE, State: netlink.NUD_PERMANENT | netlink.NUD_NOARP, Flags: netlink.NTF_SELF,
 		IP: vtep.AsSlice(), HardwareAddr: mac,
 	}
-	if err := errors.Join(m.nl.NeighSet(fdb), m.SetNeighbour(device, vtep, mac)); err != nil {
+	if err := errors.Join(fault.Around("link.neighbour", func() error { return m.nl.NeighSet(fdb) }), m.SetNeighbour(device, vtep, mac)); err != nil {
 		return fmt.Errorf("link: way to VTEP %s (%s) on device %d: %w", vtep, mac, device, err)
 	}
 	return nil
@@ -27,7 +29,7 @@ func (m *Manager) SetVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) err
 // RemoveVTEP undoes SetVTEP. What is not there is no error.
 func (m *Manager) RemoveVTEP(device int, vtep netip.Addr, mac net.HardwareAddr) error {
 	fdb := &netlink.Neigh{LinkIndex: device, Family: unix.AF_BRIDGE, Flags: netlink.NTF_SELF, IP: vtep.AsSlice(), HardwareAddr: mac}
-	err := m.nl.NeighDel(fdb)
+	err := fault.Around("link.neighbour", func() error { return m.nl.NeighDel(fdb) })
 	if err != nil && gone(err) {
 		err = nil
 	}
@@ -88,6 +90,5 @@ func (m *Manager) neighbor(op, device int, a netip.Addr, mac net.HardwareAddr) e
 	if mac != nil {
 		req.AddData(nl.NewRtAttr(unix.NDA_LLADDR, mac))
 	}
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
+	return execute("link.neighbour", req)
 }

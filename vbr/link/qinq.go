@@ -48,7 +48,7 @@ func (m *Manager) ensureOuter(r Router, line Line, port netlink.Link) (netlink.L
 	}
 	if l == nil {
 		v := &netlink.Vlan{LinkAttrs: attrs(line.Outer, port.Attrs().Index), VlanId: int(line.OuterVLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021AD}
-		if err := m.nl.LinkAdd(v); err != nil {
+		if err := m.add(v); err != nil {
 			return nil, explain("802.1ad", fmt.Errorf("service VLAN %d on %s: %w", line.OuterVLAN, line.Port, err))
 		}
 		m.log.Info("outer vlan created", "router", r.Name, "device", line.Outer, "port", line.Port, "outer_vlan", line.OuterVLAN)
@@ -77,7 +77,7 @@ func (m *Manager) sweepOuter() error {
 		if !ours(a) || a.Alias != OuterAlias || used[a.Index] {
 			continue
 		}
-		if err := m.nl.LinkDel(l); err != nil && !gone(err) {
+		if err := m.del(l); err != nil && !gone(err) {
 			errs = append(errs, fmt.Errorf("link: delete %s: %w", a.Name, err))
 		}
 	}

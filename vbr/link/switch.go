@@ -37,7 +37,7 @@ func (m *Manager) ensureSwitch(r Router, w Switch, vrf int) (Device, error) {
 			return none, err
 		}
 		if l.Type() != "bridge" {
-			if err := m.nl.LinkDel(l); err != nil {
+			if err := m.del(l); err != nil {
 				return none, fmt.Errorf("replace: %w", err)
 			}
 			l = nil
@@ -60,7 +60,7 @@ func (m *Manager) ensureSwitch(r Router, w Switch, vrf int) (Device, error) {
 func (m *Manager) addBridge(r Router, w Switch) (netlink.Link, error) {
 	b := &netlink.Bridge{LinkAttrs: attrs(w.Device, 0)}
 	b.HardwareAddr = switchMAC(r.Name, w.Device)
-	if err := m.nl.LinkAdd(b); err != nil {
+	if err := m.add(b); err != nil {
 		return nil, explain("bridge", err)
 	}
 	m.log.Info("switch created", "router", r.Name, "device", w.Device)
@@ -95,7 +95,7 @@ func (m *Manager) releasePorts(w Switch, bridge int) error {
 		if a.MasterIndex != bridge || slices.Contains(w.Ports, a.Name) {
 			continue
 		}
-		if err := m.nl.LinkSetNoMaster(l); err != nil && !gone(err) {
+		if err := m.set(func() error { return m.nl.LinkSetNoMaster(l) }); err != nil && !gone(err) {
 			errs = append(errs, fmt.Errorf("release %s: %w", a.Name, err))
 		}
 	}
@@ -120,7 +120,7 @@ func (m *Manager) join(name string, bridge int) error {
 	case a.MasterIndex != 0:
 		return fmt.Errorf("is enslaved to %s, which %w; release it first", m.nameOf(a.MasterIndex), ErrNotOurs)
 	}
-	if err := m.nl.LinkSetMasterByIndex(l, bridge); err != nil {
+	if err := m.set(func() error { return m.nl.LinkSetMasterByIndex(l, bridge) }); err != nil {
 		return fmt.Errorf("put into the bridge: %w", err)
 	}
 	return m.up(l)

@@ -6,6 +6,8 @@ import (
 	"io/fs"
 	"os"
 	"strings"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // hygiene sets a device up as a router's towards strangers: it forwards, believes no router advertisement or
@@ -59,7 +61,7 @@ func setAll(router string, m *Manager, settings [][2]string) error {
 			continue
 		}
 		if err == nil {
-			err = os.WriteFile(file, []byte(s[1]), 0o644)
+			err = fault.Around("link.sysctl", func() error { return os.WriteFile(file, []byte(s[1]), 0o644) })
 		}
 		if err != nil {
 			errs = append(errs, fmt.Errorf("sysctl net.%s=%s: %w", strings.ReplaceAll(s[0], "/", "."), s[1], err))

@@ -108,7 +108,7 @@ func (m *Manager) setShape(index int, s shape) error {
 	options.AddRtAttr(nl.TCA_TBF_RATE64, binary.NativeEndian.AppendUint64(nil, s.rate))
 	options.AddRtAttr(nl.TCA_TBF_BURST, nl.Uint32Attr(s.burst))
 	req.AddData(options)
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+	if err := execute("link.rate", req); err != nil {
 		return explain("tbf", fmt.Errorf("outgoing rate of device %d: %w", index, err))
 	}
 	return nil
@@ -128,7 +128,7 @@ func (m *Manager) addIngress(index int) error {
 	req := newRequest(m, unix.RTM_NEWQDISC, unix.NLM_F_CREATE|unix.NLM_F_EXCL|unix.NLM_F_ACK)
 	req.AddData(&nl.TcMsg{Ifindex: int32(index), Parent: netlink.HANDLE_INGRESS, Handle: ingressHandle})
 	req.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated("ingress")))
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+	if err := execute("link.rate", req); err != nil {
 		return explain("ingress", fmt.Errorf("incoming rate of device %d: %w", index, err))
 	}
 	return nil
@@ -137,7 +137,7 @@ func (m *Manager) addIngress(index int) error {
 func (m *Manager) delQdisc(index int, parent, handle uint32) error {
 	req := newRequest(m, unix.RTM_DELQDISC, unix.NLM_F_ACK)
 	req.AddData(&nl.TcMsg{Ifindex: int32(index), Parent: parent, Handle: handle})
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil && !gone(err) {
+	if err := execute("link.rate", req); err != nil && !gone(err) {
 		return fmt.Errorf("remove the rate of device %d: %w", index, err)
 	}
 	return nil

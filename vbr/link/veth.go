@@ -62,7 +62,7 @@ func (m *Manager) ensureEnds(r Router, p Pair) (netlink.Link, error) {
 		if stale == nil {
 			continue
 		}
-		if err := m.nl.LinkDel(stale); err != nil && !gone(err) {
+		if err := m.del(stale); err != nil && !gone(err) {
 			return nil, fmt.Errorf("replace %s: %w", stale.Attrs().Name, err)
 		}
 	}
@@ -87,7 +87,7 @@ func joined(a, b netlink.Link) bool {
 func (m *Manager) addPair(r Router, p Pair) (netlink.Link, error) {
 	v := netlink.NewVeth(attrs(p.Device, 0))
 	v.PeerName, v.HardwareAddr, v.PeerHardwareAddr, v.MTU = p.Peer, p.MAC, p.PeerMAC, p.MTU
-	if err := m.nl.LinkAdd(v); err != nil {
+	if err := m.add(v); err != nil {
 		return nil, explain("veth", err)
 	}
 	m.log.Info("pair created", "router", r.Name, "device", p.Device, "peer_router", p.PeerRouter, "peer_device", p.Peer)
@@ -105,12 +105,12 @@ func (m *Manager) addPair(r Router, p Pair) (netlink.Link, error) {
 func (m *Manager) mark(peer netlink.Link, router string) error {
 	a := peer.Attrs()
 	if a.Group != Group {
-		if err := m.nl.LinkSetGroup(peer, Group); err != nil {
+		if err := m.set(func() error { return m.nl.LinkSetGroup(peer, Group) }); err != nil {
 			return fmt.Errorf("other end: set group: %w", err)
 		}
 	}
 	if want := AliasPrefix + router; a.Alias != want {
-		if err := m.nl.LinkSetAlias(peer, want); err != nil {
+		if err := m.set(func() error { return m.nl.LinkSetAlias(peer, want) }); err != nil {
 			return fmt.Errorf("other end: set alias: %w", err)
 		}
 	}
@@ -122,10 +122,10 @@ func (m *Manager) mendEnd(l netlink.Link, p Pair) error {
 	a := l.Attrs()
 	var errs []error
 	if len(p.MAC) > 0 && !bytes.Equal(a.HardwareAddr, p.MAC) {
-		errs = append(errs, m.nl.LinkSetHardwareAddr(l, p.MAC))
+		errs = append(errs, m.set(func() error { return m.nl.LinkSetHardwareAddr(l, p.MAC) }))
 	}
 	if p.MTU > 0 && a.MTU != p.MTU {
-		errs = append(errs, m.nl.LinkSetMTU(l, p.MTU))
+		errs = append(errs, m.set(func() error { return m.nl.LinkSetMTU(l, p.MTU) }))
 	}
 	return errors.Join(errs...)
 }

@@ -7,6 +7,8 @@ import (
 
 	"github.com/vishvananda/netlink"
 	"golang.org/x/sys/unix"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 // ensureVRF makes the router's VRF with its table and the unreachable defaults that keep a miss from falling through to other tables.
@@ -24,7 +26,7 @@ func (m *Manager) ensureVRF(r Router) (Device, error) {
 			return fail(err)
 		}
 		if v, ok := l.(*netlink.Vrf); !ok || v.Table != r.Table { // a VRF's table can't be changed
-			if err := m.nl.LinkDel(l); err != nil {
+			if err := m.del(l); err != nil {
 				return fail(err)
 			}
 			l = nil
@@ -34,7 +36,7 @@ func (m *Manager) ensureVRF(r Router) (Device, error) {
 		if err := m.tableFree(r); err != nil {
 			return fail(err)
 		}
-		if err := m.nl.LinkAdd(&netlink.Vrf{LinkAttrs: attrs(r.VRF, 0), Table: r.Table}); err != nil {
+		if err := m.add(&netlink.Vrf{LinkAttrs: attrs(r.VRF, 0), Table: r.Table}); err != nil {
 			return fail(explain("vrf", err))
 		}
 		m.log.Info("vrf created", "router", r.Name, "device", r.VRF, "table", r.Table)
@@ -74,7 +76,7 @@ func (m *Manager) tableFree(r Router) error {
 // unreachable puts the last-resort routes into the table.
 func (m *Manager) unreachable(table uint32) error {
 	for _, r := range lastResort(table) {
-		if err := m.nl.RouteAdd(&r); err != nil && !errors.Is(err, unix.EEXIST) {
+		if err := fault.Around("link.route", func() error { return m.nl.RouteAdd(&r) }); err != nil && !errors.Is(err, unix.EEXIST) {
 			return fmt.Errorf("unreachable default in table %d: %w", table, err)
 		}
 	}
@@ -85,7 +87,7 @@ func (m *Manager) unreachable(table uint32) error {
 func (m *Manager) reachable(table uint32) error {
 	var errs []error
 	for _, r := range lastResort(table) {
-		if err := m.nl.RouteDel(&r); err != nil && !errors.Is(err, unix.ESRCH) && !gone(err) {
+		if err := fault.Around("link.route", func() error { return m.nl.RouteDel(&r) }); err != nil && !errors.Is(err, unix.ESRCH) && !gone(err) {
 			errs = append(errs, fmt.Errorf("link: remove the unreachable default from table %d: %w", table, err))
 		}
 	}

@@ -18,6 +18,8 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
+
+	"github.com/openvbr/openvbr/internal/fault"
 )
 
 const (
@@ -240,7 +242,7 @@ func (s *Server) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
-	if err := s.door.listenAll(ctx); err != nil { // last: until the neighbours are set, a SYN is lost
+	if err := fault.Around("speaker.start", func() error { return s.door.listenAll(ctx) }); err != nil { // last: until the neighbours are set, a SYN is lost
 		return fmt.Errorf("start: %w", err)
 	}
 	return nil

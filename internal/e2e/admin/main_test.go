@@ -90,13 +90,18 @@ const patience = 40 * time.Second
 
 func eventually(t *testing.T, what string, f func() error) {
 	t.Helper()
-	for end := time.Now().Add(patience); ; time.Sleep(30 * time.Millisecond) {
+	within(t, patience, what, f)
+}
+
+func within(t *testing.T, limit time.Duration, what string, f func() error) {
+	t.Helper()
+	for end := time.Now().Add(limit); ; time.Sleep(30 * time.Millisecond) {
 		err := f()
 		if err == nil {
 			return
 		}
 		if time.Now().After(end) {
-			t.Fatalf("%s: not within %v: %v", what, patience, err)
+			t.Fatalf("%s: not within %v: %v", what, limit, err)
 		}
 	}
 }

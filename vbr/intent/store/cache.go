@@ -8,6 +8,7 @@ import (
 
 	"github.com/google/renameio/v2"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -17,10 +18,12 @@ func WriteCache(path string, r *vbrv1.StoredRevision) error {
 	if err != nil {
 		return fmt.Errorf("cache %s: %w", path, err)
 	}
-	if err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
-		return fmt.Errorf("cache %s: %w", path, err)
-	}
-	return syncDir(filepath.Dir(path))
+	return fault.Around("store.cache", func() error {
+		if err := renameio.WriteFile(path, b, 0o600, renameio.WithTempDir(filepath.Dir(path))); err != nil {
+			return fmt.Errorf("cache %s: %w", path, err)
+		}
+		return syncDir(filepath.Dir(path))
+	})
 }
 
 // ReadCache reads what WriteCache wrote. fs.ErrNotExist if nothing ever did, *CorruptError if the file is not whole,

@@ -11,6 +11,7 @@ import (
 
 	clientv3 "go.etcd.io/etcd/client/v3"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -208,8 +209,10 @@ func (s *etcd) Append(ctx context.Context, r *vbrv1.StoredRevision) error {
 
 func (s *etcd) put(ctx context.Context, key string, value []byte) error {
 	return s.do(ctx, func(ctx context.Context, c *clientv3.Client) error {
-		_, err := c.Put(ctx, key, string(value))
-		return err
+		return fault.Around("store.chunk", func() error {
+			_, err := c.Put(ctx, key, string(value))
+			return err
+		})
 	})
 }
 
@@ -254,9 +257,11 @@ func (s *etcd) write(ctx context.Context, h etcdHead, entry *vbrv1.StoredEntry, 
 	ops := append(more, clientv3.OpPut(s.entryKey(number), string(value)),
 		clientv3.OpPut(s.headKey(), strconv.FormatUint(number, 10)))
 	err = s.do(ctx, func(ctx context.Context, c *clientv3.Client) error {
-		resp, err := c.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(s.headKey()), "=", h.modified)).Then(ops...).Commit()
-		won = err == nil && resp.Succeeded
-		return err
+		return fault.Around("store.commit", func() error {
+			resp, err := c.Txn(ctx).If(clientv3.Compare(clientv3.ModRevision(s.headKey()), "=", h.modified)).Then(ops...).Commit()
+			won = err == nil && resp.Succeeded
+			return err
+		})
 	})
 	return won, err
 }

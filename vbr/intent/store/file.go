@@ -13,6 +13,7 @@ import (
 	bolt "go.etcd.io/bbolt"
 	"golang.org/x/sys/unix"
 
+	"github.com/openvbr/openvbr/internal/fault"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -281,7 +282,7 @@ func (s *file) update(ctx context.Context, do func(*bolt.Tx) error) error {
 	case <-ctx.Done():
 		return ctx.Err()
 	}
-	if err := s.do(ctx, func() error { return s.db.Update(do) }); err != nil {
+	if err := s.do(ctx, func() error { return fault.Around("store.commit", func() error { return s.db.Update(do) }) }); err != nil {
 		return err
 	}
 	s.set(nil)

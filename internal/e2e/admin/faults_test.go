@@ -1,0 +1,191 @@
+package admin
+
+import (
+	"flag"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"syscall"
+	"testing"
+
+	"github.com/openvbr/openvbr/internal/fault"
+)
+
+// few are those that are tried with all other tests: what once went wrong, and one of each kind.
+const few = "store.commit.after=kill|fib.routes.after=error|link.delete.before=error|evpn.withdraw.before=error|state.ids.before=error"
+
+var (
+	faultMatrix = flag.String("faults", few, "which of the matrix of faults: a regular expression")
+	faultSites  = flag.Int("sites", 5, "how many edges share the matrix of faults")
+)
+
+// elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.
+var elsewhere = []string{"store.chunk", "link.route", "link.rate", "fib.cleanup", "fib.groups", "state.drain", "state.tests", "state.measured", "state.mark"}
+
+// noError are those that make no sense: a speaker that is not closed goes on.
+var noError = map[string]bool{"session.stop.before=error@1-3": true, "evpn.stop.before=error@1-3": true}
+
+// faultCase is a fault at a point.
+type faultCase struct {
+	effect, when, act string
+}
+
+func (c faultCase) String() string { return c.effect + "." + c.when + "=" + c.act }
+
+// matrix is all points with all acts.
+func matrix() (list []faultCase) {
+	which := regexp.MustCompile(*faultMatrix)
+	for _, effect := range fault.Effects {
+		if slices.Contains(elsewhere, effect) {
+			continue
+		}
+		for _, when := range []string{"before", "after"} {
+			for _, act := range []string{"kill", "error@1-3", "delay:300ms@1-3"} {
+				if effect == "fib.nexthop" {
+					act = strings.Replace(act, "1-3", "1-9", 1) // a few are tried again within one call
+				}
+				c := faultCase{effect, when, act}
+				if which.MatchString(c.String()) && !noError[effect+"."+when+"="+act] {
+					list = append(list, c)
+				}
+			}
+		}
+	}
+	return list
+}
+
+// Each point with each act, while vbrd starts, takes a change, and ends.
+func TestFaults(t *testing.T) {
+	list := matrix()
+	if len(list) == 0 {
+		t.Fatalf("-faults %s is none", *faultMatrix)
+	}
+	for i := range *faultSites {
+		t.Run(fmt.Sprint("site ", i), func(t *testing.T) {
+			t.Parallel()
+			var s *site
+			n := 0
+			for j := i; j < len(list); j += *faultSites {
+				if s == nil {
+					s, n = newFaultSite(t), 0
+				}
+				n++
+				if !t.Run(list[j].String(), func(t *testing.T) { s.in(t).suffers(list[j], n) }) {
+					s = nil // the next has one that is right
+				}
+			}
+		})
+	}
+}
+
+// newFaultSite is one where intent 0 has been taken and vbrd has ended.
+func newFaultSite(t *testing.T) *site {
+	s := newSite(t, 0)
+	s.startVPC()
+	s.customer(0)
+	s.launch("")
+	s.mustApply("intent.yaml", wanted(0), "--prune")
+	eventually(t, "intent 0", func() error { return s.right(0) })
+	s.watchRoute("172.16.1.9")
+	if err := s.daemon.end(syscall.SIGTERM); err != nil {
+		t.Fatal(err)
+	}
+	return s
+}
+
+// in is the site for a part of the test.
+func (s *site) in(t *testing.T) *site {
+	part := *s
+	e := *s.edge
+	part.edge = &e
+	part.t = t
+	return &part
+}
+
+// suffers starts vbrd with the fault, applies intent n and ends vbrd. If it dies on the way it is started again; what was not acknowledged is
+// applied again. In the end all is as n wants it.
+func (s *site) suffers(c faultCase, n int) {
+	began := s.log.len()
+	text := wanted(n)
+	s.launch(c.String())
+	s.customer(n)
+	err := s.apply("intent.yaml", text, "--prune")
+	s.log.t = s.t
+	for try := 0; err != nil && s.daemon.alive() && try < 5; try++ {
+		s.t.Logf("vbrctl: %.300v", err)
+		err = s.apply("intent.yaml", text, "--prune")
+	}
+	died := !s.daemon.alive()
+	if !died {
+		s.settles(n)
+		shown := s.shows()
+		died = !s.daemon.alive()
+		if err := s.daemon.end(syscall.SIGTERM); err != nil {
+			s.t.Error(err)
+		}
+		if strings.HasPrefix(c.act, "error") && !shown && !strings.Contains(s.log.since(began), `injected fault`) {
+			s.t.Error("the error is reported nowhere")
+		}
+	}
+	log := s.log.since(began)
+	if !strings.Contains(log, fmt.Sprintf("fault: %s.%s: ", c.effect, c.when)) {
+		s.t.Error("the point was not reached")
+	}
+	if died {
+		if c.act != "kill" {
+			s.t.Logf("vbrd has ended: %.500s", log[strings.LastIndex(strings.TrimSpace(log), "\n")+1:])
+		}
+		s.resurrect(n, err == nil)
+	}
+	if lost := s.lost.take(); len(lost) > 0 {
+		s.t.Errorf("172.16.1.0/24 was away: %v", lost)
+	}
+}
+
+// settles waits until all is right, or vbrd has ended.
+func (s *site) settles(n int) {
+	s.t.Helper()
+	eventually(s.t, "all is right without a restart", func() error {
+		if !s.daemon.alive() {
+			return nil
+		}
+		return s.right(n)
+	})
+}
+
+// resurrect starts a vbrd that has died: the store is n or the one before, which n is then applied to.
+func (s *site) resurrect(n int, acknowledged bool) {
+	s.launch("")
+	is := ""
+	for _, r := range s.resources() {
+		if v := r.GetVirtualBorderRouter(); v != nil {
+			is = v.Description
+		}
+	}
+	switch is {
+	case fmt.Sprint("intent ", n):
+	case fmt.Sprint("intent ", n-1):
+		if acknowledged {
+			s.t.Errorf("what was acknowledged is not stored: it is %s", is)
+		}
+		eventually(s.t, "all is as before", func() error { return s.devicesRight(n - 1) })
+		s.mustApply("intent.yaml", wanted(n), "--prune")
+	default:
+		s.t.Errorf("the store is neither before nor after: %q", is)
+	}
+	eventually(s.t, "all is right after the restart", func() error { return s.right(n) })
+	if err := s.daemon.end(syscall.SIGTERM); err != nil {
+		s.t.Error(err)
+	}
+}
+
+// shows says whether an injected error is in what vbrctl tells.
+func (s *site) shows() bool {
+	for _, words := range []string{"events", "show host", "show routers"} {
+		if out, _ := s.try(strings.Fields(words + " -o json")...); strings.Contains(out, "injected fault") {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,118 @@
+package vbr
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"slices"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/bgp/evpn"
+)
+
+// unsaid is what neighbours could not be told and are to be told again: of each prefix the newest word. It belongs to the actor's goroutine.
+type unsaid struct {
+	customer forCustomer
+	far      outbox
+	at       time.Time // of the last try
+}
+
+// speak tells neighbours what is for them, and what they could not be told before. Without a speaker the customer's part waits for one.
+func (r *router) speak(speaker speaker, c forCustomer, out outbox) {
+	c.after(r.unsaid.customer)
+	out.after(r.unsaid.far)
+	var err error
+	if speaker != nil {
+		c, err = c.send(speaker)
+	}
+	out, errFar := out.send()
+	r.unsaid = unsaid{c, out, time.Now()}
+	r.degrade("announce", errors.Join(err, errFar))
+}
+
+// speakIfAny has far ends hear what is for them, if anything is.
+func (r *router) speakIfAny(out outbox) {
+	if len(out) > 0 {
+		r.speak(r.speaker, forCustomer{}, out)
+	}
+}
+
+// speakAgain tries what could not be told, once a second.
+func (r *router) speakAgain(speaker speaker) {
+	u := &r.unsaid
+	if len(u.customer.ads)+len(u.customer.back)+len(u.far) > 0 && time.Since(u.at) >= firstRetry {
+		r.speak(speaker, forCustomer{}, outbox{})
+	}
+}
+
+// deliver hands a list over, and if that fails each by itself, so that one that is refused keeps no other back. left are the refused ones.
+func deliver[T any](list []T, do func([]T) error) (left []T, err error) {
+	if len(list) == 0 || do(list) == nil {
+		return nil, nil
+	}
+	for i := range list {
+		if refused := do(list[i : i+1]); refused != nil {
+			left, err = append(left, list[i]), refused
+		}
+	}
+	if len(left) > 0 {
+		err = fmt.Errorf("%d changes are not told yet, the last of them: %w", len(left), err)
+	}
+	return left, err
+}
+
+// send hands the customer's speaker what is for it, and returns what it did not take.
+func (c forCustomer) send(speaker speaker) (left forCustomer, err error) {
+	var back, ads error
+	left.back, back = deliver(c.back, speaker.Withdraw)
+	left.ads, ads = deliver(c.ads, speaker.Advertise)
+	return left, errors.Join(back, ads)
+}
+
+// after puts what was not said before in front, but for prefixes of which there is news.
+func (c *forCustomer) after(old forCustomer) {
+	if len(old.back)+len(old.ads) == 0 {
+		return
+	}
+	news := make(map[netip.Prefix]bool)
+	for _, ad := range c.ads {
+		news[ad.Prefix] = true
+	}
+	for _, p := range c.back {
+		news[p] = true
+	}
+	c.back = slices.Concat(slices.DeleteFunc(old.back, func(p netip.Prefix) bool { return news[p] }), c.back)
+	c.ads = slices.Concat(slices.DeleteFunc(old.ads, func(ad bgp.Advertisement) bool { return news[ad.Prefix] }), c.ads)
+}
+
+// send hands the far ends what is for them, and returns what they did not take.
+func (o outbox) send() (left outbox, err error) {
+	left = make(outbox)
+	var errs []error
+	for far, l := range o {
+		lost, errLost := deliver(l.lost, func(lost []evpn.Key) error { return far.export(nil, lost) })
+		gained, errGained := deliver(l.gained, func(gained []evpn.Route) error { return far.export(gained, nil) })
+		if len(lost)+len(gained) > 0 {
+			left[far] = &letters{gained, lost}
+		}
+		errs = append(errs, errLost, errGained)
+	}
+	return left, errors.Join(errs...)
+}
+
+// after is as with forCustomer.
+func (o outbox) after(old outbox) {
+	for far, was := range old {
+		l := o.to(far)
+		news := make(map[evpn.Key]bool)
+		for i := range l.gained {
+			news[l.gained[i].Key] = true
+		}
+		for _, k := range l.lost {
+			news[k] = true
+		}
+		l.lost = slices.Concat(slices.DeleteFunc(was.lost, func(k evpn.Key) bool { return news[k] }), l.lost)
+		l.gained = slices.Concat(slices.DeleteFunc(was.gained, func(x evpn.Route) bool { return news[x.Key] }), l.gained)
+	}
+}
