@@ -15,7 +15,6 @@ type measurement struct {
 	path  string // "10.1.0.1 -> 172.16.1.1"
 	check probe.Check
 	phase string // "" before the router is out, then "out", then "back"
-	since time.Time
 	parts map[string]*part
 
 	answered time.Time // when the last request that was answered was sent

@@ -65,7 +65,9 @@ func (m *monitor) read(leaving ...*router) {
 	}
 	m.readAt = time.Now()
 	for _, v := range m.count(counters, views) {
-		m.saveUsage(v) // what its predecessor had carried is in no counter any more
+		if err := m.saveUsage(v); err != nil { // what its predecessor had carried is in no counter any more
+			m.log.Warn("usage not saved", "router_interface", v.ri.name, "err", err)
+		}
 	}
 }
 
@@ -75,9 +77,9 @@ func (m *monitor) count(counters map[int]link.Counters, views []view) (renewed [
 	defer m.mu.Unlock()
 	for i := range views {
 		v := &views[i]
-		x, c := m.metered[v.ri.name], link.Counters{}
-		known := false
-		if c, known = counters[v.index]; !known || x == nil || v.index == 0 {
+		x := m.metered[v.ri.name]
+		c, known := counters[v.index]
+		if !known || x == nil || v.index == 0 {
 			continue
 		}
 		if x.read(m.readAt, m.boot, v, c, counters[v.inlet]) {

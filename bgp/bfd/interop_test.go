@@ -40,7 +40,7 @@ func TestFRR(t *testing.T) {
 	for _, us := range []string{us4, us6} {
 		lab.Eventually(t, 5*time.Second, "FRR knows", func() error {
 			if p, err := f.BFD(us); err != nil || p.RemoteReceive != 500 || p.RemoteTransmit != 500 || p.Status != "up" {
-				return fmt.Errorf("%+v, %v", p, err)
+				return fmt.Errorf("%+v, %w", p, err)
 			}
 			return nil
 		})
@@ -87,7 +87,7 @@ func TestFRR(t *testing.T) {
 	n.end()
 	lab.Eventually(t, 5*time.Second, "FRR hears the farewell", func() error {
 		if p, err := f.BFD(us4); err != nil || p.RemoteDiagnostic != "administratively down" {
-			return fmt.Errorf("%+v, %v", p, err)
+			return fmt.Errorf("%+v, %w", p, err)
 		}
 		return nil
 	})

@@ -94,10 +94,10 @@ func (a *admin) apply(ctx context.Context, req *vbrv1.ApplyRequest) (replied tim
 	reply, err := a.resources.Apply(ctx, req)
 	replied = time.Now()
 	if err != nil {
-		return replied, fmt.Errorf("Apply: %w", err)
+		return replied, fmt.Errorf("apply: %w", err)
 	}
 	if n := len(reply.GetPlan().GetChanges()); n != len(req.GetResources()) {
-		return replied, fmt.Errorf("Apply: %d changes in the plan of %d resources", n, len(req.GetResources()))
+		return replied, fmt.Errorf("apply: %d changes in the plan of %d resources", n, len(req.GetResources()))
 	}
 	return replied, nil
 }
@@ -181,10 +181,10 @@ func (a *admin) explain(ctx context.Context, destinations []string, announced ma
 		reply, err := a.routers.Explain(ctx, &vbrv1.ExplainRequest{Router: routerName, Destination: d})
 		took = append(took, time.Since(begin))
 		if err != nil {
-			return nil, fmt.Errorf("Explain %s: %w", d, err)
+			return nil, fmt.Errorf("explain %s: %w", d, err)
 		}
 		if !reply.GetKernel().GetInstalled() || !announced[reply.GetPrefix()] || !contains(reply.GetPrefix(), d) {
-			return nil, fmt.Errorf("Explain %s: %q: %s", d, reply.GetPrefix(), reply.GetSummary())
+			return nil, fmt.Errorf("explain %s: %q: %s", d, reply.GetPrefix(), reply.GetSummary())
 		}
 	}
 	return took, nil

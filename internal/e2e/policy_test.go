@@ -143,7 +143,7 @@ func (w *liveWorld) testPreference(t *testing.T) {
 		w.eventually(20*time.Second, "the preferred line, before its standby", func() error {
 			hops, err := w.Edge.NextHops(topo.IDCPrefix4, "vrf vbr-acme")
 			if err != nil || len(hops) != 2 || !strings.Contains(hops[0], w.Acme.Lines[1].Peer4.String()) {
-				return fmt.Errorf("%q, %v", hops, err)
+				return fmt.Errorf("%q, %w", hops, err)
 			}
 			return nil
 		})

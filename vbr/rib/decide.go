@@ -93,7 +93,7 @@ func (t *Table) rejudgeVPC() {
 func elect(paths []candidate, why losses) int {
 	n := len(paths)
 	for s := StepKind; s <= StepExternal; s++ {
-		left := n
+		var left int
 		if cost := costs[s]; cost != nil {
 			left = keepLowest(paths[:n], cost)
 		} else {

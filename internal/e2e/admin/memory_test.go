@@ -21,7 +21,7 @@ func TestMemoryLimit(t *testing.T) {
 router id 10.0.0.2;
 protocol device { scan time 1; }
 protocol static lan { ipv4; `+table.String()+` }
-protocol bgp edge { local 10.0.0.2 as 65001; neighbor 10.0.0.1 as 45104; hold time 240; connect delay time 1; connect retry time 1;
+protocol bgp edge { local 10.0.0.2 as 65001; neighbor 10.0.0.1 as 45104; ttl security on; hold time 240; connect delay time 1; connect retry time 1;
   ipv4 { import none; export all; }; }
 `)
 	start(t, e.log, "ip", "netns", "exec", "idc-"+e.host, "bird", "-f", "-c", conf, "-s", e.path("bird.ctl"), "-P", e.path("bird.pid"))

@@ -217,7 +217,7 @@ router id 10.0.0.%d;
 protocol device { scan time 1; }
 protocol static lan { ipv4; %s }
 protocol static wan { ipv4; %s }
-protocol bgp edge { strict bind yes; local 10.0.0.%[1]d as 65001; neighbor 10.0.0.1 as 45104; graceful restart on; hold time 240;
+protocol bgp edge { strict bind yes; local 10.0.0.%[1]d as 65001; neighbor 10.0.0.1 as 45104; graceful restart on; ttl security on; hold time 240;
   connect delay time 1; connect retry time 1; error wait time 1, 2; ipv4 { import all; export where source = RTS_STATIC; }; }
 `, i, lan.String(), wan.String()))
 		if _, err := os.Stat(control); err != nil {
