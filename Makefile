@@ -59,7 +59,8 @@ check: ## gofmt, go vet, the arrows between packages
 
 .PHONY: test-unit
 test-unit: faults ## the tests that need no VRF, natively, with the race detector
-	go test -p 3 -race -timeout 8m $(UNIT_PKGS) # most of them wait most of the time
+	go test -p 3 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
+	go test -timeout 4m -run 'TestFaults$$|TestSoak$$' ./internal/e2e/admin # GoBGP races with itself here, as a helper of restarts
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
 

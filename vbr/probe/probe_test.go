@@ -153,8 +153,8 @@ func TestRepliesCountWithTheirRoundTrip(t *testing.T) {
 		set(t, p, Check{ID: "a", Device: "vrf-a", Target: target})
 		time.Sleep(20*time.Second + 100*time.Millisecond)
 		got := h.take("a")
-		if len(got) != 10 {
-			t.Fatalf("%d results in 20 s, want 10", len(got))
+		if len(got) != 10 && len(got) != 11 { // the first is sent at a random time of the first 2 s
+			t.Fatalf("%d results in 20.1 s, want 10 or 11", len(got))
 		}
 		for i, r := range got {
 			if !r.OK || r.RTT != 30*time.Millisecond || r.Err != "" || i > 0 && r.Sent.Sub(got[i-1].Sent) != 2*time.Second {
