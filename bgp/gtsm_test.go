@@ -42,12 +42,8 @@ func setTTLs(fd int, v4 bool, ttl, least int) error {
 	return unix.SetsockoptInt(fd, level, take, least)
 }
 
-// With GTSM a packet that has passed a router reaches nothing: not the listener, not the session. Our answers leave with 255, the
-// first one too. A neighbour without GTSM is not touched by that of another.
-func TestGTSMPassive(t *testing.T) {
-	if inOwnProcess(t, 0) {
-		return
-	}
+// guarded runs a test in each family, on a node whose one peer is at from and has GTSM.
+func guarded(t *testing.T, test func(t *testing.T, n *node, from netip.Addr)) {
 	for _, at := range []netip.Addr{bgptest.Loopback(), netip.IPv6Loopback()} {
 		t.Run(at.String(), func(t *testing.T) {
 			n, from := startNodeAt(t, at, 65001), at
@@ -55,30 +51,41 @@ func TestGTSMPassive(t *testing.T) {
 				from = bgptest.Loopback()
 			}
 			must(t, n.SetPeers([]Peer{rawPeer(from, gtsm)}))
-			if c, err := dialTTL(from, n.at(), 254, 0); err == nil {
-				t.Error("let in with TTL 254")
-				c.Close()
-			}
-			c, err := dialTTL(from, n.at(), 255, 255)
-			must(t, err)
-			defer c.Close()
-			_, err = c.Write(bgptest.Join(
-				bgptest.Message(bgptest.Open, bgptest.OpenBody(peerASN, 9, bgptest.MP(1, 1))), bgptest.Message(bgptest.Keepalive, nil)))
-			must(t, err)
-			n.rec.Wait(t, 0, "up=true")
-			raw, err := c.(*net.TCPConn).SyscallConn()
-			must(t, err)
-			must(t, raw.Control(func(fd uintptr) { err = setTTLs(int(fd), at.Is4(), 254, 255) }))
-			must(t, err)
-			_, err = c.Write(bgptest.Message(bgptest.UpdateMsg, bgptest.UpdateBody(nil, basic(), victim)))
-			must(t, err)
-			time.Sleep(500 * time.Millisecond)
-			n.rec.Never(t, 0, "+[10.1.0.0/16]")
-			must(t, raw.Control(func(fd uintptr) { err = setTTLs(int(fd), at.Is4(), 255, 255) }))
-			must(t, err)
-			n.rec.Wait(t, 0, "+[10.1.0.0/16]") // TCP sends it again
+			test(t, n, from)
 		})
 	}
+}
+
+// With GTSM a packet that has passed a router reaches nothing: not the listener, not the session. Our answers leave with 255, the
+// first one too. A neighbour without GTSM is not touched by that of another.
+func TestGTSMPassive(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	guarded(t, func(t *testing.T, n *node, from netip.Addr) {
+		if c, err := dialTTL(from, n.at(), 254, 0); err == nil {
+			t.Error("let in with TTL 254")
+			c.Close()
+		}
+		c, err := dialTTL(from, n.at(), 255, 255)
+		must(t, err)
+		defer c.Close()
+		_, err = c.Write(bgptest.Join(
+			bgptest.Message(bgptest.Open, bgptest.OpenBody(peerASN, 9, bgptest.MP(1, 1))), bgptest.Message(bgptest.Keepalive, nil)))
+		must(t, err)
+		n.rec.Wait(t, 0, "up=true")
+		raw, err := c.(*net.TCPConn).SyscallConn()
+		must(t, err)
+		must(t, raw.Control(func(fd uintptr) { err = setTTLs(int(fd), from.Is4(), 254, 255) }))
+		must(t, err)
+		_, err = c.Write(bgptest.Message(bgptest.UpdateMsg, bgptest.UpdateBody(nil, basic(), victim)))
+		must(t, err)
+		time.Sleep(500 * time.Millisecond)
+		n.rec.Never(t, 0, "+[10.1.0.0/16]")
+		must(t, raw.Control(func(fd uintptr) { err = setTTLs(int(fd), from.Is4(), 255, 255) }))
+		must(t, err)
+		n.rec.Wait(t, 0, "+[10.1.0.0/16]") // TCP sends it again
+	})
 }
 
 // Both ends with GTSM, one dials; and with GTSM at one end alone, since the other sends with TTL 255 all the same.
@@ -107,23 +114,16 @@ func TestGTSMReason(t *testing.T) {
 	if inOwnProcess(t, 0) {
 		return
 	}
-	for _, at := range []netip.Addr{bgptest.Loopback(), netip.IPv6Loopback()} {
-		t.Run(at.String(), func(t *testing.T) {
-			n, from := startNodeAt(t, at, 65001), at
-			if at.Is4() {
-				from = bgptest.Loopback()
+	guarded(t, func(t *testing.T, n *node, from netip.Addr) {
+		const reason = "arrive with TTL 3 instead of 255"
+		for range 12 {
+			if c, err := dialTTL(from, n.at(), 3, 0); err == nil {
+				t.Error("let in with TTL 3")
+				c.Close()
 			}
-			must(t, n.SetPeers([]Peer{rawPeer(from, gtsm)}))
-			const reason = "arrive with TTL 3 instead of 255"
-			for range 12 {
-				if c, err := dialTTL(from, n.at(), 3, 0); err == nil {
-					t.Error("let in with TTL 3")
-					c.Close()
-				}
-			}
-			n.rec.Wait(t, 0, reason)
-		})
-	}
+		}
+		n.rec.Wait(t, 0, reason)
+	})
 	t.Run("its answers", func(t *testing.T) {
 		n, from := startNodeAt(t, bgptest.Loopback(), 65001), bgptest.Loopback()
 		l, err := net.Listen("tcp4", netip.AddrPortFrom(from, 0).String())

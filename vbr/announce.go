@@ -112,13 +112,6 @@ func (r *router) noLonger(after *spec) outbox {
 	return out
 }
 
-func unlessEmpty[T any](list []T, do func([]T) error) error {
-	if len(list) == 0 {
-		return nil
-	}
-	return do(list)
-}
-
 // advertisement is a VPC prefix as the customer hears it: from us, with the VPC side's AS path behind ours.
 func (r *router) advertisement(a rib.Announcement) bgp.Advertisement {
 	ad := bgp.Advertisement{

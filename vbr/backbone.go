@@ -243,3 +243,10 @@ func (b *backbone) export(gained []evpn.Route, lost []evpn.Key) error {
 	}
 	return errors.Join(unlessEmpty(lost, speaker.Withdraw), unlessEmpty(gained, speaker.Export))
 }
+
+func unlessEmpty[T any](list []T, do func([]T) error) error {
+	if len(list) == 0 {
+		return nil
+	}
+	return do(list)
+}

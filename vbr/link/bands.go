@@ -62,7 +62,7 @@ func (m *Manager) setQdisc(index int, parent, handle uint32, kind string, option
 	req.AddData(&nl.TcMsg{Ifindex: int32(index), Parent: parent, Handle: handle})
 	req.AddData(nl.NewRtAttr(nl.TCA_KIND, nl.ZeroTerminated(kind)))
 	req.AddData(nl.NewRtAttr(nl.TCA_OPTIONS, options))
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+	if err := execute("link.rate", req); err != nil {
 		return explain(kind, fmt.Errorf("%s of device %d: %w", kind, index, err))
 	}
 	return nil
@@ -94,7 +94,7 @@ func (m *Manager) ensureControl(index int) error {
 	options.AddRtAttr(bpfLength, nl.Uint16Attr(uint16(len(ops)/8)))
 	options.AddRtAttr(bpfOps, ops)
 	req.AddData(options)
-	if _, err := req.Execute(unix.NETLINK_ROUTE, 0); err != nil {
+	if err := execute("link.rate", req); err != nil {
 		return fmt.Errorf("BGP and BFD share the queue of a limit: %w", explain("bpf", fmt.Errorf("filter of device %d: %w", index, err)))
 	}
 	return nil
