@@ -8,9 +8,8 @@ LDFLAGS := -X main.version=$(VERSION)
 VMEXEC  := $(BIN)/vmexec
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
 
-# Packages whose tests need VRF and VLAN devices: they run in the VRF kernel, without the race detector.
-VRF_PKGS  := ./internal/e2e ./vbr/link ./internal/lab
-# Those of them that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
+# Packages whose tests need VRF and VLAN devices (./internal/e2e ./vbr/link ./internal/lab) run in the VRF kernel, without the race detector.
+# Those of their tests that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
 CLOUD     := TestTwoRegions|TestCloudEdges|TestActiveStandby|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
 UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
@@ -58,16 +57,22 @@ check: ## gofmt, go vet, the arrows between packages
 	go test -count=1 ./internal/arch
 
 .PHONY: test-unit
-test-unit: faults ## the tests that need no VRF, natively, with the race detector
-	go test -p 3 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
-	go test -timeout 4m -run 'TestFaults$$|TestSoak$$' ./internal/e2e/admin # GoBGP races with itself here, as a helper of restarts
+test-unit: ## the tests that need no VRF, natively, with the race detector
+	go test -p 4 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
-	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
 
 .PHONY: test-vrf
-test-vrf: build vmexec ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none)
-	go test -p 1 -timeout 8m -skip '$(CLOUD)|TestFaults' -exec '$(VMEXEC)' $(VRF_PKGS)
+test-vrf: build vmexec faults ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none): two kernels of one CPU each, side by side
+	@$(MAKE) --no-print-directory -j2 -Oline test-vrf-e2e test-vrf-packages
+
+.PHONY: test-vrf-e2e test-vrf-packages
+test-vrf-e2e:
+	go test -timeout 8m -skip '$(CLOUD)|TestFaults' -exec '$(VMEXEC)' ./internal/e2e
+test-vrf-packages:
+	go test -p 1 -timeout 8m -exec '$(VMEXEC)' -skip '$(CLOUD)' ./vbr/link ./internal/lab
 	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
+	go test -timeout 4m -run 'TestFaults$$|TestSoak$$' ./internal/e2e/admin # GoBGP races with itself here, as a helper of restarts
+	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
 
 .PHONY: test-cloud
 test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs, 32 equal tenants, host faults (13 minutes)
