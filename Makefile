@@ -57,7 +57,7 @@ check: ## gofmt, go vet, the arrows between packages
 	go test -count=1 ./internal/arch
 
 .PHONY: test-unit
-test-unit: ## the tests that need no VRF, natively, with the race detector
+test-unit: build ## the tests that need no VRF, natively, with the race detector
 	go test -p 4 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 
