@@ -273,4 +273,6 @@ func (l DuplexLoss) Lost() int { return l.There.Lost + l.Back.Lost }
 func (l DuplexLoss) Outage() time.Duration { return max(l.There.Outage, l.Back.Outage) }
 
 // LongestStall is the longer one.
-func (l DuplexLoss) LongestStall() time.Duration { return max(l.There.LongestStall, l.Back.LongestStall) }
+func (l DuplexLoss) LongestStall() time.Duration {
+	return max(l.There.LongestStall, l.Back.LongestStall)
+}
