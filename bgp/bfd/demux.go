@@ -2,10 +2,11 @@ package bfd
 
 import "net/netip"
 
-// datagram is what came to port 3784 of a device.
+// datagram is what came to one of BFD's ports of a device.
 type datagram struct {
 	from, to netip.Addr
-	ttl      int // or hop limit; -1: unknown
+	multihop bool // by RFC 5883's port
+	ttl      int  // or hop limit; -1: unknown
 	payload  []byte
 }
 
@@ -28,6 +29,7 @@ func (e *Engine) dispatch(device string, d datagram) Reason {
 	if reason != "" {
 		return reason
 	}
+	p.multihop = d.multihop
 	s, reason := e.lookup(device, d, p)
 	switch {
 	case reason != "":

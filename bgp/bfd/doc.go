@@ -1,5 +1,5 @@
 // Package bfd watches over the directly connected neighbours of a router by Bidirectional Forwarding
-// Detection: asynchronous mode, single hop, IPv4 and IPv6 (RFC 5880, 5881). It says within
+// Detection: asynchronous mode, single hop, IPv4 and IPv6 (RFC 5880, 5881), and RFC 5883's port with whom uses it on the link. It says within
 // milliseconds that a neighbour no longer answers, which BGP's hold timer says within seconds.
 //
 // It is a leaf beside bgp: it knows no BGP session and no route. Its owner says which neighbours to
@@ -8,7 +8,7 @@
 // (Change.AdminDown).
 //
 // Three layers: fsm.go and timing.go are the protocol, pure, without sockets or clock; session.go gives
-// each session its goroutine and timer; engine.go and socket.go have the sockets, one for each device
+// each session its goroutine and timer; engine.go and socket.go have the sockets, one for each device, port
 // and family to receive, one for each session to send. A session's state has one writer, its goroutine:
 //
 //	      AdminDown <--- the session is taken away

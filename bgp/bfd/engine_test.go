@@ -69,14 +69,14 @@ func TestDispatch(t *testing.T) {
 		d    datagram
 		want Reason
 	}{
-		{"OK", "v0", datagram{them, us, 255, up}, ""},
-		{"bad TTL", "v0", datagram{them, us, 254, up}, DropTTL},
-		{"bad TTL: unknown", "v0", datagram{them, us, -1, up}, DropTTL},
-		{"bad source", "v0", datagram{third, us, 255, up}, DropStranger},
-		{"bad destination", "v0", datagram{them, third, 255, up}, DropStranger},
-		{"bad destination: unknown", "v0", datagram{them, netip.Addr{}, 255, up}, DropStranger},
-		{"bad device, where the same addresses are in use", "v1", datagram{them, us, 255, up}, DropStranger},
-		{"bad packet", "v0", datagram{them, us, 255, up[:20]}, DropLength},
+		{"OK", "v0", datagram{from: them, to: us, ttl: 255, payload: up}, ""},
+		{"bad TTL", "v0", datagram{from: them, to: us, ttl: 254, payload: up}, DropTTL},
+		{"bad TTL: unknown", "v0", datagram{from: them, to: us, ttl: -1, payload: up}, DropTTL},
+		{"bad source", "v0", datagram{from: third, to: us, ttl: 255, payload: up}, DropStranger},
+		{"bad destination", "v0", datagram{from: them, to: third, ttl: 255, payload: up}, DropStranger},
+		{"bad destination: unknown", "v0", datagram{from: them, to: netip.Addr{}, ttl: 255, payload: up}, DropStranger},
+		{"bad device, where the same addresses are in use", "v1", datagram{from: them, to: us, ttl: 255, payload: up}, DropStranger},
+		{"bad packet", "v0", datagram{from: them, to: us, ttl: 255, payload: up[:20]}, DropLength},
 	} {
 		if got := e.dispatch(test.dev, test.d); got != test.want {
 			t.Errorf("%s: %q, want %q", test.name, got, test.want)

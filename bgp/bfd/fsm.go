@@ -33,6 +33,7 @@ type remote struct {
 	minTx, minRx time.Duration
 	mult         uint8
 	independent  bool
+	multihop     bool
 }
 
 // newFSM is a session that starts now (RFC 5880 6.8.1 has the initial values).
@@ -48,7 +49,7 @@ func newFSM(now time.Time, cfg Session, discr uint32, jitter func() float64) *fs
 // receive takes a packet that decode and demux let pass, from "If the packet is not discarded" in RFC 5880 6.8.6 on. What it returns is to be sent at once.
 func (f *fsm) receive(now time.Time, p packet) (reply packet, ok bool) {
 	anew := f.state == Up && p.state == Down && p.diag == DiagNone && f.remote.discr != 0 && f.remote.discr != p.my
-	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult, p.independent}
+	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult, p.independent, p.multihop}
 	if p.final {
 		f.finished() // 6.5
 	}
@@ -157,7 +158,7 @@ func (f *fsm) enter(now time.Time, s State, d Diag) {
 func (f *fsm) packet() packet {
 	return packet{
 		state: f.state, diag: f.diag, poll: f.poll.active, mult: f.cfg.DetectMult,
-		my: f.discr, your: f.remote.discr, minTx: f.tx.want, minRx: f.rx.want,
+		my: f.discr, your: f.remote.discr, minTx: f.tx.want, minRx: f.rx.want, multihop: f.remote.multihop,
 	}
 }
 

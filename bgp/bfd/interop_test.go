@@ -2,6 +2,7 @@ package bfd
 
 import (
 	"fmt"
+	"strings"
 	"testing"
 	"time"
 
@@ -94,6 +95,44 @@ func TestFRR(t *testing.T) {
 	if s := n.Stats(); s.SendErrors != 0 {
 		t.Errorf("%+v", s)
 	}
+}
+
+// FRR with "ttl-security" has BFD of BGP's multihop, on the link too: it is answered by the port that it uses, and by the other one when FRR changes its mind.
+func TestFRRMultihop(t *testing.T) {
+	l := lab.New(t)
+	peer := cable(t, l, "bfdfrrm", "v0")
+	var conf [2]string
+	for i, how := range []string{" multihop local-address %s", " local-address %s interface eth0"} {
+		conf[i] = "bfd\n"
+		for us, them := range map[string]string{us4: them4, us6: them6} {
+			conf[i] += " peer " + us + fmt.Sprintf(how, them) + "\n  detect-multiplier 3\n  receive-interval 100\n  transmit-interval 100\n  no shutdown\n  exit\n"
+		}
+	}
+	f := peer.FRR(conf[0], "bfdd")
+	n := startNode(t)
+	n.set(t, with(us4, them4, "v0", 100*ms), with(us6, them6, "v0", 100*ms))
+	negotiated(t, n, 100*ms, 300*ms)
+	capture := peer.Capture("eth0", "udp port 3784 or udp port 4784")
+	time.Sleep(500 * time.Millisecond)
+	packets := capture.Stop()
+	if len(packets) < 10 {
+		t.Errorf("%d packets captured", len(packets))
+	}
+	for _, p := range packets {
+		if !strings.Contains(p, ".4784") {
+			t.Errorf("not a packet of multihop BFD: %s", p)
+		}
+	}
+	if err := f.Load(conf[1]); err != nil {
+		t.Fatal(err)
+	}
+	mark := n.mark()
+	if _, err := f.Ask("bfdd", "configure terminal", "bfd", "no peer "+us4+" multihop local-address "+them4, "no peer "+us6+" multihop local-address "+them6); err != nil {
+		t.Fatal(err)
+	}
+	n.wait(t, mark, them4, Up)
+	n.wait(t, mark, them6, Up)
+	negotiated(t, n, 100*ms, 300*ms)
 }
 
 // negotiated waits until both sessions are up with these intervals.

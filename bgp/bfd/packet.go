@@ -23,6 +23,7 @@ type packet struct {
 	poll, final bool
 	auth        bool
 	independent bool // the C bit, of a received packet: the neighbour's BFD does not share the fate of its control plane
+	multihop    bool // it comes or goes to RFC 5883's port
 	mult        uint8
 	my, your    uint32        // discriminators
 	minTx       time.Duration // Desired Min TX Interval

@@ -22,8 +22,9 @@ const (
 // drainMost bounds what one look at a socket reads.
 const drainMost = 256
 
-// receiver is a device's socket for one family.
+// receiver is the socket of a place.
 type receiver struct {
+	place
 	index   int          // the device's, when the socket was made
 	peers   []netip.Addr // whom the filter lets pass
 	file    *os.File
@@ -33,30 +34,30 @@ type receiver struct {
 	done    chan struct{}
 }
 
-func newReceiver(device string, index int, v4 bool) (*receiver, error) {
+func newReceiver(p place, index int) (*receiver, error) {
 	local, options := netip.IPv6Unspecified(), receiving6[:]
-	if v4 {
+	if p.v4 {
 		local, options = netip.IPv4Unspecified(), receiving4[:]
 	}
-	fd, err := udp(device, index, netip.AddrPortFrom(local, portControl), options)
+	fd, err := udp(p.device, index, netip.AddrPortFrom(local, control(p.multihop)), options)
 	if err != nil {
 		return nil, err
 	}
-	if err := attach(fd, filter(v4, nil)); err != nil {
+	if err := attach(fd, filter(p.v4, nil)); err != nil {
 		_ = unix.Close(fd)
 		return nil, err
 	}
-	r := &receiver{index: index, file: os.NewFile(uintptr(fd), "bfd "+device), done: make(chan struct{})}
+	r := &receiver{place: p, index: index, file: os.NewFile(uintptr(fd), "bfd "+p.device), done: make(chan struct{})}
 	r.ctx, r.stop = context.WithCancel(context.Background())
 	return r, nil
 }
 
 // admit lets these peers' packets pass.
-func (r *receiver) admit(v4 bool, peers []netip.Addr) error {
+func (r *receiver) admit(peers []netip.Addr) error {
 	if slices.Equal(peers, r.peers) {
 		return nil
 	}
-	err := r.do(func(fd int) error { return attach(fd, filter(v4, peers)) })
+	err := r.do(func(fd int) error { return attach(fd, filter(r.v4, peers)) })
 	if err == nil {
 		r.peers = peers
 	}
@@ -103,6 +104,7 @@ func (r *receiver) run() {
 			return
 		}
 		if failed == nil { // an error of the device's is looked after by Run
+			d.multihop = r.multihop
 			r.deliver(d)
 		}
 	}
@@ -117,6 +119,7 @@ func (r *receiver) drain() {
 			if err != nil {
 				return err
 			}
+			d.multihop = r.multihop
 			r.deliver(d)
 		}
 		return nil

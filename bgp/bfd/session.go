@@ -24,8 +24,8 @@ const farewells = 3
 
 // link is where a session's packets go and come from.
 type link interface {
-	send(b []byte) error // does not block
-	drain()              // delivers what has come and was not read yet
+	send(b []byte, multihop bool) error // does not block
+	drain()                             // delivers what has come and was not read yet
 }
 
 // key names a session.
@@ -149,7 +149,7 @@ func (s *session) send(p packet) {
 	}
 	b, err := p.encode()
 	if err == nil {
-		err = s.link.send(b)
+		err = s.link.send(b, p.multihop)
 	}
 	if err != nil {
 		s.counts.sendErrors++

@@ -21,8 +21,9 @@ type wire struct {
 	hold bool
 }
 
-func (w *wire) send(b []byte) error {
+func (w *wire) send(b []byte, multihop bool) error {
 	p, reason := decode(b)
+	p.multihop = multihop
 	if reason != "" {
 		return errors.New(string(reason))
 	}

@@ -9,12 +9,21 @@ import (
 	"golang.org/x/sys/unix"
 )
 
-// Ports of single-hop BFD (RFC 5881 4).
+// Ports of single-hop BFD (RFC 5881 4), and that of multihop BFD (RFC 5883 5): FRR speaks it with a neighbour on the link too, where it checks the
+// TTL of BGP ("ttl-security hops 1"). We answer by the port that the neighbour uses; what crossed a router counts by neither.
 const (
-	portControl = 3784
-	portFirst   = 49152
-	portCount   = 65536 - portFirst
+	portControl  = 3784
+	portMultihop = 4784
+	portFirst    = 49152
+	portCount    = 65536 - portFirst
 )
+
+func control(multihop bool) uint16 {
+	if multihop {
+		return portMultihop
+	}
+	return portControl
+}
 
 // tosNetworkControl is DSCP CS6, as routing protocols have it.
 const tosNetworkControl = 0xc0
@@ -73,9 +82,9 @@ func sockaddr(a netip.AddrPort, index int) unix.Sockaddr {
 
 // sender is one session's socket. It is not connected, so that an ICMP error does not cost the next packet.
 type sender struct {
-	fd   int
-	port uint16
-	to   unix.Sockaddr
+	fd             int
+	port           uint16
+	to, toMultihop unix.Sockaddr
 }
 
 func newSender(s *session, index int, port uint16) (*sender, error) {
@@ -88,10 +97,19 @@ func newSender(s *session, index int, port uint16) (*sender, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &sender{fd, port, sockaddr(netip.AddrPortFrom(s.key.peer, portControl), index)}, nil
+	to := func(multihop bool) unix.Sockaddr {
+		return sockaddr(netip.AddrPortFrom(s.key.peer, control(multihop)), index)
+	}
+	return &sender{fd, port, to(false), to(true)}, nil
 }
 
-func (s *sender) send(b []byte) error { return unix.Sendto(s.fd, b, unix.MSG_DONTWAIT, s.to) }
+func (s *sender) send(b []byte, multihop bool) error {
+	to := s.to
+	if multihop {
+		to = s.toMultihop
+	}
+	return unix.Sendto(s.fd, b, unix.MSG_DONTWAIT, to)
+}
 
 // randomPort is one of RFC 5881 4's.
 func randomPort() (uint16, error) {

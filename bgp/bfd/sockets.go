@@ -23,20 +23,26 @@ type sockets struct {
 
 // place is what a receiver is for.
 type place struct {
-	device string
-	v4     bool
+	device   string
+	v4       bool
+	multihop bool // RFC 5883's port
 }
+
+// receivers are those of a session: one for each port.
+type receivers [2]*receiver
 
 // equipment is a session's sender, and where it was made.
 type equipment struct {
-	sender   *sender
-	receiver *receiver
+	*sender
+	receivers receivers
 }
 
 // drain is link's: what came for the device and was not read yet.
-func (q equipment) drain() { q.receiver.drain() }
-
-func (q equipment) send(b []byte) error { return q.sender.send(b) }
+func (q equipment) drain() {
+	for _, r := range q.receivers {
+		r.drain()
+	}
+}
 
 func (k *sockets) init(e *Engine) {
 	*k = sockets{e: e, control: -1, receivers: map[place]*receiver{}, senders: map[*session]equipment{}, ports: map[uint16]bool{}}
@@ -59,7 +65,9 @@ func (k *sockets) close() {
 func (k *sockets) look(sessions []*session) {
 	needed := map[place][]netip.Addr{}
 	for _, s := range sessions {
-		needed[s.place()] = append(needed[s.place()], s.key.peer)
+		for _, p := range s.places() {
+			needed[p] = append(needed[p], s.key.peer)
+		}
 	}
 	for p, r := range k.receivers {
 		index, err := deviceIndex(k.control, p.device)
@@ -74,7 +82,7 @@ func (k *sockets) look(sessions []*session) {
 	filtered := k.filtered
 	for p, peers := range needed { // those that cannot be made are equip's to report
 		if r, err := k.receiver(p); err == nil {
-			k.admit(p, r, peers)
+			k.admit(r, peers)
 			filtered += r.dropped()
 		}
 	}
@@ -84,19 +92,21 @@ func (k *sockets) look(sessions []*session) {
 	}
 }
 
-func (k *sockets) admit(p place, r *receiver, peers []netip.Addr) {
+func (k *sockets) admit(r *receiver, peers []netip.Addr) {
 	slices.SortFunc(peers, netip.Addr.Compare)
-	if err := r.admit(p.v4, peers); err != nil {
-		k.e.cfg.Log.Error("bfd: admit neighbours", "device", p.device, "error", err)
+	if err := r.admit(peers); err != nil {
+		k.e.cfg.Log.Error("bfd: admit neighbours", "device", r.device, "error", err)
 	}
 }
 
-func (s *session) place() place { return place{s.key.device, s.local.Is4()} }
+func (s *session) places() [2]place {
+	return [2]place{{s.key.device, s.local.Is4(), false}, {s.key.device, s.local.Is4(), true}}
+}
 
 // equip gives a session its sockets, if it has none that work.
 func (k *sockets) equip(s *session) {
 	have, had := k.senders[s]
-	if had && k.receivers[s.place()] == have.receiver {
+	if r, err := k.receiversOf(s); had && err == nil && r == have.receivers {
 		return
 	}
 	k.release(s)
@@ -113,7 +123,7 @@ func (k *sockets) equip(s *session) {
 }
 
 func (k *sockets) make(s *session) (equipment, error) {
-	r, err := k.receiver(s.place())
+	r, err := k.receiversOf(s)
 	if err != nil {
 		return equipment{}, err
 	}
@@ -123,7 +133,7 @@ func (k *sockets) make(s *session) (equipment, error) {
 		if port, err = k.port(); err != nil {
 			return equipment{}, err
 		}
-		if made, err = newSender(s, r.index, port); err == nil {
+		if made, err = newSender(s, r[0].index, port); err == nil {
 			k.ports[port] = true
 			return equipment{made, r}, nil
 		}
@@ -156,6 +166,16 @@ func (k *sockets) release(s *session) {
 	_ = unix.Close(q.sender.fd)
 }
 
+// receiversOf are a session's; they are made if need be.
+func (k *sockets) receiversOf(s *session) (all receivers, err error) {
+	for i, p := range s.places() {
+		if all[i], err = k.receiver(p); err != nil {
+			return receivers{}, err
+		}
+	}
+	return all, nil
+}
+
 // receiver is that of a place; it is made if need be.
 func (k *sockets) receiver(p place) (*receiver, error) {
 	if r := k.receivers[p]; r != nil {
@@ -165,7 +185,7 @@ func (k *sockets) receiver(p place) (*receiver, error) {
 	if err != nil {
 		return nil, err
 	}
-	r, err := newReceiver(p.device, index, p.v4)
+	r, err := newReceiver(p, index)
 	if err != nil {
 		return nil, err
 	}

@@ -90,7 +90,11 @@ func (w *world) healed(t *testing.T, what string) {
 func (w *world) testRenamed(t *testing.T) {
 	w.meanwhile(t, func() {
 		for _, device := range []string{"vx5001", "eth1.100", "vbr-acme"} {
-			w.Edge.IP("link set "+device+" down", "link set "+device+" name renamed", "link set renamed up")
+			rename := strings.ReplaceAll("link set DEV down\nlink set DEV name renamed\nlink set renamed up\n", "DEV", device)
+			w.eventually(20*time.Second, device+" renamed", func() error { // vbrd may have it up again in between, and what is up keeps its name
+				_, err := w.Edge.RunInput(rename, "ip", "-batch", "-")
+				return err
+			})
 			w.eventually(20*time.Second, device+" is there again", func() error {
 				if links := w.devices(); !strings.Contains(links, device+" ") && !strings.Contains(links, device+"@") || strings.Contains(links, "renamed") {
 					return fmt.Errorf("there is\n%s", links)
