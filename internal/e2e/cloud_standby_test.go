@@ -85,16 +85,25 @@ func (c *twoRegions) takesOver(t *testing.T, active int, attributes []string) {
 		t.Error(led)
 	}
 	streams = c.streams()
+	circles := c.circles()
 	c.Cut(active, topo.BothEnds, false)
 	time.Sleep(7 * time.Second)
-	for i, s := range streams { // FRR's gateway may have to learn the VTEP again, whose last routes had gone
+	circled := len(circles.Stop()) > 0
+	for _, s := range streams {
 		loss := s.Stop()
-		if i < 2 && loss.Lost() > 0 || loss.Outage() >= time.Second {
+		if loss.Back.Lost > 0 || loss.There.Lost > 0 && !circled || loss.Outage() >= 500*time.Millisecond {
 			t.Errorf("the return of the line: %v", loss)
 		}
-		t.Log(loss)
+		t.Logf("the customer's routers sent each other packets in circles: %v; %v", circled, loss)
 	}
 	lab.Eventually(t, 20*time.Second, "the active line carries all again", func() error { return c.ledBy(active) })
+}
+
+// circles captures what the customer's routers send to and fro until it dies (the stream's packets begin with 64 hops): FRR tells the other router of a
+// route before zebra has it in the kernel, and that one sends here what is still sent there. It is the customer's own loss, on the way to the VPC.
+// FRR's "bgp suppress-fib-pending" is no cure: 8.4 then never tells of what a network statement names.
+func (c *twoRegions) circles() *lab.Capture {
+	return c.Acme.Lines[0].Router.NS.Capture("lan0", "udp and (ip[8] < 58 or ip6[7] < 58)")
 }
 
 // tellFRR logs what FRR's gateway knew when a test has failed.

@@ -77,7 +77,8 @@ func TestVRouterQuietCustomer(t *testing.T) {
 		c.resources(vbrYAML, vpcYAML, ends, shopYAML, text)
 		lab.Eventually(t, 30*time.Second, "terminated and recovered", func() error {
 			if err := quiet(); (err == nil) != (text == quietYAML) {
-				return fmt.Errorf("%w: %s", err, c.status("vbr-shop"))
+				kernel, _ := c.edge.Run("sh", "-c", "ip route show table all; ip nexthop; ip neigh; ip -br link; ip rule")
+				return fmt.Errorf("%w: %s %s", err, c.status("vbr-shop"), kernel)
 			}
 			return nil
 		})
