@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -261,5 +262,21 @@ func TestMeasuredIsKept(t *testing.T) {
 	}
 	if _, err := o.host.Quality("ri-nono", time.Time{}, 0); err == nil {
 		t.Error("quality of nothing")
+	}
+}
+
+// What is asked within the minute after a state was noted knows of the time since.
+func TestAvailabilityUntilNow(t *testing.T) {
+	o, m := monitored(t)
+	o.router.record("ri-acme").state = riActive
+	o.host.monitor = m
+	m.watch(time.Now().Add(-5 * time.Second))
+	q, err := o.host.Quality("ri-acme", time.Time{}, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	at := slices.IndexFunc(q.GetObjectives(), func(x *vbrv1.QualityObjective) bool { return x.GetName() == "availability" })
+	if at < 0 || q.GetObjectives()[at].GetUnknown() || q.GetObjectives()[at].GetMeasured() != 100 {
+		t.Errorf("%v", q.GetObjectives())
 	}
 }

@@ -123,6 +123,14 @@ func (m *monitor) noteStates(now time.Time, views []view) {
 	}
 }
 
+// noteUntil has the time count that has passed since the state was last noted, so that a report knows it.
+func (x *measured) noteUntil(now time.Time) {
+	if !x.notedAt.IsZero() {
+		x.history.State(now, x.available, x.abnormal)
+		x.notedAt, x.dirty = now, true
+	}
+}
+
 // Quality is how good a router interface has been since a time, in so many samples; 0 for both means 24 hours and 60. The error wraps ErrNoInterface, or
 // is a *RequestError.
 func (h *Host) Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error) {
@@ -147,6 +155,7 @@ func (h *Host) Quality(routerInterface string, since time.Time, samples int) (*v
 	if !ok || x == nil {
 		return nil, noInterface(routerInterface)
 	}
+	x.noteUntil(now)
 	report := x.history.Report(since, now)
 	out := &vbrv1.GetQualityResponse{Router: v.router.name, RouterInterface: routerInterface, Since: stamp(report.From), Until: stamp(now), Probe: v.probeText()}
 	for _, o := range report.Objectives {
