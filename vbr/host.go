@@ -41,6 +41,7 @@ type Host struct {
 	drains   *drains
 	monitor  *monitor
 	drills   *drills
+	shots    shots
 	watchers watchers
 	carriers carriers
 	carrier  func(device string) (bool, error) // whether a device has one now

@@ -73,6 +73,8 @@ func what(request any) []any {
 		return []any{"what", short("router " + r.GetRouter())}
 	case *vbrv1.UndrainRouterRequest:
 		return []any{"what", short("router " + r.GetRouter())}
+	case *vbrv1.ProbeRequest:
+		return []any{"what", short("router " + r.GetRouter() + " to " + r.GetTarget())}
 	case *vbrv1.StartFailoverTestRequest:
 		return []any{"what", short("router " + r.GetRouter()), "dry_run", r.GetDryRun()}
 	case *vbrv1.StopFailoverTestRequest:

@@ -20,11 +20,14 @@ func toStatus(err error) (out, hidden error) {
 	}
 	var bad *vbr.RequestError
 	var refused *vbr.RefusedError
+	var busy *vbr.BusyError
 	switch {
 	case errors.As(err, &bad):
 		return badRequest(bad.Field, bad.Value, bad.Legal), nil
 	case errors.As(err, &refused):
 		return status.Error(codes.FailedPrecondition, printable(refused.Why)), nil
+	case errors.As(err, &busy):
+		return status.Error(codes.ResourceExhausted, printable(busy.Error())), nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):
 		return status.FromContextError(err).Err(), nil
 	case errors.Is(err, io.EOF):

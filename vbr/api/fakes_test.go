@@ -188,6 +188,10 @@ func (f *fakeHost) Quality(routerInterface string, _ time.Time, _ int) (*vbrv1.G
 	return &vbrv1.GetQualityResponse{RouterInterface: routerInterface}, nil
 }
 
+func (f *fakeHost) Probe(_ context.Context, r *vbrv1.ProbeRequest) (*vbrv1.ProbeResponse, error) {
+	return &vbrv1.ProbeResponse{Outcome: vbrv1.ProbeResponse_OUTCOME_ECHO_REPLY, From: r.GetTarget()}, nil
+}
+
 func (f *fakeHost) StartFailoverTest(r *vbrv1.StartFailoverTestRequest, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
 	for _, p := range r.GetProbes() { // the fake has an owner where others have a probe
 		if !mayProbe(p) {

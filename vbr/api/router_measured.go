@@ -109,6 +109,18 @@ func (s *routerService) seesInterface(ctx context.Context, name string) bool {
 	return false
 }
 
+// Probe is for those who may operate the router.
+func (s *routerService) Probe(ctx context.Context, r *vbrv1.ProbeRequest) (*vbrv1.ProbeResponse, error) {
+	if err := s.mayOperate(ctx, r.GetRouter()); err != nil {
+		return nil, err
+	}
+	answer, err := s.b.Host.Probe(ctx, r)
+	if err != nil {
+		return nil, gone(err, r.GetRouter())
+	}
+	return answer, nil
+}
+
 func (s *routerService) StartFailoverTest(ctx context.Context, r *vbrv1.StartFailoverTestRequest) (*vbrv1.StartFailoverTestResponse, error) {
 	if err := s.mayOperate(ctx, r.GetRouter()); err != nil {
 		return nil, err

@@ -28,6 +28,7 @@ type Host interface {
 	SetDrained(router string, drained bool) (changed bool, err error)
 	Usage(router, routerInterface string, since time.Time) ([]*vbrv1.Usage, error)
 	Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error)
+	Probe(ctx context.Context, req *vbrv1.ProbeRequest) (*vbrv1.ProbeResponse, error)
 	StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
 	StopFailoverTest(id string) (*vbrv1.FailoverTest, error)
 	FailoverTests() []*vbrv1.FailoverTest

@@ -370,6 +370,70 @@ func (Event_Type) EnumDescriptor() ([]byte, []int) {
 	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{33, 0}
 }
 
+// Outcome is what became of a probe.
+type ProbeResponse_Outcome int32
+
+const (
+	ProbeResponse_OUTCOME_UNSPECIFIED ProbeResponse_Outcome = 0
+	// Nothing came back in time.
+	ProbeResponse_OUTCOME_LOST ProbeResponse_Outcome = 1
+	// The target has answered.
+	ProbeResponse_OUTCOME_ECHO_REPLY ProbeResponse_Outcome = 2
+	// Its hop limit was reached at from.
+	ProbeResponse_OUTCOME_TIME_EXCEEDED ProbeResponse_Outcome = 3
+	// It would have to be fragmented: from says so, or this host.
+	ProbeResponse_OUTCOME_TOO_BIG ProbeResponse_Outcome = 4
+	// From says that it cannot be delivered, or this host; see reason.
+	ProbeResponse_OUTCOME_UNREACHABLE ProbeResponse_Outcome = 5
+)
+
+// Enum value maps for ProbeResponse_Outcome.
+var (
+	ProbeResponse_Outcome_name = map[int32]string{
+		0: "OUTCOME_UNSPECIFIED",
+		1: "OUTCOME_LOST",
+		2: "OUTCOME_ECHO_REPLY",
+		3: "OUTCOME_TIME_EXCEEDED",
+		4: "OUTCOME_TOO_BIG",
+		5: "OUTCOME_UNREACHABLE",
+	}
+	ProbeResponse_Outcome_value = map[string]int32{
+		"OUTCOME_UNSPECIFIED":   0,
+		"OUTCOME_LOST":          1,
+		"OUTCOME_ECHO_REPLY":    2,
+		"OUTCOME_TIME_EXCEEDED": 3,
+		"OUTCOME_TOO_BIG":       4,
+		"OUTCOME_UNREACHABLE":   5,
+	}
+)
+
+func (x ProbeResponse_Outcome) Enum() *ProbeResponse_Outcome {
+	p := new(ProbeResponse_Outcome)
+	*p = x
+	return p
+}
+
+func (x ProbeResponse_Outcome) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (ProbeResponse_Outcome) Descriptor() protoreflect.EnumDescriptor {
+	return file_vbr_v1_router_service_proto_enumTypes[5].Descriptor()
+}
+
+func (ProbeResponse_Outcome) Type() protoreflect.EnumType {
+	return &file_vbr_v1_router_service_proto_enumTypes[5]
+}
+
+func (x ProbeResponse_Outcome) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use ProbeResponse_Outcome.Descriptor instead.
+func (ProbeResponse_Outcome) EnumDescriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38, 0}
+}
+
 // GetHostRequest has nothing to say.
 type GetHostRequest struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -3603,6 +3667,185 @@ func (x *Usage) GetRxPackets() uint64 {
 	return 0
 }
 
+// ProbeRequest is an echo request (RFC 792, RFC 4443).
+type ProbeRequest struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// A unicast address that is not link-local.
+	Target string `protobuf:"bytes,2,opt,name=target,proto3" json:"target,omitempty"`
+	// One of the router's addresses; empty: what the kernel chooses.
+	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	// 1..255; 0: the kernel's default.
+	HopLimit uint32 `protobuf:"varint,4,opt,name=hop_limit,json=hopLimit,proto3" json:"hop_limit,omitempty"`
+	// Bytes of payload, 8..8972; 0: 56.
+	Size uint32 `protobuf:"varint,5,opt,name=size,proto3" json:"size,omitempty"`
+	// Routers on the way are not to fragment it, nor is the host (RFC 791, RFC 8200).
+	DontFragment bool `protobuf:"varint,6,opt,name=dont_fragment,json=dontFragment,proto3" json:"dont_fragment,omitempty"`
+	// How long to wait for an answer, 10..5000; 0: 1000.
+	TimeoutMs     uint32 `protobuf:"varint,7,opt,name=timeout_ms,json=timeoutMs,proto3" json:"timeout_ms,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeRequest) Reset() {
+	*x = ProbeRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeRequest) ProtoMessage() {}
+
+func (x *ProbeRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeRequest.ProtoReflect.Descriptor instead.
+func (*ProbeRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{37}
+}
+
+func (x *ProbeRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *ProbeRequest) GetTarget() string {
+	if x != nil {
+		return x.Target
+	}
+	return ""
+}
+
+func (x *ProbeRequest) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *ProbeRequest) GetHopLimit() uint32 {
+	if x != nil {
+		return x.HopLimit
+	}
+	return 0
+}
+
+func (x *ProbeRequest) GetSize() uint32 {
+	if x != nil {
+		return x.Size
+	}
+	return 0
+}
+
+func (x *ProbeRequest) GetDontFragment() bool {
+	if x != nil {
+		return x.DontFragment
+	}
+	return false
+}
+
+func (x *ProbeRequest) GetTimeoutMs() uint32 {
+	if x != nil {
+		return x.TimeoutMs
+	}
+	return 0
+}
+
+// ProbeResponse is what came back.
+type ProbeResponse struct {
+	state   protoimpl.MessageState `protogen:"open.v1"`
+	Outcome ProbeResponse_Outcome  `protobuf:"varint,1,opt,name=outcome,proto3,enum=vbr.v1.ProbeResponse_Outcome" json:"outcome,omitempty"`
+	// Who answered; empty if nobody, or this host.
+	From  string  `protobuf:"bytes,2,opt,name=from,proto3" json:"from,omitempty"`
+	RttMs float64 `protobuf:"fixed64,3,opt,name=rtt_ms,json=rttMs,proto3" json:"rtt_ms,omitempty"`
+	// Of TOO_BIG: what fits, in bytes of IP packet; 0 if not told.
+	Mtu uint32 `protobuf:"varint,4,opt,name=mtu,proto3" json:"mtu,omitempty"`
+	// Of UNREACHABLE, such as "host unreachable".
+	Reason        string `protobuf:"bytes,5,opt,name=reason,proto3" json:"reason,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *ProbeResponse) Reset() {
+	*x = ProbeResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *ProbeResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*ProbeResponse) ProtoMessage() {}
+
+func (x *ProbeResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use ProbeResponse.ProtoReflect.Descriptor instead.
+func (*ProbeResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38}
+}
+
+func (x *ProbeResponse) GetOutcome() ProbeResponse_Outcome {
+	if x != nil {
+		return x.Outcome
+	}
+	return ProbeResponse_OUTCOME_UNSPECIFIED
+}
+
+func (x *ProbeResponse) GetFrom() string {
+	if x != nil {
+		return x.From
+	}
+	return ""
+}
+
+func (x *ProbeResponse) GetRttMs() float64 {
+	if x != nil {
+		return x.RttMs
+	}
+	return 0
+}
+
+func (x *ProbeResponse) GetMtu() uint32 {
+	if x != nil {
+		return x.Mtu
+	}
+	return 0
+}
+
+func (x *ProbeResponse) GetReason() string {
+	if x != nil {
+		return x.Reason
+	}
+	return ""
+}
+
 // GetQualityRequest names a router interface.
 type GetQualityRequest struct {
 	state           protoimpl.MessageState `protogen:"open.v1"`
@@ -3617,7 +3860,7 @@ type GetQualityRequest struct {
 
 func (x *GetQualityRequest) Reset() {
 	*x = GetQualityRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3629,7 +3872,7 @@ func (x *GetQualityRequest) String() string {
 func (*GetQualityRequest) ProtoMessage() {}
 
 func (x *GetQualityRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[37]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3642,7 +3885,7 @@ func (x *GetQualityRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQualityRequest.ProtoReflect.Descriptor instead.
 func (*GetQualityRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{37}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{39}
 }
 
 func (x *GetQualityRequest) GetRouterInterface() string {
@@ -3684,7 +3927,7 @@ type GetQualityResponse struct {
 
 func (x *GetQualityResponse) Reset() {
 	*x = GetQualityResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3696,7 +3939,7 @@ func (x *GetQualityResponse) String() string {
 func (*GetQualityResponse) ProtoMessage() {}
 
 func (x *GetQualityResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[38]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3709,7 +3952,7 @@ func (x *GetQualityResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use GetQualityResponse.ProtoReflect.Descriptor instead.
 func (*GetQualityResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{40}
 }
 
 func (x *GetQualityResponse) GetRouter() string {
@@ -3780,7 +4023,7 @@ type QualityObjective struct {
 
 func (x *QualityObjective) Reset() {
 	*x = QualityObjective{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3792,7 +4035,7 @@ func (x *QualityObjective) String() string {
 func (*QualityObjective) ProtoMessage() {}
 
 func (x *QualityObjective) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[39]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3805,7 +4048,7 @@ func (x *QualityObjective) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QualityObjective.ProtoReflect.Descriptor instead.
 func (*QualityObjective) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{39}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
 }
 
 func (x *QualityObjective) GetName() string {
@@ -3864,7 +4107,7 @@ type QualitySample struct {
 
 func (x *QualitySample) Reset() {
 	*x = QualitySample{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3876,7 +4119,7 @@ func (x *QualitySample) String() string {
 func (*QualitySample) ProtoMessage() {}
 
 func (x *QualitySample) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[40]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3889,7 +4132,7 @@ func (x *QualitySample) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use QualitySample.ProtoReflect.Descriptor instead.
 func (*QualitySample) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{40}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
 }
 
 func (x *QualitySample) GetTime() *timestamppb.Timestamp {
@@ -3947,7 +4190,7 @@ type StartFailoverTestRequest struct {
 
 func (x *StartFailoverTestRequest) Reset() {
 	*x = StartFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3959,7 +4202,7 @@ func (x *StartFailoverTestRequest) String() string {
 func (*StartFailoverTestRequest) ProtoMessage() {}
 
 func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3972,7 +4215,7 @@ func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
 }
 
 func (x *StartFailoverTestRequest) GetRouter() string {
@@ -4020,7 +4263,7 @@ type StartFailoverTestResponse struct {
 
 func (x *StartFailoverTestResponse) Reset() {
 	*x = StartFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4032,7 +4275,7 @@ func (x *StartFailoverTestResponse) String() string {
 func (*StartFailoverTestResponse) ProtoMessage() {}
 
 func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4045,7 +4288,7 @@ func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
 }
 
 func (x *StartFailoverTestResponse) GetTest() *FailoverTest {
@@ -4065,7 +4308,7 @@ type StopFailoverTestRequest struct {
 
 func (x *StopFailoverTestRequest) Reset() {
 	*x = StopFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4077,7 +4320,7 @@ func (x *StopFailoverTestRequest) String() string {
 func (*StopFailoverTestRequest) ProtoMessage() {}
 
 func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4090,7 +4333,7 @@ func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
 }
 
 func (x *StopFailoverTestRequest) GetId() string {
@@ -4110,7 +4353,7 @@ type StopFailoverTestResponse struct {
 
 func (x *StopFailoverTestResponse) Reset() {
 	*x = StopFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4122,7 +4365,7 @@ func (x *StopFailoverTestResponse) String() string {
 func (*StopFailoverTestResponse) ProtoMessage() {}
 
 func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4135,7 +4378,7 @@ func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
 }
 
 func (x *StopFailoverTestResponse) GetTest() *FailoverTest {
@@ -4156,7 +4399,7 @@ type ListFailoverTestsRequest struct {
 
 func (x *ListFailoverTestsRequest) Reset() {
 	*x = ListFailoverTestsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4168,7 +4411,7 @@ func (x *ListFailoverTestsRequest) String() string {
 func (*ListFailoverTestsRequest) ProtoMessage() {}
 
 func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4181,7 +4424,7 @@ func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsRequest.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *ListFailoverTestsRequest) GetRouter() string {
@@ -4208,7 +4451,7 @@ type ListFailoverTestsResponse struct {
 
 func (x *ListFailoverTestsResponse) Reset() {
 	*x = ListFailoverTestsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4220,7 +4463,7 @@ func (x *ListFailoverTestsResponse) String() string {
 func (*ListFailoverTestsResponse) ProtoMessage() {}
 
 func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4233,7 +4476,7 @@ func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsResponse.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *ListFailoverTestsResponse) GetTests() []*FailoverTest {
@@ -4267,7 +4510,7 @@ type FailoverTest struct {
 
 func (x *FailoverTest) Reset() {
 	*x = FailoverTest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4279,7 +4522,7 @@ func (x *FailoverTest) String() string {
 func (*FailoverTest) ProtoMessage() {}
 
 func (x *FailoverTest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4292,7 +4535,7 @@ func (x *FailoverTest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTest.ProtoReflect.Descriptor instead.
 func (*FailoverTest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *FailoverTest) GetId() string {
@@ -4389,7 +4632,7 @@ type FailoverMeasurement struct {
 
 func (x *FailoverMeasurement) Reset() {
 	*x = FailoverMeasurement{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4401,7 +4644,7 @@ func (x *FailoverMeasurement) String() string {
 func (*FailoverMeasurement) ProtoMessage() {}
 
 func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4414,7 +4657,7 @@ func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverMeasurement.ProtoReflect.Descriptor instead.
 func (*FailoverMeasurement) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *FailoverMeasurement) GetPhase() string {
@@ -4473,7 +4716,7 @@ type TestPolicyRequest struct {
 
 func (x *TestPolicyRequest) Reset() {
 	*x = TestPolicyRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4485,7 +4728,7 @@ func (x *TestPolicyRequest) String() string {
 func (*TestPolicyRequest) ProtoMessage() {}
 
 func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4498,7 +4741,7 @@ func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
 func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *TestPolicyRequest) GetRouter() string {
@@ -4563,7 +4806,7 @@ type TestRoute struct {
 
 func (x *TestRoute) Reset() {
 	*x = TestRoute{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4575,7 +4818,7 @@ func (x *TestRoute) String() string {
 func (*TestRoute) ProtoMessage() {}
 
 func (x *TestRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4588,7 +4831,7 @@ func (x *TestRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRoute.ProtoReflect.Descriptor instead.
 func (*TestRoute) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *TestRoute) GetPrefix() string {
@@ -4650,7 +4893,7 @@ type TestPolicyResponse struct {
 
 func (x *TestPolicyResponse) Reset() {
 	*x = TestPolicyResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4662,7 +4905,7 @@ func (x *TestPolicyResponse) String() string {
 func (*TestPolicyResponse) ProtoMessage() {}
 
 func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4675,7 +4918,7 @@ func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
 func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *TestPolicyResponse) GetResults() []*TestResult {
@@ -4702,7 +4945,7 @@ type TestResult struct {
 
 func (x *TestResult) Reset() {
 	*x = TestResult{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4714,7 +4957,7 @@ func (x *TestResult) String() string {
 func (*TestResult) ProtoMessage() {}
 
 func (x *TestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4727,7 +4970,7 @@ func (x *TestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
 func (*TestResult) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *TestResult) GetPrefix() string {
@@ -5106,7 +5349,29 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\brx_bytes\x18\t \x01(\x04R\arxBytes\x12\x1d\n" +
 	"\n" +
 	"rx_packets\x18\n" +
-	" \x01(\x04R\trxPackets\"\x8a\x01\n" +
+	" \x01(\x04R\trxPackets\"\xcb\x01\n" +
+	"\fProbeRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x16\n" +
+	"\x06target\x18\x02 \x01(\tR\x06target\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x12\x1b\n" +
+	"\thop_limit\x18\x04 \x01(\rR\bhopLimit\x12\x12\n" +
+	"\x04size\x18\x05 \x01(\rR\x04size\x12#\n" +
+	"\rdont_fragment\x18\x06 \x01(\bR\fdontFragment\x12\x1d\n" +
+	"\n" +
+	"timeout_ms\x18\a \x01(\rR\ttimeoutMs\"\xb5\x02\n" +
+	"\rProbeResponse\x127\n" +
+	"\aoutcome\x18\x01 \x01(\x0e2\x1d.vbr.v1.ProbeResponse.OutcomeR\aoutcome\x12\x12\n" +
+	"\x04from\x18\x02 \x01(\tR\x04from\x12\x15\n" +
+	"\x06rtt_ms\x18\x03 \x01(\x01R\x05rttMs\x12\x10\n" +
+	"\x03mtu\x18\x04 \x01(\rR\x03mtu\x12\x16\n" +
+	"\x06reason\x18\x05 \x01(\tR\x06reason\"\x95\x01\n" +
+	"\aOutcome\x12\x17\n" +
+	"\x13OUTCOME_UNSPECIFIED\x10\x00\x12\x10\n" +
+	"\fOUTCOME_LOST\x10\x01\x12\x16\n" +
+	"\x12OUTCOME_ECHO_REPLY\x10\x02\x12\x19\n" +
+	"\x15OUTCOME_TIME_EXCEEDED\x10\x03\x12\x13\n" +
+	"\x0fOUTCOME_TOO_BIG\x10\x04\x12\x17\n" +
+	"\x13OUTCOME_UNREACHABLE\x10\x05\"\x8a\x01\n" +
 	"\x11GetQualityRequest\x12)\n" +
 	"\x10router_interface\x18\x01 \x01(\tR\x0frouterInterface\x120\n" +
 	"\x05since\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x05since\x12\x18\n" +
@@ -5212,7 +5477,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xea\b\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xa0\t\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -5229,7 +5494,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"ListEvents\x12\x19.vbr.v1.ListEventsRequest\x1a\x1a.vbr.v1.ListEventsResponse0\x01\x12B\n" +
 	"\tListUsage\x12\x18.vbr.v1.ListUsageRequest\x1a\x19.vbr.v1.ListUsageResponse0\x01\x12C\n" +
 	"\n" +
-	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x12X\n" +
+	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x124\n" +
+	"\x05Probe\x12\x14.vbr.v1.ProbeRequest\x1a\x15.vbr.v1.ProbeResponse\x12X\n" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
 	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
@@ -5246,167 +5512,173 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 	return file_vbr_v1_router_service_proto_rawDescData
 }
 
-var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
 	(RouterStatus_State)(0),           // 2: vbr.v1.RouterStatus.State
 	(RouteSource_Type)(0),             // 3: vbr.v1.RouteSource.Type
 	(Event_Type)(0),                   // 4: vbr.v1.Event.Type
-	(*GetHostRequest)(nil),            // 5: vbr.v1.GetHostRequest
-	(*GetHostResponse)(nil),           // 6: vbr.v1.GetHostResponse
-	(*ListRoutersRequest)(nil),        // 7: vbr.v1.ListRoutersRequest
-	(*ListRoutersResponse)(nil),       // 8: vbr.v1.ListRoutersResponse
-	(*RouterStatus)(nil),              // 9: vbr.v1.RouterStatus
-	(*VSwitchStatus)(nil),             // 10: vbr.v1.VSwitchStatus
-	(*HealthCheckState)(nil),          // 11: vbr.v1.HealthCheckState
-	(*LineStatus)(nil),                // 12: vbr.v1.LineStatus
-	(*RouterInterfaceStatus)(nil),     // 13: vbr.v1.RouterInterfaceStatus
-	(*RouteCounts)(nil),               // 14: vbr.v1.RouteCounts
-	(*ListSessionsRequest)(nil),       // 15: vbr.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),      // 16: vbr.v1.ListSessionsResponse
-	(*BgpSession)(nil),                // 17: vbr.v1.BgpSession
-	(*BfdSession)(nil),                // 18: vbr.v1.BfdSession
-	(*ListRoutesRequest)(nil),         // 19: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),        // 20: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                     // 21: vbr.v1.Route
-	(*RouteSource)(nil),               // 22: vbr.v1.RouteSource
-	(*PathAttributes)(nil),            // 23: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),            // 24: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),           // 25: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),             // 26: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),               // 27: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),             // 28: vbr.v1.KernelNextHop
-	(*Told)(nil),                      // 29: vbr.v1.Told
-	(*ResetSessionRequest)(nil),       // 30: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),      // 31: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),        // 32: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),       // 33: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),      // 34: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil),     // 35: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),         // 36: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 37: vbr.v1.ListEventsResponse
-	(*Event)(nil),                     // 38: vbr.v1.Event
-	(*ListUsageRequest)(nil),          // 39: vbr.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),         // 40: vbr.v1.ListUsageResponse
-	(*Usage)(nil),                     // 41: vbr.v1.Usage
-	(*GetQualityRequest)(nil),         // 42: vbr.v1.GetQualityRequest
-	(*GetQualityResponse)(nil),        // 43: vbr.v1.GetQualityResponse
-	(*QualityObjective)(nil),          // 44: vbr.v1.QualityObjective
-	(*QualitySample)(nil),             // 45: vbr.v1.QualitySample
-	(*StartFailoverTestRequest)(nil),  // 46: vbr.v1.StartFailoverTestRequest
-	(*StartFailoverTestResponse)(nil), // 47: vbr.v1.StartFailoverTestResponse
-	(*StopFailoverTestRequest)(nil),   // 48: vbr.v1.StopFailoverTestRequest
-	(*StopFailoverTestResponse)(nil),  // 49: vbr.v1.StopFailoverTestResponse
-	(*ListFailoverTestsRequest)(nil),  // 50: vbr.v1.ListFailoverTestsRequest
-	(*ListFailoverTestsResponse)(nil), // 51: vbr.v1.ListFailoverTestsResponse
-	(*FailoverTest)(nil),              // 52: vbr.v1.FailoverTest
-	(*FailoverMeasurement)(nil),       // 53: vbr.v1.FailoverMeasurement
-	(*TestPolicyRequest)(nil),         // 54: vbr.v1.TestPolicyRequest
-	(*TestRoute)(nil),                 // 55: vbr.v1.TestRoute
-	(*TestPolicyResponse)(nil),        // 56: vbr.v1.TestPolicyResponse
-	(*TestResult)(nil),                // 57: vbr.v1.TestResult
-	nil,                               // 58: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 59: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 60: google.protobuf.Timestamp
+	(ProbeResponse_Outcome)(0),        // 5: vbr.v1.ProbeResponse.Outcome
+	(*GetHostRequest)(nil),            // 6: vbr.v1.GetHostRequest
+	(*GetHostResponse)(nil),           // 7: vbr.v1.GetHostResponse
+	(*ListRoutersRequest)(nil),        // 8: vbr.v1.ListRoutersRequest
+	(*ListRoutersResponse)(nil),       // 9: vbr.v1.ListRoutersResponse
+	(*RouterStatus)(nil),              // 10: vbr.v1.RouterStatus
+	(*VSwitchStatus)(nil),             // 11: vbr.v1.VSwitchStatus
+	(*HealthCheckState)(nil),          // 12: vbr.v1.HealthCheckState
+	(*LineStatus)(nil),                // 13: vbr.v1.LineStatus
+	(*RouterInterfaceStatus)(nil),     // 14: vbr.v1.RouterInterfaceStatus
+	(*RouteCounts)(nil),               // 15: vbr.v1.RouteCounts
+	(*ListSessionsRequest)(nil),       // 16: vbr.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),      // 17: vbr.v1.ListSessionsResponse
+	(*BgpSession)(nil),                // 18: vbr.v1.BgpSession
+	(*BfdSession)(nil),                // 19: vbr.v1.BfdSession
+	(*ListRoutesRequest)(nil),         // 20: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),        // 21: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                     // 22: vbr.v1.Route
+	(*RouteSource)(nil),               // 23: vbr.v1.RouteSource
+	(*PathAttributes)(nil),            // 24: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),            // 25: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),           // 26: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),             // 27: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),               // 28: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),             // 29: vbr.v1.KernelNextHop
+	(*Told)(nil),                      // 30: vbr.v1.Told
+	(*ResetSessionRequest)(nil),       // 31: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),      // 32: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),        // 33: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),       // 34: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),      // 35: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),     // 36: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),         // 37: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),        // 38: vbr.v1.ListEventsResponse
+	(*Event)(nil),                     // 39: vbr.v1.Event
+	(*ListUsageRequest)(nil),          // 40: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),         // 41: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                     // 42: vbr.v1.Usage
+	(*ProbeRequest)(nil),              // 43: vbr.v1.ProbeRequest
+	(*ProbeResponse)(nil),             // 44: vbr.v1.ProbeResponse
+	(*GetQualityRequest)(nil),         // 45: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),        // 46: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),          // 47: vbr.v1.QualityObjective
+	(*QualitySample)(nil),             // 48: vbr.v1.QualitySample
+	(*StartFailoverTestRequest)(nil),  // 49: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil), // 50: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),   // 51: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),  // 52: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),  // 53: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil), // 54: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),              // 55: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),       // 56: vbr.v1.FailoverMeasurement
+	(*TestPolicyRequest)(nil),         // 57: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                 // 58: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),        // 59: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                // 60: vbr.v1.TestResult
+	nil,                               // 61: vbr.v1.RouteCounts.RejectedEntry
+	nil,                               // 62: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),     // 63: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	60, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
-	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
-	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
+	63, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	18, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
+	10, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	60, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
-	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
-	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
-	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
-	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
-	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	60, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	60, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
-	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	58, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
-	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	60, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	59, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	18, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	60, // 18: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	60, // 19: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	60, // 20: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	63, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	13, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
+	14, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
+	15, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
+	11, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
+	12, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	63, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	63, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	12, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	61, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	18, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
+	63, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	62, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	19, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
+	63, // 18: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	63, // 19: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	63, // 20: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
 	0,  // 21: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
 	1,  // 22: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	21, // 23: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	22, // 24: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	23, // 25: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	60, // 26: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	22, // 23: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	23, // 24: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	24, // 25: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	63, // 26: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
 	3,  // 27: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	26, // 28: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	27, // 29: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	29, // 30: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	21, // 31: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	23, // 32: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
-	28, // 33: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	28, // 34: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	60, // 35: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	60, // 36: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	38, // 37: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	60, // 38: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	27, // 28: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	28, // 29: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	30, // 30: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	22, // 31: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	24, // 32: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	29, // 33: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	29, // 34: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	63, // 35: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	63, // 36: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	39, // 37: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	63, // 38: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
 	4,  // 39: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	60, // 40: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	41, // 41: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	60, // 42: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	60, // 43: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	60, // 44: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	60, // 45: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	60, // 46: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	44, // 47: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	45, // 48: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	60, // 49: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	52, // 50: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 51: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 52: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	60, // 53: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	60, // 54: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	53, // 55: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	55, // 56: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
-	57, // 57: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
-	23, // 58: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
-	23, // 59: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	5,  // 60: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 61: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 62: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	19, // 63: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	24, // 64: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	54, // 65: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	30, // 66: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	32, // 67: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	34, // 68: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	36, // 69: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	39, // 70: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	42, // 71: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	46, // 72: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	48, // 73: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	50, // 74: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 75: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 76: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 77: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	20, // 78: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	25, // 79: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	56, // 80: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	31, // 81: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	33, // 82: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	35, // 83: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	37, // 84: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	40, // 85: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	43, // 86: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	47, // 87: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	49, // 88: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	51, // 89: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	75, // [75:90] is the sub-list for method output_type
-	60, // [60:75] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	63, // 40: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	42, // 41: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	63, // 42: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	63, // 43: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	5,  // 44: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
+	63, // 45: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	63, // 46: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	63, // 47: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	47, // 48: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	48, // 49: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	63, // 50: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	55, // 51: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	55, // 52: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	55, // 53: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	63, // 54: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	63, // 55: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	56, // 56: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	58, // 57: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	60, // 58: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	24, // 59: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	24, // 60: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	6,  // 61: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	8,  // 62: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	16, // 63: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	20, // 64: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	25, // 65: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	57, // 66: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	31, // 67: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	33, // 68: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	35, // 69: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	37, // 70: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	40, // 71: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	45, // 72: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	43, // 73: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
+	49, // 74: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	51, // 75: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	53, // 76: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	7,  // 77: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	9,  // 78: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	17, // 79: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	21, // 80: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	26, // 81: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	59, // 82: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	32, // 83: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	34, // 84: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	36, // 85: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	38, // 86: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	41, // 87: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	46, // 88: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	44, // 89: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
+	50, // 90: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	52, // 91: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	54, // 92: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	77, // [77:93] is the sub-list for method output_type
+	61, // [61:77] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -5415,14 +5687,14 @@ func file_vbr_v1_router_service_proto_init() {
 		return
 	}
 	file_vbr_v1_router_service_proto_msgTypes[18].OneofWrappers = []any{}
-	file_vbr_v1_router_service_proto_msgTypes[50].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[52].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
-			NumEnums:      5,
-			NumMessages:   55,
+			NumEnums:      6,
+			NumMessages:   57,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

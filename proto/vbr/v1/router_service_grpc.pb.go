@@ -33,6 +33,7 @@ const (
 	RouterService_ListEvents_FullMethodName        = "/vbr.v1.RouterService/ListEvents"
 	RouterService_ListUsage_FullMethodName         = "/vbr.v1.RouterService/ListUsage"
 	RouterService_GetQuality_FullMethodName        = "/vbr.v1.RouterService/GetQuality"
+	RouterService_Probe_FullMethodName             = "/vbr.v1.RouterService/Probe"
 	RouterService_StartFailoverTest_FullMethodName = "/vbr.v1.RouterService/StartFailoverTest"
 	RouterService_StopFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StopFailoverTest"
 	RouterService_ListFailoverTests_FullMethodName = "/vbr.v1.RouterService/ListFailoverTests"
@@ -70,6 +71,9 @@ type RouterServiceClient interface {
 	ListUsage(ctx context.Context, in *ListUsageRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListUsageResponse], error)
 	// GetQuality is how good a router interface has been, against the published objectives.
 	GetQuality(ctx context.Context, in *GetQualityRequest, opts ...grpc.CallOption) (*GetQualityResponse, error)
+	// Probe sends one ICMP echo request out of a router, to either side of it, and tells what came back: a ping, with hop_limit a step of a
+	// traceroute, with size and dont_fragment a question for the MTU of the path. At most 8 at once of a router, else RESOURCE_EXHAUSTED.
+	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
 	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
 	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
 	StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error)
@@ -261,6 +265,16 @@ func (c *routerServiceClient) GetQuality(ctx context.Context, in *GetQualityRequ
 	return out, nil
 }
 
+func (c *routerServiceClient) Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(ProbeResponse)
+	err := c.cc.Invoke(ctx, RouterService_Probe_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *routerServiceClient) StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartFailoverTestResponse)
@@ -332,6 +346,9 @@ type RouterServiceServer interface {
 	ListUsage(*ListUsageRequest, grpc.ServerStreamingServer[ListUsageResponse]) error
 	// GetQuality is how good a router interface has been, against the published objectives.
 	GetQuality(context.Context, *GetQualityRequest) (*GetQualityResponse, error)
+	// Probe sends one ICMP echo request out of a router, to either side of it, and tells what came back: a ping, with hop_limit a step of a
+	// traceroute, with size and dont_fragment a question for the MTU of the path. At most 8 at once of a router, else RESOURCE_EXHAUSTED.
+	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
 	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
 	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
 	StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error)
@@ -384,6 +401,9 @@ func (UnimplementedRouterServiceServer) ListUsage(*ListUsageRequest, grpc.Server
 }
 func (UnimplementedRouterServiceServer) GetQuality(context.Context, *GetQualityRequest) (*GetQualityResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetQuality not implemented")
+}
+func (UnimplementedRouterServiceServer) Probe(context.Context, *ProbeRequest) (*ProbeResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
 }
 func (UnimplementedRouterServiceServer) StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartFailoverTest not implemented")
@@ -589,6 +609,24 @@ func _RouterService_GetQuality_Handler(srv interface{}, ctx context.Context, dec
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RouterService_Probe_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(ProbeRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).Probe(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_Probe_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).Probe(ctx, req.(*ProbeRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RouterService_StartFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StartFailoverTestRequest)
 	if err := dec(in); err != nil {
@@ -666,6 +704,10 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "GetQuality",
 			Handler:    _RouterService_GetQuality_Handler,
+		},
+		{
+			MethodName: "Probe",
+			Handler:    _RouterService_Probe_Handler,
 		},
 		{
 			MethodName: "StartFailoverTest",
