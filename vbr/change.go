@@ -73,6 +73,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	before, d := r.spec, compare(r.spec, next)
 	r.report(next, d)
 	r.reported = next
+	r.relimit(d.risChanged)
 	r.part(ctx, speaker, d)
 	r.host.monitor.readBefore(d)
 	if d.scope >= scopeLife {
@@ -87,6 +88,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.partWith(specsOf(d.risGone))
 	r.tellAnew(next, d)
 	r.host.backbone.detach(r, r.sides(d.risGone)...)
+	r.replaced(d)
 	r.mu.Lock()
 	r.arrange(next, state)
 	r.mu.Unlock()
@@ -113,6 +115,7 @@ func (r *router) takeBetweenLives() {
 		r.report(next, d)
 	}
 	r.partWith(specsOf(d.risGone))
+	r.replaced(d)
 	r.tellAnew(next, d)
 	r.host.monitor.readBefore(d)
 	r.mu.Lock()
@@ -183,6 +186,7 @@ func (r *router) pruneAgain(now link.Router) {
 	err := r.host.links.Prune(now, r.leftover)
 	if err == nil {
 		r.leftover = nil
+		r.parted(anyInterface)
 	}
 	r.degrade("old devices", err)
 }

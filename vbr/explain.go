@@ -91,7 +91,7 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	}
 	s.shut = make(map[string]string)
 	for name, x := range r.interfaces {
-		if x.state != riActive {
+		if !x.state.flows() {
 			s.shut[name] = fmt.Sprintf("the router interface is %s: %s", x.state, x.why)
 		}
 	}

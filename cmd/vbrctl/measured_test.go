@@ -80,12 +80,14 @@ func TestShowInterfaces(t *testing.T) {
 	other := &vbrv1.RouterStatus{Name: "vpc-acme", RouterInterfaces: []*vbrv1.RouterInterfaceStatus{
 		{Name: "ri-vpc", Owner: "beta", Status: "AcceptingConnecting", Reason: "interface ri-acme has not shown up", Since: ago(time.Minute), OppositeInterfaceId: "ri-acme",
 			OppositeRegionId: "eu-2", CrossRegion: true, HealthCheck: &vbrv1.HealthCheckState{HealthCheckStatus: "NoHealthCheckConfig"}},
+		{Name: "ri-web", Owner: "acme", Status: "Modifying", Reason: "the kernel does not have its limit: x", Since: ago(time.Second)},
 	}}
 	f.routers = []*vbrv1.RouterStatus{router(), other}
 	f.vbrctl(t, "show", "interfaces").expect(t, exitOK, `
 Interface  Router    State                   Since  Health            Lost      RTT  Opposite  Region  Owner  Reason
 ri-acme    vbr-acme  Active               01:00:00  NoRedundantRoute    12  1.25 ms  ri-vpc    same    acme
 ri-vpc     vpc-acme  AcceptingConnecting  00:01:00  -                    -        -  ri-acme   eu-2    beta   interface ri-acme has not shown up
+ri-web     vpc-acme  Modifying            00:00:01  -                    -        -  -         -       acme   the kernel does not have its limit: x
 `)
 	if r := f.vbrctl(t, "show", "interfaces", "--owner", "beta", "-o", "json"); strings.Count(r.out, `"name"`) != 1 || !strings.Contains(r.out, `"ri-vpc"`) {
 		t.Error(r.out)

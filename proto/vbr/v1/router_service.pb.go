@@ -1121,7 +1121,7 @@ type RouterInterfaceStatus struct {
 	Owner    string   `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	// InitiatingSide, AcceptingSide. EC: Role.
 	Role string `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"`
-	// Idle, Connecting, AcceptingConnecting, Activating, Active, Deactivating, Inactive, Deleting. EC: Status.
+	// Idle, Connecting, AcceptingConnecting, Activating, Active, Modifying, Deactivating, Inactive, Deleting, Deleted. EC: Status.
 	Status string `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
 	// Why it is in that state, when it is not Active.
 	Reason              string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
