@@ -41,6 +41,7 @@ type Host struct {
 	drains   *drains
 	monitor  *monitor
 	drills   *drills
+	vbrs     lifecycles
 	watchers watchers
 	carriers carriers
 	carrier  func(device string) (bool, error) // whether a device has one now
@@ -211,6 +212,7 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 		h.refuse(in.Router(name), err)
 	}
 	h.restOthers(in)
+	h.want(in)
 	h.drills.group(in)
 	h.backbone.want(h.targets(specs, nil))
 	var lines []link.Line

@@ -216,6 +216,7 @@ func (r *router) live(ctx context.Context) error {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
 	r.degrade("life", nil)
+	r.host.vbrRuns(r.name)
 	r.setTried()
 	return r.loop(ctx, speaker)
 }

@@ -667,14 +667,18 @@ type RouterStatus struct {
 	Drained bool   `protobuf:"varint,16,opt,name=drained,proto3" json:"drained,omitempty"`
 	// "VBR" or "VRouter". EC: RouterType.
 	RouterType string `protobuf:"bytes,17,opt,name=router_type,json=routerType,proto3" json:"router_type,omitempty"`
-	// Of a VBR: unconfirmed, active, terminated. EC: Status of VirtualBorderRouter.
+	// Of a VBR: unconfirmed, active, terminating, terminated, recovering. EC: Status of VirtualBorderRouter.
 	VbrStatus string           `protobuf:"bytes,18,opt,name=vbr_status,json=vbrStatus,proto3" json:"vbr_status,omitempty"`
 	Vswitches []*VSwitchStatus `protobuf:"bytes,19,rep,name=vswitches,proto3" json:"vswitches,omitempty"`
 	// Of the VBR's own health check; absent when it has none.
 	HealthCheck *HealthCheckState `protobuf:"bytes,20,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	// The failover group it is in, and what it is there: "active", "standby", "sharing". EC: VbrHa.
-	VbrHa         string `protobuf:"bytes,21,opt,name=vbr_ha,json=vbrHa,proto3" json:"vbr_ha,omitempty"`
-	VbrHaRole     string `protobuf:"bytes,22,opt,name=vbr_ha_role,json=vbrHaRole,proto3" json:"vbr_ha_role,omitempty"`
+	VbrHa     string `protobuf:"bytes,21,opt,name=vbr_ha,json=vbrHa,proto3" json:"vbr_ha,omitempty"`
+	VbrHaRole string `protobuf:"bytes,22,opt,name=vbr_ha_role,json=vbrHaRole,proto3" json:"vbr_ha_role,omitempty"`
+	// Why a VBR has the status, when it is not active.
+	VbrStatusReason string `protobuf:"bytes,23,opt,name=vbr_status_reason,json=vbrStatusReason,proto3" json:"vbr_status_reason,omitempty"`
+	// Of a VBR that its port's owner terminated: until when no other may have its VLAN.
+	VlanHeldUntil *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=vlan_held_until,json=vlanHeldUntil,proto3" json:"vlan_held_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -861,6 +865,20 @@ func (x *RouterStatus) GetVbrHaRole() string {
 		return x.VbrHaRole
 	}
 	return ""
+}
+
+func (x *RouterStatus) GetVbrStatusReason() string {
+	if x != nil {
+		return x.VbrStatusReason
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetVlanHeldUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.VlanHeldUntil
+	}
+	return nil
 }
 
 // VSwitchStatus is one vSwitch of a VRouter.
@@ -4790,7 +4808,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05names\x18\x01 \x03(\tR\x05names\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\"E\n" +
 	"\x13ListRoutersResponse\x12.\n" +
-	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\x9f\a\n" +
+	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\x8f\b\n" +
 	"\fRouterStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x120\n" +
@@ -4816,7 +4834,9 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\tvswitches\x18\x13 \x03(\v2\x15.vbr.v1.VSwitchStatusR\tvswitches\x12;\n" +
 	"\fhealth_check\x18\x14 \x01(\v2\x18.vbr.v1.HealthCheckStateR\vhealthCheck\x12\x15\n" +
 	"\x06vbr_ha\x18\x15 \x01(\tR\x05vbrHa\x12\x1e\n" +
-	"\vvbr_ha_role\x18\x16 \x01(\tR\tvbrHaRole\"j\n" +
+	"\vvbr_ha_role\x18\x16 \x01(\tR\tvbrHaRole\x12*\n" +
+	"\x11vbr_status_reason\x18\x17 \x01(\tR\x0fvbrStatusReason\x12B\n" +
+	"\x0fvlan_held_until\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\rvlanHeldUntil\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
@@ -5322,91 +5342,92 @@ var file_vbr_v1_router_service_proto_depIdxs = []int32{
 	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	60, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	60, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
-	11, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	58, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
-	17, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	60, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	59, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	18, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	60, // 18: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	60, // 19: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	60, // 20: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
-	0,  // 21: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 22: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	21, // 23: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	22, // 24: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	23, // 25: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	60, // 26: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 27: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	26, // 28: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	27, // 29: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	29, // 30: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	21, // 31: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	23, // 32: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
-	28, // 33: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	28, // 34: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	60, // 35: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	60, // 36: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	38, // 37: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	60, // 38: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 39: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	60, // 40: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	41, // 41: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	60, // 42: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	60, // 43: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	60, // 44: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	60, // 45: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	60, // 46: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	44, // 47: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	45, // 48: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	60, // 49: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	52, // 50: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 51: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 52: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	60, // 53: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	60, // 54: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	53, // 55: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	55, // 56: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
-	57, // 57: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
-	23, // 58: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
-	23, // 59: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	5,  // 60: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 61: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 62: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	19, // 63: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	24, // 64: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	54, // 65: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	30, // 66: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	32, // 67: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	34, // 68: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	36, // 69: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	39, // 70: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	42, // 71: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	46, // 72: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	48, // 73: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	50, // 74: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 75: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 76: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 77: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	20, // 78: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	25, // 79: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	56, // 80: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	31, // 81: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	33, // 82: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	35, // 83: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	37, // 84: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	40, // 85: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	43, // 86: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	47, // 87: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	49, // 88: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	51, // 89: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	75, // [75:90] is the sub-list for method output_type
-	60, // [60:75] is the sub-list for method input_type
-	60, // [60:60] is the sub-list for extension type_name
-	60, // [60:60] is the sub-list for extension extendee
-	0,  // [0:60] is the sub-list for field type_name
+	60, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	60, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	60, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	11, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	58, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	17, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
+	60, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	59, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	18, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
+	60, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	60, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	60, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	21, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	22, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	23, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	60, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	26, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	27, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	29, // 31: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	21, // 32: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	23, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	28, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	28, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	60, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	60, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	38, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	60, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	60, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	41, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	60, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	60, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	60, // 45: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	60, // 46: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	60, // 47: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	44, // 48: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	45, // 49: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	60, // 50: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	52, // 51: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 52: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	52, // 53: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	60, // 54: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	60, // 55: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	53, // 56: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	55, // 57: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	57, // 58: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	23, // 59: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	23, // 60: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	5,  // 61: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 62: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 63: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	19, // 64: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	24, // 65: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	54, // 66: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	30, // 67: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	32, // 68: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	34, // 69: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	36, // 70: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	39, // 71: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	42, // 72: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	46, // 73: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	48, // 74: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	50, // 75: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 76: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 77: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 78: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	20, // 79: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	25, // 80: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	56, // 81: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	31, // 82: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	33, // 83: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	35, // 84: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	37, // 85: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	40, // 86: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	43, // 87: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	47, // 88: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	49, // 89: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	51, // 90: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	76, // [76:91] is the sub-list for method output_type
+	61, // [61:76] is the sub-list for method input_type
+	61, // [61:61] is the sub-list for extension type_name
+	61, // [61:61] is the sub-list for extension extendee
+	0,  // [0:61] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
