@@ -189,6 +189,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	h.wg.Go(func() { h.tick(ctx) })
 	h.wg.Go(func() { h.watchCarriers(ctx) })
 	h.wg.Go(func() { h.monitor.run(ctx) })
+	h.wg.Go(func() { h.runPlans(ctx) })
 	h.mu.Lock()
 	h.running = ctx
 	h.mu.Unlock()

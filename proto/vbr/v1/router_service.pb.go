@@ -3945,7 +3945,360 @@ func (x *QualitySample) GetJitterMs() float64 {
 	return 0
 }
 
-// StartFailoverTestRequest names the router to take out.
+// CreateFailoverTestRequest is like StartFailoverTestRequest.
+type CreateFailoverTestRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Router          string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	DurationMinutes uint32                 `protobuf:"varint,2,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	ObjectiveMs     uint32                 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	// Only check the request; the findings say whether it could be done now.
+	DryRun bool     `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	Probes []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// When it is to start by itself. Legal: from now on, within 365 days; its probes are from routers of the router's owner then. Absent: when it is started.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFailoverTestRequest) Reset() {
+	*x = CreateFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFailoverTestRequest) ProtoMessage() {}
+
+func (x *CreateFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*CreateFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
+}
+
+func (x *CreateFailoverTestRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *CreateFailoverTestRequest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *CreateFailoverTestRequest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *CreateFailoverTestRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *CreateFailoverTestRequest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *CreateFailoverTestRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+// CreateFailoverTestResponse is the test, in Init.
+type CreateFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFailoverTestResponse) Reset() {
+	*x = CreateFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFailoverTestResponse) ProtoMessage() {}
+
+func (x *CreateFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*CreateFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
+}
+
+func (x *CreateFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// UpdateFailoverTestRequest names a test in Init; what is absent, 0 or empty stays.
+type UpdateFailoverTestRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	DurationMinutes uint32                 `protobuf:"varint,2,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	ObjectiveMs     uint32                 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	Probes          []string               `protobuf:"bytes,4,rep,name=probes,proto3" json:"probes,omitempty"`
+	StartTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// It is not to start by itself any more; without start_time.
+	Unscheduled   bool `protobuf:"varint,6,opt,name=unscheduled,proto3" json:"unscheduled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateFailoverTestRequest) Reset() {
+	*x = UpdateFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFailoverTestRequest) ProtoMessage() {}
+
+func (x *UpdateFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*UpdateFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *UpdateFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateFailoverTestRequest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *UpdateFailoverTestRequest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *UpdateFailoverTestRequest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *UpdateFailoverTestRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *UpdateFailoverTestRequest) GetUnscheduled() bool {
+	if x != nil {
+		return x.Unscheduled
+	}
+	return false
+}
+
+// UpdateFailoverTestResponse is the test as it is now.
+type UpdateFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateFailoverTestResponse) Reset() {
+	*x = UpdateFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFailoverTestResponse) ProtoMessage() {}
+
+func (x *UpdateFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*UpdateFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *UpdateFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// DeleteFailoverTestRequest names a test in Init or Stopped.
+type DeleteFailoverTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFailoverTestRequest) Reset() {
+	*x = DeleteFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFailoverTestRequest) ProtoMessage() {}
+
+func (x *DeleteFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*DeleteFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *DeleteFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// DeleteFailoverTestResponse is the test as it was.
+type DeleteFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFailoverTestResponse) Reset() {
+	*x = DeleteFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFailoverTestResponse) ProtoMessage() {}
+
+func (x *DeleteFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*DeleteFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *DeleteFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// StartFailoverTestRequest names the router to take out, or a test in Init.
 type StartFailoverTestRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
@@ -3958,14 +4311,16 @@ type StartFailoverTestRequest struct {
 	// What is measured, as in "10.1.0.1->172.16.1.1": probes from an address of another router of this host, such as a VRouter of
 	// the VPC, to one that answers behind the router that is taken out and behind the one that takes over. Legal: at most 8. Empty: no packets
 	// are measured, only routes.
-	Probes        []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	Probes []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// Of a test in Init: it starts as it was created. Without all of the above but dry_run.
+	Id            string `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartFailoverTestRequest) Reset() {
 	*x = StartFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -3977,7 +4332,7 @@ func (x *StartFailoverTestRequest) String() string {
 func (*StartFailoverTestRequest) ProtoMessage() {}
 
 func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[41]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -3990,7 +4345,7 @@ func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{41}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
 }
 
 func (x *StartFailoverTestRequest) GetRouter() string {
@@ -4028,6 +4383,13 @@ func (x *StartFailoverTestRequest) GetProbes() []string {
 	return nil
 }
 
+func (x *StartFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // StartFailoverTestResponse is the test, which runs now.
 type StartFailoverTestResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4038,7 +4400,7 @@ type StartFailoverTestResponse struct {
 
 func (x *StartFailoverTestResponse) Reset() {
 	*x = StartFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4050,7 +4412,7 @@ func (x *StartFailoverTestResponse) String() string {
 func (*StartFailoverTestResponse) ProtoMessage() {}
 
 func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[42]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4063,7 +4425,7 @@ func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{42}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
 }
 
 func (x *StartFailoverTestResponse) GetTest() *FailoverTest {
@@ -4083,7 +4445,7 @@ type StopFailoverTestRequest struct {
 
 func (x *StopFailoverTestRequest) Reset() {
 	*x = StopFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4095,7 +4457,7 @@ func (x *StopFailoverTestRequest) String() string {
 func (*StopFailoverTestRequest) ProtoMessage() {}
 
 func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4108,7 +4470,7 @@ func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StopFailoverTestRequest) GetId() string {
@@ -4128,7 +4490,7 @@ type StopFailoverTestResponse struct {
 
 func (x *StopFailoverTestResponse) Reset() {
 	*x = StopFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4140,7 +4502,7 @@ func (x *StopFailoverTestResponse) String() string {
 func (*StopFailoverTestResponse) ProtoMessage() {}
 
 func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4153,7 +4515,7 @@ func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StopFailoverTestResponse) GetTest() *FailoverTest {
@@ -4174,7 +4536,7 @@ type ListFailoverTestsRequest struct {
 
 func (x *ListFailoverTestsRequest) Reset() {
 	*x = ListFailoverTestsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4186,7 +4548,7 @@ func (x *ListFailoverTestsRequest) String() string {
 func (*ListFailoverTestsRequest) ProtoMessage() {}
 
 func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4199,7 +4561,7 @@ func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsRequest.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *ListFailoverTestsRequest) GetRouter() string {
@@ -4226,7 +4588,7 @@ type ListFailoverTestsResponse struct {
 
 func (x *ListFailoverTestsResponse) Reset() {
 	*x = ListFailoverTestsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4238,7 +4600,7 @@ func (x *ListFailoverTestsResponse) String() string {
 func (*ListFailoverTestsResponse) ProtoMessage() {}
 
 func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4251,7 +4613,7 @@ func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsResponse.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *ListFailoverTestsResponse) GetTests() []*FailoverTest {
@@ -4267,25 +4629,30 @@ type FailoverTest struct {
 	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Router string                 `protobuf:"bytes,2,opt,name=router,proto3" json:"router,omitempty"`
 	Owner  string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
-	// Init, Testing, Stopped. EC: JobStatus.
-	Status    string                 `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	// Init: it is to start later. Testing: what it measures by is tried out, or the router is out of service. Stopped. EC: JobStatus.
+	Status string `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	// When it began; in Init when it is to start by itself, absent: when it is started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// When it is to end, or has ended.
+	// When it is to end, or has ended; absent when that depends on when it is started.
 	EndTime         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	DurationMinutes uint32                 `protobuf:"varint,7,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
 	ObjectiveMs     uint32                 `protobuf:"varint,8,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
 	// Passed, Failed, Aborted; empty while it runs.
 	Verdict string `protobuf:"bytes,9,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	// Why, and what was found before: who carries the routes meanwhile.
-	Findings      []string               `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
-	Measurements  []*FailoverMeasurement `protobuf:"bytes,11,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	Findings     []string               `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
+	Measurements []*FailoverMeasurement `protobuf:"bytes,11,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	// StartNow, StartLater. EC: JobType.
+	JobType string `protobuf:"bytes,12,opt,name=job_type,json=jobType,proto3" json:"job_type,omitempty"`
+	// What is measured, as it was asked for.
+	Probes        []string `protobuf:"bytes,13,rep,name=probes,proto3" json:"probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverTest) Reset() {
 	*x = FailoverTest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4297,7 +4664,7 @@ func (x *FailoverTest) String() string {
 func (*FailoverTest) ProtoMessage() {}
 
 func (x *FailoverTest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4310,7 +4677,7 @@ func (x *FailoverTest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTest.ProtoReflect.Descriptor instead.
 func (*FailoverTest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *FailoverTest) GetId() string {
@@ -4390,6 +4757,20 @@ func (x *FailoverTest) GetMeasurements() []*FailoverMeasurement {
 	return nil
 }
 
+func (x *FailoverTest) GetJobType() string {
+	if x != nil {
+		return x.JobType
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
 // FailoverMeasurement is what one direction lost and how long it took.
 type FailoverMeasurement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4407,7 +4788,7 @@ type FailoverMeasurement struct {
 
 func (x *FailoverMeasurement) Reset() {
 	*x = FailoverMeasurement{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4419,7 +4800,7 @@ func (x *FailoverMeasurement) String() string {
 func (*FailoverMeasurement) ProtoMessage() {}
 
 func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4432,7 +4813,7 @@ func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverMeasurement.ProtoReflect.Descriptor instead.
 func (*FailoverMeasurement) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *FailoverMeasurement) GetPhase() string {
@@ -4491,7 +4872,7 @@ type TestPolicyRequest struct {
 
 func (x *TestPolicyRequest) Reset() {
 	*x = TestPolicyRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4503,7 +4884,7 @@ func (x *TestPolicyRequest) String() string {
 func (*TestPolicyRequest) ProtoMessage() {}
 
 func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4516,7 +4897,7 @@ func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
 func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *TestPolicyRequest) GetRouter() string {
@@ -4581,7 +4962,7 @@ type TestRoute struct {
 
 func (x *TestRoute) Reset() {
 	*x = TestRoute{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4593,7 +4974,7 @@ func (x *TestRoute) String() string {
 func (*TestRoute) ProtoMessage() {}
 
 func (x *TestRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4606,7 +4987,7 @@ func (x *TestRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRoute.ProtoReflect.Descriptor instead.
 func (*TestRoute) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *TestRoute) GetPrefix() string {
@@ -4668,7 +5049,7 @@ type TestPolicyResponse struct {
 
 func (x *TestPolicyResponse) Reset() {
 	*x = TestPolicyResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4680,7 +5061,7 @@ func (x *TestPolicyResponse) String() string {
 func (*TestPolicyResponse) ProtoMessage() {}
 
 func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4693,7 +5074,7 @@ func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
 func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TestPolicyResponse) GetResults() []*TestResult {
@@ -4720,7 +5101,7 @@ type TestResult struct {
 
 func (x *TestResult) Reset() {
 	*x = TestResult{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4732,7 +5113,7 @@ func (x *TestResult) String() string {
 func (*TestResult) ProtoMessage() {}
 
 func (x *TestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4745,7 +5126,7 @@ func (x *TestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
 func (*TestResult) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TestResult) GetPrefix() string {
@@ -5154,13 +5535,38 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04sent\x18\x02 \x01(\rR\x04sent\x12\x12\n" +
 	"\x04lost\x18\x03 \x01(\rR\x04lost\x12\x15\n" +
 	"\x06rtt_ms\x18\x04 \x01(\x01R\x05rttMs\x12\x1b\n" +
-	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\xb1\x01\n" +
+	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\xed\x01\n" +
+	"\x19CreateFailoverTestRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06probes\x18\x05 \x03(\tR\x06probes\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"F\n" +
+	"\x1aCreateFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"\xee\x01\n" +
+	"\x19UpdateFailoverTestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
+	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x16\n" +
+	"\x06probes\x18\x04 \x03(\tR\x06probes\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12 \n" +
+	"\vunscheduled\x18\x06 \x01(\bR\vunscheduled\"F\n" +
+	"\x1aUpdateFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"+\n" +
+	"\x19DeleteFailoverTestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"F\n" +
+	"\x1aDeleteFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"\xc1\x01\n" +
 	"\x18StartFailoverTestRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
 	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
 	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
-	"\x06probes\x18\x05 \x03(\tR\x06probes\"E\n" +
+	"\x06probes\x18\x05 \x03(\tR\x06probes\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id\"E\n" +
 	"\x19StartFailoverTestResponse\x12(\n" +
 	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\")\n" +
 	"\x17StopFailoverTestRequest\x12\x0e\n" +
@@ -5171,7 +5577,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"G\n" +
 	"\x19ListFailoverTestsResponse\x12*\n" +
-	"\x05tests\x18\x01 \x03(\v2\x14.vbr.v1.FailoverTestR\x05tests\"\x9b\x03\n" +
+	"\x05tests\x18\x01 \x03(\v2\x14.vbr.v1.FailoverTestR\x05tests\"\xce\x03\n" +
 	"\fFailoverTest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06router\x18\x02 \x01(\tR\x06router\x12\x14\n" +
@@ -5185,7 +5591,9 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\averdict\x18\t \x01(\tR\averdict\x12\x1a\n" +
 	"\bfindings\x18\n" +
 	" \x03(\tR\bfindings\x12?\n" +
-	"\fmeasurements\x18\v \x03(\v2\x1b.vbr.v1.FailoverMeasurementR\fmeasurements\"\x8e\x01\n" +
+	"\fmeasurements\x18\v \x03(\v2\x1b.vbr.v1.FailoverMeasurementR\fmeasurements\x12\x19\n" +
+	"\bjob_type\x18\f \x01(\tR\ajobType\x12\x16\n" +
+	"\x06probes\x18\r \x03(\tR\x06probes\"\x8e\x01\n" +
 	"\x13FailoverMeasurement\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -5232,7 +5640,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xea\b\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\x81\v\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -5249,7 +5657,10 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"ListEvents\x12\x19.vbr.v1.ListEventsRequest\x1a\x1a.vbr.v1.ListEventsResponse0\x01\x12B\n" +
 	"\tListUsage\x12\x18.vbr.v1.ListUsageRequest\x1a\x19.vbr.v1.ListUsageResponse0\x01\x12C\n" +
 	"\n" +
-	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x12X\n" +
+	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x12[\n" +
+	"\x12CreateFailoverTest\x12!.vbr.v1.CreateFailoverTestRequest\x1a\".vbr.v1.CreateFailoverTestResponse\x12[\n" +
+	"\x12UpdateFailoverTest\x12!.vbr.v1.UpdateFailoverTestRequest\x1a\".vbr.v1.UpdateFailoverTestResponse\x12[\n" +
+	"\x12DeleteFailoverTest\x12!.vbr.v1.DeleteFailoverTestRequest\x1a\".vbr.v1.DeleteFailoverTestResponse\x12X\n" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
 	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
@@ -5267,99 +5678,105 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 5)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 55)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 61)
 var file_vbr_v1_router_service_proto_goTypes = []any{
-	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
-	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
-	(RouterStatus_State)(0),           // 2: vbr.v1.RouterStatus.State
-	(RouteSource_Type)(0),             // 3: vbr.v1.RouteSource.Type
-	(Event_Type)(0),                   // 4: vbr.v1.Event.Type
-	(*GetHostRequest)(nil),            // 5: vbr.v1.GetHostRequest
-	(*GetHostResponse)(nil),           // 6: vbr.v1.GetHostResponse
-	(*ListRoutersRequest)(nil),        // 7: vbr.v1.ListRoutersRequest
-	(*ListRoutersResponse)(nil),       // 8: vbr.v1.ListRoutersResponse
-	(*RouterStatus)(nil),              // 9: vbr.v1.RouterStatus
-	(*VSwitchStatus)(nil),             // 10: vbr.v1.VSwitchStatus
-	(*HealthCheckState)(nil),          // 11: vbr.v1.HealthCheckState
-	(*LineStatus)(nil),                // 12: vbr.v1.LineStatus
-	(*RouterInterfaceStatus)(nil),     // 13: vbr.v1.RouterInterfaceStatus
-	(*RouteCounts)(nil),               // 14: vbr.v1.RouteCounts
-	(*ListSessionsRequest)(nil),       // 15: vbr.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),      // 16: vbr.v1.ListSessionsResponse
-	(*BgpSession)(nil),                // 17: vbr.v1.BgpSession
-	(*BfdSession)(nil),                // 18: vbr.v1.BfdSession
-	(*ListRoutesRequest)(nil),         // 19: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),        // 20: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                     // 21: vbr.v1.Route
-	(*RouteSource)(nil),               // 22: vbr.v1.RouteSource
-	(*PathAttributes)(nil),            // 23: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),            // 24: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),           // 25: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),             // 26: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),               // 27: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),             // 28: vbr.v1.KernelNextHop
-	(*Told)(nil),                      // 29: vbr.v1.Told
-	(*ResetSessionRequest)(nil),       // 30: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),      // 31: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),        // 32: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),       // 33: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),      // 34: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil),     // 35: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),         // 36: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 37: vbr.v1.ListEventsResponse
-	(*Event)(nil),                     // 38: vbr.v1.Event
-	(*ListUsageRequest)(nil),          // 39: vbr.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),         // 40: vbr.v1.ListUsageResponse
-	(*Usage)(nil),                     // 41: vbr.v1.Usage
-	(*GetQualityRequest)(nil),         // 42: vbr.v1.GetQualityRequest
-	(*GetQualityResponse)(nil),        // 43: vbr.v1.GetQualityResponse
-	(*QualityObjective)(nil),          // 44: vbr.v1.QualityObjective
-	(*QualitySample)(nil),             // 45: vbr.v1.QualitySample
-	(*StartFailoverTestRequest)(nil),  // 46: vbr.v1.StartFailoverTestRequest
-	(*StartFailoverTestResponse)(nil), // 47: vbr.v1.StartFailoverTestResponse
-	(*StopFailoverTestRequest)(nil),   // 48: vbr.v1.StopFailoverTestRequest
-	(*StopFailoverTestResponse)(nil),  // 49: vbr.v1.StopFailoverTestResponse
-	(*ListFailoverTestsRequest)(nil),  // 50: vbr.v1.ListFailoverTestsRequest
-	(*ListFailoverTestsResponse)(nil), // 51: vbr.v1.ListFailoverTestsResponse
-	(*FailoverTest)(nil),              // 52: vbr.v1.FailoverTest
-	(*FailoverMeasurement)(nil),       // 53: vbr.v1.FailoverMeasurement
-	(*TestPolicyRequest)(nil),         // 54: vbr.v1.TestPolicyRequest
-	(*TestRoute)(nil),                 // 55: vbr.v1.TestRoute
-	(*TestPolicyResponse)(nil),        // 56: vbr.v1.TestPolicyResponse
-	(*TestResult)(nil),                // 57: vbr.v1.TestResult
-	nil,                               // 58: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 59: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 60: google.protobuf.Timestamp
+	(RouteStage)(0),                    // 0: vbr.v1.RouteStage
+	(AddressFamily)(0),                 // 1: vbr.v1.AddressFamily
+	(RouterStatus_State)(0),            // 2: vbr.v1.RouterStatus.State
+	(RouteSource_Type)(0),              // 3: vbr.v1.RouteSource.Type
+	(Event_Type)(0),                    // 4: vbr.v1.Event.Type
+	(*GetHostRequest)(nil),             // 5: vbr.v1.GetHostRequest
+	(*GetHostResponse)(nil),            // 6: vbr.v1.GetHostResponse
+	(*ListRoutersRequest)(nil),         // 7: vbr.v1.ListRoutersRequest
+	(*ListRoutersResponse)(nil),        // 8: vbr.v1.ListRoutersResponse
+	(*RouterStatus)(nil),               // 9: vbr.v1.RouterStatus
+	(*VSwitchStatus)(nil),              // 10: vbr.v1.VSwitchStatus
+	(*HealthCheckState)(nil),           // 11: vbr.v1.HealthCheckState
+	(*LineStatus)(nil),                 // 12: vbr.v1.LineStatus
+	(*RouterInterfaceStatus)(nil),      // 13: vbr.v1.RouterInterfaceStatus
+	(*RouteCounts)(nil),                // 14: vbr.v1.RouteCounts
+	(*ListSessionsRequest)(nil),        // 15: vbr.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),       // 16: vbr.v1.ListSessionsResponse
+	(*BgpSession)(nil),                 // 17: vbr.v1.BgpSession
+	(*BfdSession)(nil),                 // 18: vbr.v1.BfdSession
+	(*ListRoutesRequest)(nil),          // 19: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),         // 20: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                      // 21: vbr.v1.Route
+	(*RouteSource)(nil),                // 22: vbr.v1.RouteSource
+	(*PathAttributes)(nil),             // 23: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),             // 24: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),            // 25: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),              // 26: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),                // 27: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),              // 28: vbr.v1.KernelNextHop
+	(*Told)(nil),                       // 29: vbr.v1.Told
+	(*ResetSessionRequest)(nil),        // 30: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),       // 31: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),         // 32: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),        // 33: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),       // 34: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),      // 35: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),          // 36: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 37: vbr.v1.ListEventsResponse
+	(*Event)(nil),                      // 38: vbr.v1.Event
+	(*ListUsageRequest)(nil),           // 39: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),          // 40: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                      // 41: vbr.v1.Usage
+	(*GetQualityRequest)(nil),          // 42: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),         // 43: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),           // 44: vbr.v1.QualityObjective
+	(*QualitySample)(nil),              // 45: vbr.v1.QualitySample
+	(*CreateFailoverTestRequest)(nil),  // 46: vbr.v1.CreateFailoverTestRequest
+	(*CreateFailoverTestResponse)(nil), // 47: vbr.v1.CreateFailoverTestResponse
+	(*UpdateFailoverTestRequest)(nil),  // 48: vbr.v1.UpdateFailoverTestRequest
+	(*UpdateFailoverTestResponse)(nil), // 49: vbr.v1.UpdateFailoverTestResponse
+	(*DeleteFailoverTestRequest)(nil),  // 50: vbr.v1.DeleteFailoverTestRequest
+	(*DeleteFailoverTestResponse)(nil), // 51: vbr.v1.DeleteFailoverTestResponse
+	(*StartFailoverTestRequest)(nil),   // 52: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil),  // 53: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),    // 54: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),   // 55: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),   // 56: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil),  // 57: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),               // 58: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),        // 59: vbr.v1.FailoverMeasurement
+	(*TestPolicyRequest)(nil),          // 60: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                  // 61: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),         // 62: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                 // 63: vbr.v1.TestResult
+	nil,                                // 64: vbr.v1.RouteCounts.RejectedEntry
+	nil,                                // 65: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),      // 66: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	60, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	66, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	17, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	9,  // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	60, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	66, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	12, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	13, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	14, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	10, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	11, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	60, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
-	60, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	60, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	66, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	66, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	66, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	11, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	58, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	64, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	17, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	60, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	59, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	66, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	65, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
 	18, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	60, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	60, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	60, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	66, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	66, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	66, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
 	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
 	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
 	21, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
 	22, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
 	23, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	60, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	66, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
 	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
 	26, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
 	27, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
@@ -5368,66 +5785,77 @@ var file_vbr_v1_router_service_proto_depIdxs = []int32{
 	23, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
 	28, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
 	28, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	60, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	60, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	66, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	66, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
 	38, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	60, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	66, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
 	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	60, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	66, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
 	41, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	60, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	60, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	60, // 45: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	60, // 46: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	60, // 47: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	66, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	66, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	66, // 45: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	66, // 46: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	66, // 47: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
 	44, // 48: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
 	45, // 49: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	60, // 50: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	52, // 51: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 52: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	52, // 53: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	60, // 54: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	60, // 55: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	53, // 56: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	55, // 57: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
-	57, // 58: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
-	23, // 59: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
-	23, // 60: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	5,  // 61: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	7,  // 62: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	15, // 63: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	19, // 64: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	24, // 65: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	54, // 66: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	30, // 67: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	32, // 68: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	34, // 69: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	36, // 70: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	39, // 71: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	42, // 72: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	46, // 73: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	48, // 74: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	50, // 75: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	6,  // 76: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	8,  // 77: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	16, // 78: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	20, // 79: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	25, // 80: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	56, // 81: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	31, // 82: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	33, // 83: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	35, // 84: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	37, // 85: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	40, // 86: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	43, // 87: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	47, // 88: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	49, // 89: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	51, // 90: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	76, // [76:91] is the sub-list for method output_type
-	61, // [61:76] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	66, // 50: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	66, // 51: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	58, // 52: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	66, // 53: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	58, // 54: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	58, // 55: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	58, // 56: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	58, // 57: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	58, // 58: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	66, // 59: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	66, // 60: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	59, // 61: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	61, // 62: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	63, // 63: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	23, // 64: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	23, // 65: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	5,  // 66: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	7,  // 67: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	15, // 68: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	19, // 69: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	24, // 70: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	60, // 71: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	30, // 72: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	32, // 73: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	34, // 74: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	36, // 75: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	39, // 76: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	42, // 77: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	46, // 78: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
+	48, // 79: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
+	50, // 80: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
+	52, // 81: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	54, // 82: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	56, // 83: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	6,  // 84: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	8,  // 85: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	16, // 86: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	20, // 87: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	25, // 88: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	62, // 89: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	31, // 90: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	33, // 91: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	35, // 92: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	37, // 93: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	40, // 94: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	43, // 95: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	47, // 96: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
+	49, // 97: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
+	51, // 98: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
+	53, // 99: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	55, // 100: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	57, // 101: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	84, // [84:102] is the sub-list for method output_type
+	66, // [66:84] is the sub-list for method input_type
+	66, // [66:66] is the sub-list for extension type_name
+	66, // [66:66] is the sub-list for extension extendee
+	0,  // [0:66] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -5436,14 +5864,14 @@ func file_vbr_v1_router_service_proto_init() {
 		return
 	}
 	file_vbr_v1_router_service_proto_msgTypes[18].OneofWrappers = []any{}
-	file_vbr_v1_router_service_proto_msgTypes[50].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[56].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      5,
-			NumMessages:   55,
+			NumMessages:   61,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

@@ -243,3 +243,22 @@ vpc-a   ready             0/0         0         0       0           0         0 
 		}
 	}
 }
+
+// A drill that has not started says when it does.
+func TestDrillsInInit(t *testing.T) {
+	x := &vbrv1.FailoverTest{Id: "ft-2", Router: "vbr-a", Owner: "acme", Status: "Init", JobType: "StartLater", DurationMinutes: 10, ObjectiveMs: 1000, Probes: []string{"10.1.0.1->172.16.1.1"}}
+	list := drawn(false, false, func(p *Page) { p.Drills([]*vbrv1.FailoverTest{x}) })
+	if want := `
+ID    Router  Started  Verdict  Objective  Outage  Lost  Owner
+ft-2  vbr-a   -        init       1000 ms       -     -  acme
+`; list != want {
+		t.Errorf("got %s want %s", list, want)
+	}
+	if got := drawn(false, false, func(p *Page) { p.Drill(x) }); !strings.Contains(got, "starts    by `vbrctl drill start ft-2`, for 10 min") || !strings.Contains(got, "probes    10.1.0.1->172.16.1.1") {
+		t.Error(got)
+	}
+	x.StartTime = ago(0)
+	if got := drawn(false, false, func(p *Page) { p.Drill(x) }); !strings.Contains(got, "starts    by itself at 12:00:00, for 10 min") {
+		t.Error(got)
+	}
+}
