@@ -92,6 +92,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.mu.Lock()
 	r.arrange(next, state)
 	r.mu.Unlock()
+	r.lookIfDown(state)
 	r.host.backbone.attach(r, r.sides(d.risNew)...)
 	if d.networks {
 		r.changeNetworks(speaker)
@@ -125,6 +126,17 @@ func (r *router) takeBetweenLives() {
 	r.mu.Unlock()
 	r.prune(d, next.link, before.link.Lines)
 	r.taken(next)
+}
+
+// lookIfDown has the actor look at its devices once more if one is down: the kernel's word that it came up may have come before the router knew it for its own.
+func (r *router) lookIfDown(state link.State) {
+	down := func(d link.Device) bool { return d.Index != 0 && !d.Up }
+	for _, list := range [][]link.Device{state.Lines, state.Tunnels, state.Pairs} {
+		if slices.ContainsFunc(list, down) {
+			poke(r.look)
+			return
+		}
+	}
 }
 
 // tellAnew takes back what router interfaces are to hear no longer, and has the next flush tell all neighbours what they are to hear now.

@@ -11,6 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/link"
 )
 
 // passes are the states that the events tell of a router interface.
@@ -127,4 +128,24 @@ func TestDeleted(t *testing.T) {
 // writes is how many routes the kernel was given or rid of.
 func (c *couple) writes() int {
 	return c.kernel.Count(unix.RTM_NEWROUTE) + c.kernel.Count(unix.RTM_DELROUTE)
+}
+
+// A device that is down when the router gets to know it is looked at once more, and one that is up or missing is not.
+func TestLookIfDown(t *testing.T) {
+	r := newCouple(t).vbr
+	for _, tt := range []struct {
+		state link.State
+		want  int
+	}{
+		{link.State{Lines: []link.Device{{Index: 2, Up: true}}, Pairs: []link.Device{{Index: 3}}}, 1},
+		{link.State{Tunnels: []link.Device{{Index: 2}}}, 1},
+		{link.State{Lines: []link.Device{{Index: 2, Up: true}}, Pairs: []link.Device{{}}}, 0},
+	} {
+		for len(r.look) > 0 {
+			<-r.look
+		}
+		if r.lookIfDown(tt.state); len(r.look) != tt.want {
+			t.Errorf("%+v: looks %d times, want %d", tt.state, len(r.look), tt.want)
+		}
+	}
 }

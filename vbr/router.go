@@ -195,6 +195,7 @@ func (r *router) live(ctx context.Context) error {
 		return err
 	}
 	defer r.endLife()
+	r.lookIfDown(state)
 	r.host.backbone.attach(r, r.vpc...)
 	defer func() { r.host.backbone.detach(r, r.vpc...) }()
 	r.settleInterfaces()
