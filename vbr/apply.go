@@ -93,6 +93,8 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 		return handout{}, ErrNotRunning
 	}
 	removed := h.retireOthers(in, &out)
+	h.restOthers(in)
+	h.want(in)
 	h.awaitTables(ctx, in, removed)
 	specs, refused := newSpecs(in, h.opts, h.ids)
 	for i, s := range specs {
@@ -112,7 +114,6 @@ func (h *Host) handOut(ctx context.Context, serial uint64) (handout, error) {
 			out.err = err
 		}
 	}
-	h.restOthers(in)
 	a.mu.Lock()
 	a.handed = out
 	a.mu.Unlock()
@@ -342,6 +343,7 @@ func (h *Host) retire(r *router) <-chan struct{} {
 	r.leaving = true
 	r.mu.Unlock()
 	r.cancel()
+	h.vbrLeft(r.name, "its sessions, devices and routes go")
 	a := &h.applying
 	a.mu.Lock()
 	before := a.leaving[r.name]
@@ -353,11 +355,20 @@ func (h *Host) retire(r *router) <-chan struct{} {
 		if before != nil {
 			<-before
 		}
-		h.warn("router not removed whole; the next start of vbrd does it", h.razeAgain(r))
+		err := h.razeAgain(r)
+		h.warn("router not removed whole; the next start of vbrd does it", err)
 		a.mu.Lock()
-		defer a.mu.Unlock()
-		if a.leaving[r.name] == gone {
+		last := a.leaving[r.name] == gone
+		if last {
 			delete(a.leaving, r.name)
+		}
+		a.mu.Unlock()
+		switch {
+		case !last:
+		case err != nil:
+			h.vbrLeft(r.name, "the kernel still has something of it, which the next start of vbrd removes: "+err.Error())
+		default:
+			h.vbrLeft(r.name, "")
 		}
 	})
 	return gone

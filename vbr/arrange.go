@@ -101,7 +101,9 @@ func (r *router) arrangeInterfaces(s *spec, state link.State) {
 	had := r.vpc
 	r.vpc = make([]*vpcSide, len(s.ris))
 	for i, ri := range s.ris {
-		to := ri.source(s.riDevice(i, state).Index)
+		d := s.riDevice(i, state)
+		r.limited(s, i, d.Err)
+		to := ri.source(d.Index)
 		j := slices.IndexFunc(had, func(v *vpcSide) bool { return v != nil && v.ri.same(&ri) })
 		if j < 0 {
 			r.vpc[i] = newVPCSide(ri, r.rib.AddSource(to), to.Device)

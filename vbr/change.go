@@ -73,6 +73,7 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	before, d := r.spec, compare(r.spec, next)
 	r.report(next, d)
 	r.reported = next
+	r.relimit(d.risChanged)
 	r.part(ctx, speaker, d)
 	r.host.monitor.readBefore(d)
 	if d.scope >= scopeLife {
@@ -87,9 +88,11 @@ func (r *router) change(ctx context.Context, speaker speaker) error {
 	r.partWith(specsOf(d.risGone))
 	r.tellAnew(next, d)
 	r.host.backbone.detach(r, r.sides(d.risGone)...)
+	r.replaced(d)
 	r.mu.Lock()
 	r.arrange(next, state)
 	r.mu.Unlock()
+	r.lookIfDown(state)
 	r.host.backbone.attach(r, r.sides(d.risNew)...)
 	if d.networks {
 		r.changeNetworks(speaker)
@@ -113,6 +116,7 @@ func (r *router) takeBetweenLives() {
 		r.report(next, d)
 	}
 	r.partWith(specsOf(d.risGone))
+	r.replaced(d)
 	r.tellAnew(next, d)
 	r.host.monitor.readBefore(d)
 	r.mu.Lock()
@@ -122,6 +126,17 @@ func (r *router) takeBetweenLives() {
 	r.mu.Unlock()
 	r.prune(d, next.link, before.link.Lines)
 	r.taken(next)
+}
+
+// lookIfDown has the actor look at its devices once more if one is down: the kernel's word that it came up may have come before the router knew it for its own.
+func (r *router) lookIfDown(state link.State) {
+	down := func(d link.Device) bool { return d.Index != 0 && !d.Up }
+	for _, list := range [][]link.Device{state.Lines, state.Tunnels, state.Pairs} {
+		if slices.ContainsFunc(list, down) {
+			poke(r.look)
+			return
+		}
+	}
 }
 
 // tellAnew takes back what router interfaces are to hear no longer, and has the next flush tell all neighbours what they are to hear now.
@@ -183,6 +198,7 @@ func (r *router) pruneAgain(now link.Router) {
 	err := r.host.links.Prune(now, r.leftover)
 	if err == nil {
 		r.leftover = nil
+		r.parted(anyInterface)
 	}
 	r.degrade("old devices", err)
 }

@@ -1,9 +1,11 @@
 package vbr
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/netip"
+	"slices"
 	"strings"
 	"time"
 
@@ -11,12 +13,8 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent"
 )
 
-// The states of a failover test (EC: JobStatus of FailoverTestJob), and its verdicts.
+// The verdicts of a failover test; its states are those of drillTransitions.
 const (
-	testInit    = "Init"    // what it measures by is being tried out
-	testTesting = "Testing" // the router is out of service
-	testStopped = "Stopped"
-
 	testPassed  = "Passed"  // others carried all, with no outage beyond the objective
 	testFailed  = "Failed"  // an outage on the way back was longer, or the router did not come back whole
 	testAborted = "Aborted" // ended before its time: by an outage beyond the objective, lost redundancy, or the end of vbrd
@@ -60,14 +58,37 @@ type drill struct {
 }
 
 // StartFailoverTest takes a VBR out of service as a failure would, for a time, and measures; see router.setOut for what that is and drill.run for the order
-// of things. With dry_run it is only said whether it could be done. The error is a *RequestError, a *RefusedError, wraps ErrNoRouter or ErrNotRunning, or says why the
-// record could not be written. mayProbe says whether the caller may send probes from a router of that owner.
+// of things. With dry_run it is only said whether it could be done. With an id it starts the test in Init of that id. The error is a *RequestError, a *RefusedError,
+// wraps ErrNoRouter, ErrNoTest or ErrNotRunning, or says why the record could not be written. mayProbe says whether the caller may send probes from a router of that owner.
 func (h *Host) StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error) {
-	d, err := h.newDrill(req, mayProbe)
+	planned := (*vbrv1.FailoverTest)(nil)
+	asked := &vbrv1.FailoverTest{Router: req.GetRouter(), DurationMinutes: req.GetDurationMinutes(), ObjectiveMs: req.GetObjectiveMs(), Probes: req.GetProbes(), JobType: startNow}
+	if req.GetId() != "" {
+		if req.GetRouter() != "" || req.GetDurationMinutes()+req.GetObjectiveMs() != 0 || len(req.GetProbes()) > 0 {
+			return nil, &RequestError{"id", req.GetId(), "alone: the test starts as it was created; or none, and the router"}
+		}
+		var err error
+		if planned, err = h.drills.in(req.GetId(), drillStart); err != nil {
+			return nil, err
+		}
+		asked = planned
+	}
+	return h.startDrill(asked, planned, req.GetDryRun(), mayProbe)
+}
+
+// startDrill starts what was asked for, which is the planned test or a new one.
+func (h *Host) startDrill(asked, planned *vbrv1.FailoverTest, dryRun bool, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
+	d, err := h.newDrill(asked)
 	if err != nil {
 		return nil, err
 	}
-	if req.GetDryRun() {
+	if err := d.precheck(); err != nil {
+		return nil, err
+	}
+	if err := d.aim(asked.GetProbes(), mayProbe); err != nil {
+		return nil, err
+	}
+	if dryRun {
 		return d.test, nil
 	}
 	if !h.isRunning() {
@@ -79,7 +100,9 @@ func (h *Host) StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe f
 	case <-h.stopped():
 		return nil, ErrNotRunning
 	}
-	if err := h.drills.begin(d); err != nil {
+	now := time.Now()
+	d.test.Status, d.test.StartTime, d.test.EndTime = testTesting, stamp(now), stamp(now.Add(d.length))
+	if err := h.drills.begin(d, planned); err != nil {
 		return nil, err
 	}
 	h.monitor.setTests(d.test.GetId(), d.probes)
@@ -90,47 +113,43 @@ func (h *Host) StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe f
 	return answer, nil
 }
 
-// newDrill checks a request and that redundancy exists.
-func (h *Host) newDrill(req *vbrv1.StartFailoverTestRequest, mayProbe func(string) bool) (*drill, error) {
-	r := h.router(req.GetRouter())
+// newDrill checks what is asked for, but for the probes, and makes a test in Init of it: with the id that it has, or a new one.
+func (h *Host) newDrill(asked *vbrv1.FailoverTest) (*drill, error) {
+	r := h.router(asked.GetRouter())
 	if r == nil {
-		return nil, noRouter(req.GetRouter())
+		return nil, noRouter(asked.GetRouter())
 	}
-	minutes, objective := req.GetDurationMinutes(), req.GetObjectiveMs()
-	if minutes == 0 {
-		minutes = defaultTestMinutes
-	}
-	if objective == 0 {
-		objective = defaultObjective
-	}
-	switch {
+	r.mu.Lock()
+	kind, owner := r.spec.kind, r.spec.owner
+	r.mu.Unlock()
+	now := time.Now()
+	t := &vbrv1.FailoverTest{Id: cmp.Or(asked.GetId(), testID(now)), Router: r.name, Owner: owner, Status: testInit, JobType: asked.GetJobType(), StartTime: asked.GetStartTime(),
+		DurationMinutes: cmp.Or(asked.GetDurationMinutes(), defaultTestMinutes), ObjectiveMs: cmp.Or(asked.GetObjectiveMs(), defaultObjective), Probes: slices.Clone(asked.GetProbes())}
+	switch minutes, objective := t.GetDurationMinutes(), t.GetObjectiveMs(); {
 	case minutes > maxTestMinutes:
 		return nil, &RequestError{"duration_minutes", fmt.Sprint(minutes), fmt.Sprintf("1..%d, 0 means %d", maxTestMinutes, defaultTestMinutes)}
 	case objective < minObjective || objective > maxObjective:
 		return nil, &RequestError{"objective_ms", fmt.Sprint(objective), fmt.Sprintf("%d..%d, 0 means %d", minObjective, maxObjective, defaultObjective)}
+	case kind != intent.VBR:
+		return nil, &RequestError{"router", r.name, "the name of a VirtualBorderRouter; nothing can take over for the router of a VPC"}
 	}
-	d := &drill{host: h, router: r, objective: time.Duration(objective) * time.Millisecond, length: time.Duration(minutes) * time.Minute,
+	d := &drill{host: h, router: r, test: t, objective: time.Duration(t.GetObjectiveMs()) * time.Millisecond, length: time.Duration(t.GetDurationMinutes()) * time.Minute,
 		stop: make(chan struct{}), done: make(chan struct{})}
-	now := time.Now()
-	d.test = &vbrv1.FailoverTest{Id: testID(now), Router: r.name, Status: testInit, StartTime: stamp(now), EndTime: stamp(now.Add(d.length)),
-		DurationMinutes: minutes, ObjectiveMs: objective}
-	if err := d.precheck(); err != nil {
-		return nil, err
+	if t.GetStartTime() != nil {
+		t.EndTime = stamp(t.GetStartTime().AsTime().Add(d.length))
 	}
-	return d, d.aim(req.GetProbes(), mayProbe)
+	return d, nil
 }
 
 // precheck sees to it that the router can be spared, and notes what there is before.
 func (d *drill) precheck() error {
 	r := d.router
 	r.mu.Lock()
-	kind, owner, out, unserved := r.spec.kind, r.spec.owner, r.out, r.unserved
+	out, unserved := r.out, r.unserved
 	all, up := r.countSessions()
 	r.mu.Unlock()
-	d.test.Owner, d.sessions = owner, up
+	d.sessions = up
 	switch {
-	case kind != intent.VBR:
-		return &RequestError{"router", r.name, "the name of a VirtualBorderRouter; nothing can take over for the router of a VPC"}
 	case unserved || !r.isReady():
 		return &RefusedError{fmt.Sprintf("router %s is not in service", r.name)}
 	case out:
@@ -138,7 +157,7 @@ func (d *drill) precheck() error {
 	}
 	lost, by := d.host.unbacked(r)
 	if len(lost) > 0 {
-		return &RefusedError{fmt.Sprintf("without router %s nothing that this host knows of would carry %s", r.name, someOf(lost))}
+		return &RefusedError{fmt.Sprintf("no redundancy: %s; without router %s nothing that this host knows of would carry %s", d.host.missing(r), r.name, someOf(lost))}
 	}
 	d.carried = d.exported()
 	if d.carried == 0 {
@@ -182,7 +201,6 @@ func (d *drill) run(ctx context.Context) {
 		return
 	}
 	d.enter("out")
-	d.host.drills.update(func() { d.test.Status = testTesting })
 	d.router.setOut(true)
 	d.note("router is out of service")
 	verdict, why := d.watch(ctx)

@@ -37,6 +37,7 @@ type drills struct {
 	tests   []*vbrv1.FailoverTest // oldest first
 	running map[string]*drill     // by id
 	groups  []intent.Group
+	changed chan struct{} // what is to start when may have changed; capacity 1
 }
 
 // testsKind is the kind of the record's envelope.
@@ -49,9 +50,9 @@ func testID(now time.Time) string {
 	return fmt.Sprintf("ft-%s-%x", now.UTC().Format("20060102-150405"), b)
 }
 
-// loadDrills reads the record. A test that ran when the predecessor ended is aborted: its router serves again.
+// loadDrills reads the record. A test that ran when the predecessor ended is aborted: its router serves again. Those in Init stay.
 func loadDrills(h *Host) *drills {
-	d := &drills{host: h, path: filepath.Join(h.opts.StateDir, testsFile), running: make(map[string]*drill)}
+	d := &drills{host: h, path: filepath.Join(h.opts.StateDir, testsFile), running: make(map[string]*drill), changed: make(chan struct{}, 1)}
 	tests, err := load(d.path, decodeTests)
 	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		h.log.Error("the record of failover tests could not be read", "err", err)
@@ -68,7 +69,7 @@ func loadDrills(h *Host) *drills {
 func (d *drills) abortAll(now time.Time) (any bool) {
 	const why = "vbrd ended during the test; the router serves again"
 	for _, t := range d.tests {
-		if t.GetStatus() == testStopped {
+		if t.GetJobType() == startLater && t.GetStatus() == testInit || t.GetStatus() == testStopped {
 			continue
 		}
 		any = true
@@ -101,7 +102,7 @@ func (d *drills) save() error {
 	})
 	for len(d.tests) > maxTests {
 		i := slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetStatus() == testStopped })
-		d.tests = slices.Delete(d.tests, i, i+1) // some are: not so many run
+		d.tests = slices.Delete(d.tests, i, i+1) // some are: not so many run or are planned
 	}
 	body, err := proto.Marshal(&vbrv1.ListFailoverTestsResponse{Tests: d.tests})
 	if err != nil {
@@ -113,8 +114,8 @@ func (d *drills) save() error {
 	return nil
 }
 
-// begin records a test, durably, before anything is done.
-func (d *drills) begin(x *drill) error {
+// begin records a test that starts, durably, before anything is done. It takes the planned one's place, unless that is nil.
+func (d *drills) begin(x *drill, planned *vbrv1.FailoverTest) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for _, o := range d.running {
@@ -125,12 +126,33 @@ func (d *drills) begin(x *drill) error {
 	if len(d.running) >= testsAtOnce {
 		return &RefusedError{fmt.Sprintf("%d failover tests run, which is the limit", testsAtOnce)}
 	}
-	d.tests = append(d.tests, x.test)
-	if err := d.save(); err != nil {
-		d.tests = slices.DeleteFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t == x.test })
+	if err := d.put(planned, x.test); err != nil {
 		return err
 	}
 	d.running[x.test.GetId()] = x
+	return nil
+}
+
+// put records a test, durably, in the place of was, which is nil for none; a nil one records that was is no more. After an error all is as before. d.mu is held.
+func (d *drills) put(was, is *vbrv1.FailoverTest) error {
+	before := d.tests
+	d.tests = slices.Clone(before)
+	if was != nil {
+		i := slices.Index(d.tests, was)
+		if i < 0 {
+			d.tests = before
+			return &RefusedError{fmt.Sprintf("failover test %s was changed just now; look at it again", was.GetId())}
+		}
+		d.tests = slices.Delete(d.tests, i, i+1)
+	}
+	if is != nil {
+		d.tests = append(d.tests, is)
+	}
+	if err := d.save(); err != nil {
+		d.tests = before
+		return err
+	}
+	poke(d.changed)
 	return nil
 }
 
@@ -214,18 +236,17 @@ const stopLimit = 5 * time.Second
 // The error wraps ErrNoTest, or is a *RefusedError if the test does not run.
 func (h *Host) StopFailoverTest(id string) (*vbrv1.FailoverTest, error) {
 	d := h.drills
+	if _, err := d.in(id, drillStop); err != nil {
+		return nil, err
+	}
 	d.mu.Lock()
 	x := d.running[id]
-	i := slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetId() == id })
 	if x != nil && !x.stopped {
 		x.stopped = true
 		close(x.stop)
 	}
 	d.mu.Unlock()
-	switch {
-	case i < 0:
-		return nil, fmt.Errorf("failover test %q: %w", id, ErrNoTest)
-	case x == nil:
+	if x == nil {
 		return nil, &RefusedError{fmt.Sprintf("failover test %s does not run any more", id)}
 	}
 	select {

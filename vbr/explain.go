@@ -26,6 +26,7 @@ type story struct {
 	drained    bool
 	backboneUp bool
 	up         map[netip.Addr]time.Time // established sessions, and since when
+	waits      map[netip.Addr]time.Time // established sessions whose peer is heard out first, and until when at most
 	shut       map[string]string        // router interfaces that are not Active, and why
 	export     [2]*policy.Policy        // by family; nil: the default
 	forgotten  []string                 // whose routes are not all kept
@@ -91,7 +92,7 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	}
 	s.shut = make(map[string]string)
 	for name, x := range r.interfaces {
-		if x.state != riActive {
+		if !x.state.flows() {
 			s.shut[name] = fmt.Sprintf("the router interface is %s: %s", x.state, x.why)
 		}
 	}
@@ -114,10 +115,13 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	s.export[0], _ = r.exporter.policy(false)
 	s.export[1], _ = r.exporter.policy(true)
 	s.forgotten = r.overflowing(prefix.Addr().Is6())
-	s.up = make(map[netip.Addr]time.Time)
+	s.up, s.waits = make(map[netip.Addr]time.Time), make(map[netip.Addr]time.Time)
 	for _, p := range r.spec.peers {
 		if x := r.sessions[p.Address]; x != nil && x.up {
 			s.up[p.Address] = r.records.sessions[p.Address].since
+			if x.untold {
+				s.waits[p.Address] = s.up[p.Address].Add(hearFirst)
+			}
 		}
 	}
 }

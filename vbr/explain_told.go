@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"slices"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -148,6 +149,8 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 		t.Why = "the session does not carry " + familyName(six)
 	case s.exportDenies() != "":
 		t.Why = "export policy: " + s.exportDenies()
+	case !s.waits[p.Address].IsZero():
+		t.Why, t.Since = waitText(s.waits[p.Address]), stamp(s.up[p.Address])
 	default:
 		t.Told = true
 		if since := s.up[p.Address]; since.After(s.known.ToldAt) {
@@ -161,6 +164,12 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 		}
 	}
 	return t
+}
+
+// waitText says why a peer whose session is new is not told yet; see hearFirst.
+func waitText(until time.Time) string {
+	return fmt.Sprintf("not yet: the session is new and its peer has not sent End-of-RIB (RFC 4724); it is told then, or at %s, %s after the session came up, as peers that send none are",
+		until.UTC().Format(time.TimeOnly), hearFirst)
 }
 
 // notTold says why a prefix that is not held is told to nobody.

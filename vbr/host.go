@@ -42,6 +42,7 @@ type Host struct {
 	monitor  *monitor
 	drills   *drills
 	shots    shots
+	vbrs     lifecycles
 	watchers watchers
 	carriers carriers
 	carrier  func(device string) (bool, error) // whether a device has one now
@@ -189,6 +190,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	h.wg.Go(func() { h.tick(ctx) })
 	h.wg.Go(func() { h.watchCarriers(ctx) })
 	h.wg.Go(func() { h.monitor.run(ctx) })
+	h.wg.Go(func() { h.runPlans(ctx) })
 	h.mu.Lock()
 	h.running = ctx
 	h.mu.Unlock()
@@ -212,6 +214,7 @@ func (h *Host) prepare(in *intent.Intent) ([]*spec, error) {
 		h.refuse(in.Router(name), err)
 	}
 	h.restOthers(in)
+	h.want(in)
 	h.drills.group(in)
 	h.backbone.want(h.targets(specs, nil))
 	var lines []link.Line

@@ -13,6 +13,7 @@ import (
 type riRecord struct {
 	state riState
 	why   string // it is not Active
+	limit string // why the kernel does not have the limit of its spec yet; empty: it has
 	since time.Time
 	told  bool      // the far end was told what is for it, and is kept up to date
 	shown *presence // the far end has been shown
@@ -81,7 +82,7 @@ func (r *router) settleInterfaces() {
 	}
 	r.mu.Unlock()
 	for _, s := range steps {
-		r.say(s)
+		r.say(s.side.ri.name, s.from, s.passed, s.why)
 		r.gate(s)
 	}
 	r.mu.Lock()
@@ -98,9 +99,9 @@ func (r *router) isUnsettled() bool {
 // facts are those of router interface i; r.mu is held.
 func (r *router) facts(i int, v *vpcSide, x *riRecord) riFacts {
 	ri := &v.ri
-	f := riFacts{paired: ri.paired(), accepting: ri.accepting, deactivated: ri.deactivated, up: v.up}
+	f := riFacts{paired: ri.paired(), accepting: ri.accepting, deactivated: ri.deactivated, up: v.up, changing: x.limit}
 	leads := func(through string) bool { return through == ri.name }
-	f.clean = x.state != riActive && (x.state != riDeactivating || r.rib.CountTold(false, leads)+r.rib.CountTold(true, leads) == 0)
+	f.clean = !x.state.flows() && (x.state != riDeactivating || r.rib.CountTold(false, leads)+r.rib.CountTold(true, leads) == 0)
 	switch {
 	case !f.paired:
 	case !ri.hasDevice():
@@ -126,16 +127,15 @@ func (r *router) oppositeOf(v *vpcSide) (riOpposite, string) {
 	return v.ri.judge(m.presence)
 }
 
-// say notes the states that were passed.
-func (r *router) say(s step) {
-	from := s.from
-	for _, to := range s.passed {
+// say notes the states that a router interface passed.
+func (r *router) say(ri string, from riState, passed []riState, why string) {
+	for _, to := range passed {
 		text := fmt.Sprintf("%s, was %s", to, from)
-		if to != riActive && s.why != "" {
-			text += ": " + s.why
+		if to != riActive && why != "" {
+			text += ": " + why
 		}
-		r.log.Info("router interface changes its state", "router_interface", s.side.ri.name, "state", to.String(), "was", from.String(), "reason", s.why)
-		r.note(vbrv1.Event_TYPE_ROUTER_INTERFACE, s.side.ri.name, text)
+		r.log.Info("router interface changes its state", "router_interface", ri, "state", to.String(), "was", from.String(), "reason", why)
+		r.note(vbrv1.Event_TYPE_ROUTER_INTERFACE, ri, text)
 		from = to
 	}
 }
@@ -144,7 +144,7 @@ func (r *router) say(s step) {
 func (r *router) gate(s step) {
 	v, ri := s.side, []riSpec{s.side.ri}
 	switch told := r.interfaces[v.ri.name].told; {
-	case s.to == riActive:
+	case s.to.flows():
 		if v.shut {
 			r.takeIn(v)
 		}
@@ -247,24 +247,4 @@ func (r *router) unshow(ris []riSpec) {
 		}
 	}
 	r.speakIfAny(out)
-}
-
-// partWith ends router interfaces: their far ends are told that they go, and lose what they were told.
-func (r *router) partWith(ris []riSpec) {
-	var told []riSpec
-	for _, ri := range ris {
-		r.mu.Lock()
-		x := r.record(ri.name)
-		if from := x.state; from != riDeleting {
-			x.state, x.since = riDeleting, time.Now()
-		}
-		if x.told {
-			told = append(told, ri)
-		}
-		delete(r.interfaces, ri.name)
-		r.mu.Unlock()
-		r.note(vbrv1.Event_TYPE_ROUTER_INTERFACE, ri.name, riDeleting.String())
-	}
-	r.unexport(told)
-	r.unshow(ris)
 }

@@ -48,7 +48,7 @@ func (x *measured) probe(r probe.Result) {
 
 // linkCheck is what measures a pair: probes between its two link addresses, bound to its device. Only what is in service is measured.
 func (v *view) linkCheck() (probe.Check, bool) {
-	if !v.ri.paired() || v.state != riActive || v.index == 0 || v.device == "" {
+	if !v.ri.paired() || !v.state.flows() || v.index == 0 || v.device == "" {
 		return probe.Check{}, false
 	}
 	return probe.Check{ID: linkProbe + "/" + v.ri.name, Device: v.device, Source: v.ri.link.Addr(), Target: v.ri.far, Interval: measureEvery}, true
@@ -109,8 +109,8 @@ func (m *monitor) noteStates(now time.Time, views []view) {
 		}
 		x.paired = v.ri.paired()
 		c := m.checks[interfaceProbe+"/"+v.ri.name]
-		up, abnormal := v.state == riActive, c != nil && c.health.Status() == probe.Abnormal
-		meant := v.state == riActive || v.state == riActivating || v.state == riConnecting && !x.notedAt.IsZero()
+		up, abnormal := v.state.flows(), c != nil && c.health.Status() == probe.Abnormal
+		meant := up || v.state == riActivating || v.state == riConnecting && !x.notedAt.IsZero()
 		switch {
 		case !meant && !x.available, up == x.available && abnormal == x.abnormal && now.Sub(x.notedAt) < stateEvery:
 			continue

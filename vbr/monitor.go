@@ -132,7 +132,7 @@ func (m *monitor) watch(now time.Time) {
 }
 
 // probed says whether probes through the router interface can tell something: it is in service, or was meant to be.
-func (v *view) probed() bool { return v.state == riActive || v.state == riActivating }
+func (v *view) probed() bool { return v.state.flows() || v.state == riActivating }
 
 // probe has the prober run these checks.
 func (m *monitor) probe(set []probe.Check) {

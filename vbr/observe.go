@@ -86,6 +86,7 @@ func (h *Host) RouterStatus(name string) *vbrv1.RouterStatus {
 	s.RouterType = r.spec.kind.String()
 	if r.spec.kind == intent.VBR {
 		s.VbrStatus = cmp.Or(r.spec.resting, "active")
+		h.vbrs.fill(s)
 	}
 	s.Vswitches, s.VbrHa, s.VbrHaRole = r.switchStatus(), r.spec.group, r.spec.groupRole
 	s.HealthCheck = h.monitor.routerHealth(r.name)

@@ -32,7 +32,11 @@ func (h *Host) raze(r *router) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(h.running), razeLimit)
 	defer cancel()
 	h.monitor.read(r)
-	return h.clear(ctx, r.fib.ID(), link.Router{Name: r.name, Table: r.fib.ID(), Lines: r.spec.link.Lines})
+	err := h.clear(ctx, r.fib.ID(), link.Router{Name: r.name, Table: r.fib.ID(), Lines: r.spec.link.Lines})
+	if err == nil {
+		r.parted(anyInterface) // the actor has ended
+	}
+	return err
 }
 
 // clear removes our routes from a table, and a router's devices.

@@ -2,6 +2,8 @@ package vbr
 
 import (
 	"cmp"
+	"fmt"
+	"maps"
 	"net/netip"
 	"slices"
 	"strings"
@@ -45,6 +47,33 @@ func (h *Host) unbacked(r *router) (lost []netip.Prefix, by []string) {
 	slices.Sort(by)
 	slices.SortFunc(lost, func(a, b netip.Prefix) int { return cmp.Or(a.Addr().Compare(b.Addr()), a.Bits()-b.Bits()) })
 	return lost, by
+}
+
+// missing says by router interface what nobody else offers: what redundancy would have to be there.
+func (h *Host) missing(r *router) string {
+	known := h.known(r)
+	lost := make(map[string]*riSpec)
+	for from := uint32(1); from != 0; {
+		var batch []carried
+		batch, from = r.carries(from)
+		for _, c := range batch {
+			if lost[c.ri.name] == nil && h.backs(r, c, known) == "" {
+				lost[c.ri.name] = c.ri
+			}
+		}
+	}
+	r.mu.Lock()
+	group := cmp.Or(r.spec.group, "none")
+	r.mu.Unlock()
+	var out []string
+	for _, name := range slices.Sorted(maps.Keys(lost)) {
+		if ri := lost[name]; ri.local() {
+			out = append(out, fmt.Sprintf("router %s has them by no other router interface than %s", ri.cable.router, ri.opposite))
+		} else {
+			out = append(out, fmt.Sprintf("no other VBR or host offers them under the route targets of %s: %s (failover group: %s)", name, strings.Join(texts(known.targets[name]), ", "), group))
+		}
+	}
+	return strings.Join(out, "; ")
 }
 
 // carries is what the router tells the VPC side of the next prefixes; see rib.Table.ToldSlice.

@@ -15,6 +15,8 @@ func factsOf(e riEvent) riFacts {
 	switch e {
 	case evDeleted:
 		f.deleting = true
+	case evGone:
+		f.deleting, f.gone = true, true
 	case evOff:
 		f.deactivated, f.clean = true, false
 	case evOffClean:
@@ -25,6 +27,8 @@ func factsOf(e riEvent) riFacts {
 		f.opposite, f.why = oppositeAbsent, "nobody is there"
 	case evDown:
 		f.up = false
+	case evChanging:
+		f.changing = "its limit is not there yet"
 	}
 	return f
 }
@@ -87,7 +91,11 @@ func TestEventPrecedence(t *testing.T) {
 		{"paired, opposite deactivated", riFacts{paired: true, up: true, opposite: oppositeDeactivated}, evOff, "opposite"},
 		{"deactivated goes before absent", riFacts{paired: true, deactivated: true}, evOff, "it is deactivated"},
 		{"absent goes before down", riFacts{paired: true, why: "z"}, evApart, "z"},
-		{"deleted goes before all", riFacts{deleting: true, deactivated: true}, evDeleted, "deleted"},
+		{"a plain one, changing", riFacts{up: true, clean: true, changing: "v"}, evChanging, "v"},
+		{"down goes before changing", riFacts{clean: true, changing: "v"}, evDown, "carries no packets"},
+		{"deleted goes before all", riFacts{deleting: true, deactivated: true, changing: "v"}, evDeleted, "deleted"},
+		{"gone goes before deleted", riFacts{deleting: true, gone: true, deactivated: true}, evGone, "nothing of it is left"},
+		{"what is wanted is not gone", riFacts{up: true, gone: true}, evReady, ""},
 	} {
 		if e, why := tt.f.event(); e != tt.want || !strings.Contains(why, tt.why) {
 			t.Errorf("%s: %s, %q", tt.name, e, why)
@@ -95,7 +103,7 @@ func TestEventPrecedence(t *testing.T) {
 	}
 }
 
-// Whatever the facts, settling ends, where it ends is a state that the facts keep, and only ready ends in Active.
+// Whatever the facts, settling ends, where it ends is a state that the facts keep, only ready ends in Active and only changing in Modifying.
 func TestSettleProperty(t *testing.T) {
 	rapid.Check(t, func(rt *rapid.T) {
 		s := riState(rapid.IntRange(0, int(riStates)-1).Draw(rt, "state"))
@@ -103,7 +111,8 @@ func TestSettleProperty(t *testing.T) {
 			f := riFacts{
 				paired: rapid.Bool().Draw(rt, "paired"), accepting: rapid.Bool().Draw(rt, "accepting"), deactivated: rapid.Bool().Draw(rt, "off"),
 				deleting: rapid.IntRange(0, 9).Draw(rt, "del") == 0, up: rapid.Bool().Draw(rt, "up"), clean: rapid.Bool().Draw(rt, "clean"),
-				opposite: riOpposite(rapid.IntRange(0, 3).Draw(rt, "opposite")), why: "w",
+				opposite: riOpposite(rapid.IntRange(0, 3).Draw(rt, "opposite")), why: "w", gone: rapid.Bool().Draw(rt, "gone"),
+				changing: rapid.SampledFrom([]string{"", "v"}).Draw(rt, "changing"),
 			}
 			passed, why := s.settle(&f)
 			if len(passed) > 4 {
@@ -116,7 +125,11 @@ func TestSettleProperty(t *testing.T) {
 				rt.Fatalf("%s is not where it stays", s)
 			}
 			e, _ := f.event()
-			if (s == riActive) != (e == evReady) && s != riDeleting {
+			left := s == riDeleting || s == riDeleted
+			if (s == riActive) != (e == evReady) && !left || (s == riModifying) != (e == evChanging) && !left {
+				rt.Fatalf("%s though %s", s, e)
+			}
+			if (e == evDeleted || e == evGone) && !left || e == evGone && s != riDeleted {
 				rt.Fatalf("%s though %s", s, e)
 			}
 			if (why == "") != (e == evReady) {
@@ -144,15 +157,31 @@ func TestLifeOfAPair(t *testing.T) {
 	turn("it is deactivated there", func() { f.opposite = oppositeDeactivated })
 	turn("the routes have left", func() { f.clean = true })
 	turn("it is activated there", func() { f.opposite = oppositePresent })
+	turn("its spec changes", func() { f.changing = "v" })
+	turn("the kernel has it", func() { f.changing = "" })
+	turn("its spec changes again", func() { f.changing = "v" })
+	turn("it is deactivated meanwhile", func() { f.deactivated, f.clean = true, false })
+	turn("and activated", func() { f.deactivated, f.clean = false, true })
+	turn("the kernel has that too", func() { f.changing = "" })
 	turn("it is deleted there", func() { f.opposite = oppositeAbsent })
 	turn("it is deleted here", func() { f.deleting = true })
+	turn("nothing is left", func() { f.gone = true })
+	turn("whatever happens then", func() { f = riFacts{up: true} })
 	want := `created: [Connecting]
 the opposite shows up: [Activating Active]
 it is deactivated there: [Deactivating]
 the routes have left: [Inactive]
 it is activated there: [Activating Active]
+its spec changes: [Modifying]
+the kernel has it: [Activating Active]
+its spec changes again: [Modifying]
+it is deactivated meanwhile: [Deactivating]
+and activated: [Activating Active Modifying]
+the kernel has that too: [Activating Active]
 it is deleted there: [Connecting]
-it is deleted here: [Deleting]`
+it is deleted here: [Deleting]
+nothing is left: [Deleted]
+whatever happens then: []`
 	if g := strings.Join(got, "\n"); g != want {
 		t.Errorf("got\n%s\nwant\n%s", g, want)
 	}

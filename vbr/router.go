@@ -73,13 +73,14 @@ type router struct {
 	leaving    bool                 // the router is no longer wanted: it says goodbye when its context ends
 	out        bool                 // a failover test has taken the router out of service
 
-	records   records      // for those who look at it
-	bfd       inbox        // what BFD says of the peers
-	exporter  exporter     // judges what the customer's peers are told
-	installer              // owned by the actor's goroutine, as these are
-	listening []netip.Addr // what the speaker of this life listens on
-	peers     []netip.Addr // whom it was last told to have sessions with
-	reported  *spec        // the last that was said to be about to come
+	records   records              // for those who look at it
+	bfd       inbox                // what BFD says of the peers
+	exporter  exporter             // judges what the customer's peers are told
+	parting   map[string]*riRecord // router interfaces of which something may be left; the actor's
+	installer                      // owned by the actor's goroutine, as these are
+	listening []netip.Addr         // what the speaker of this life listens on
+	peers     []netip.Addr         // whom it was last told to have sessions with
+	reported  *spec                // the last that was said to be about to come
 
 	cancel                         context.CancelFunc
 	sayReady, sayTried, sayCollect sync.Once
@@ -90,7 +91,7 @@ func newRouter(h *Host, s *spec) *router {
 		name: s.name, spec: s, host: h, log: h.log.With("router", s.name), fib: h.fib.Table(s.link.Table),
 		wake: make(chan struct{}, 1), look: make(chan struct{}, 1), news: make(chan struct{}, 1),
 		ready: make(chan struct{}), tried: make(chan struct{}), ended: make(chan struct{}),
-		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(), bfd: newInbox(), cut: make(map[int]link.Line),
+		rib: rib.New(s.rules), reasons: make(map[string]string), installer: newInstaller(), bfd: newInbox(), cut: make(map[int]link.Line), parting: make(map[string]*riRecord),
 	}
 	r.rib.SetNow(time.Now())
 	r.records.drained.Store(h.drains.has(s.name))
@@ -194,6 +195,7 @@ func (r *router) live(ctx context.Context) error {
 		return err
 	}
 	defer r.endLife()
+	r.lookIfDown(state)
 	r.host.backbone.attach(r, r.vpc...)
 	defer func() { r.host.backbone.detach(r, r.vpc...) }()
 	r.settleInterfaces()
@@ -215,6 +217,7 @@ func (r *router) live(ctx context.Context) error {
 		return fmt.Errorf("set BGP peers: %w", err)
 	}
 	r.degrade("life", nil)
+	r.host.vbrRuns(r.name)
 	r.setTried()
 	return r.loop(ctx, speaker)
 }

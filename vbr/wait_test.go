@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openvbr/openvbr/bgp"
+	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -86,4 +87,50 @@ func TestNewPeersWait(t *testing.T) {
 			}
 		}
 	}
+}
+
+// While a peer is heard out, explain says that it is not told yet, why, and when it will be at the latest; afterwards it is told.
+func TestExplainWait(t *testing.T) {
+	o := newObserved(t)
+	peer := addrOf("10.0.0.2")
+	o.up("10.0.0.2")
+	o.vpcSays("10.7.0.0/16")
+	o.act()
+	told := func() *vbrv1.Told {
+		e, err := o.host.Explain("vbr-acme", "10.7.0.0/16")
+		if err != nil {
+			t.Fatal(err)
+		}
+		i := slices.IndexFunc(e.Told, func(x *vbrv1.Told) bool { return x.Neighbour == peer.String() })
+		return e.Told[i]
+	}
+	if x := told(); !x.GetTold() || x.GetWhy() != "" {
+		t.Errorf("a session that stands: %v", x)
+	}
+	o.mu.Lock()
+	o.sessions[peer].untold = true
+	since := o.records.sessions[peer].since
+	o.mu.Unlock()
+	want := "not yet: the session is new and its peer has not sent End-of-RIB (RFC 4724); it is told then, or at " + since.Add(3*time.Second).UTC().Format(time.TimeOnly) +
+		", 3s after the session came up, as peers that send none are"
+	if x := told(); x.GetTold() || x.GetWhy() != want || !x.GetSince().AsTime().Equal(since) {
+		t.Errorf("one that is heard out: %v\nwant %s", x, want)
+	}
+	o.tellNow(t, peer, since)
+	if x := told(); !x.GetTold() {
+		t.Errorf("heard out: %v", x)
+	}
+}
+
+// tellNow has the actor tell whom it owes, once the time for it has come.
+func (o *observed) tellNow(t *testing.T, peer netip.Addr, since time.Time) {
+	t.Helper()
+	if due := o.dueToTell(since.Add(hearFirst - time.Millisecond)); len(due) != 0 {
+		t.Errorf("due before its time: %v", due)
+	}
+	due := o.dueToTell(since.Add(hearFirst))
+	if !slices.Equal(due, []netip.Addr{peer}) {
+		t.Errorf("due: %v", due)
+	}
+	o.router.tell(t.Context(), mute{}, due)
 }

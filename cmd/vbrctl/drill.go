@@ -3,8 +3,6 @@ package main
 import (
 	"context"
 	"fmt"
-	"math"
-	"time"
 
 	"github.com/spf13/cobra"
 	"google.golang.org/grpc/codes"
@@ -21,46 +19,49 @@ func (a *app) drillCmd() *cobra.Command {
 		Short:   "Take a router out of service as a failure would, for a time, and measure",
 		Long: `A drill (EC: failover test) takes a VBR out of service as the loss of its lines would, after it has made sure that others carry its routes. It
 measures what is lost on the way out and on the way back, ends at once when an outage lasts longer than the objective, and keeps its verdict for
-a year.`,
-		Example: `  vbrctl drill start --router vbr-a --duration 10m --probe 10.1.0.1->172.16.1.1
+a year. It starts at once (start --router), or later (create): by start ID, or by itself at a time.`,
+		Example: `  vbrctl drill start --router vbr-a --duration 10m --probe '10.1.0.1->172.16.1.1'
+  vbrctl drill create --router vbr-a --duration 10m --at 2026-12-01T03:00:00Z
   vbrctl drill list
   vbrctl drill stop ft-20261125-120000-1a2b`,
 		Args: cobra.ArbitraryArgs,
 		RunE: unknownCommand,
 	}
-	c.AddCommand(a.drillStartCmd(), a.drillStopCmd(), a.drillListCmd(), a.drillShowCmd())
+	c.AddCommand(a.drillStartCmd(), a.drillCreateCmd(), a.drillUpdateCmd(), a.drillDeleteCmd(), a.drillStopCmd(), a.drillListCmd(), a.drillShowCmd())
 	return c
 }
 
 func (a *app) drillStartCmd() *cobra.Command {
 	var request vbrv1.StartFailoverTestRequest
-	var duration, objective time.Duration
+	var bounds drillBounds
 	c := &cobra.Command{
-		Use:   "start",
-		Short: "Start a drill",
+		Use:   "start [ID]",
+		Short: "Start a drill, or one that was created",
 		Long: `Start takes the router out and comes back at once; see ` + "`vbrctl drill show`" + ` for how it goes. With --probe packets are measured: from an address of another
 router of the host, such as the gateway of a VPC's vSwitch, to one that answers behind both the router and the one that takes over. Without, it
-is only known whether others offered the routes and whether the router came back.`,
+is only known whether others offered the routes and whether the router came back. With an ID it starts a drill in Init as it was created.`,
 		Example: `  vbrctl drill start --router vbr-a --dry-run
-  vbrctl drill start --router vbr-a --duration 10m --objective 500ms --probe 10.1.0.1->172.16.1.1`,
-		Args: nargs(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
-			minutes := math.Ceil(duration.Minutes())
-			switch {
-			case request.Router == "":
-				return usagef("which router? name one with --router")
-			case duration < time.Minute || minutes > 4320:
-				return usagef("--duration %s; legal: 1m..72h", duration)
-			case objective < 100*time.Millisecond || objective > time.Minute:
-				return usagef("--objective %s; legal: 100ms..1m", objective)
+  vbrctl drill start ft-20261125-120000-1a2b
+  vbrctl drill start --router vbr-a --duration 10m --objective 500ms --probe '10.1.0.1->172.16.1.1'`,
+		Args:              nargs(0, 1),
+		ValidArgsFunction: a.completeDrills,
+		RunE: func(cmd *cobra.Command, args []string) (err error) {
+			if len(args) == 1 {
+				for _, flag := range []string{"router", "duration", "objective", "probe"} {
+					if cmd.Flags().Changed(flag) {
+						return usagef("--%s does not go with an ID: the drill starts as it was created; see `vbrctl drill update --help`", flag)
+					}
+				}
+				return a.drillStart(cmd.Context(), &vbrv1.StartFailoverTestRequest{Id: args[0], DryRun: request.DryRun})
 			}
-			request.DurationMinutes, request.ObjectiveMs = uint32(minutes), uint32(objective.Milliseconds())
+			if request.DurationMinutes, request.ObjectiveMs, err = bounds.read(request.Router); err != nil {
+				return err
+			}
 			return a.drillStart(cmd.Context(), &request)
 		},
 	}
 	a.routerFlag(c, &request.Router, "the `router` to take out, a VBR")
-	c.Flags().DurationVar(&duration, "duration", 10*time.Minute, "for how long, in whole minutes")
-	c.Flags().DurationVar(&objective, "objective", time.Second, "the longest outage that is allowed")
+	bounds.flags(c)
 	c.Flags().StringArrayVar(&request.Probes, "probe", nil, "measure `FROM->TO`; more than once for several")
 	c.Flags().BoolVar(&request.DryRun, "dry-run", false, "only say whether it could be done")
 	return c
@@ -73,6 +74,8 @@ func (a *app) drillStart(ctx context.Context, request *vbrv1.StartFailoverTestRe
 	}
 	answer, err := call(ctx, a, c.Routers.StartFailoverTest, request)
 	switch test := answer.GetTest(); {
+	case err != nil && request.GetId() != "":
+		return err
 	case err != nil:
 		return a.aboutRouter(ctx, request.GetRouter(), err)
 	case request.GetDryRun():

@@ -33,7 +33,8 @@ func (a *app) terminateCmd() *cobra.Command {
 	return a.editCmd(&cobra.Command{
 		Use:   "terminate VBR",
 		Short: "Take a VBR on your line out of service",
-		Long: `Terminate sets termination_time: nothing of the VBR runs any more. It stays stored, and its VLAN stays its own for seven days.
+		Long: `Terminate sets termination_time: nothing of the VBR runs any more. It is terminating until the kernel has nothing of it, then terminated
+(vbrctl show routers, vbrctl events). It stays stored, and its VLAN stays its own for seven days.
 Only the owner of the physical connection may, and an admin.`,
 		Example: `  vbrctl terminate vbr-acme --dry-run
   vbrctl terminate vbr-acme -m "contract ended"`,
@@ -48,7 +49,7 @@ func (a *app) recoverCmd() *cobra.Command {
 	return a.editCmd(&cobra.Command{
 		Use:   "recover VBR",
 		Short: "Put a terminated VBR back into service",
-		Long: `Recover clears termination_time: the VBR runs again. It is refused when its VLAN is another's by now, more than seven days
+		Long: `Recover clears termination_time: the VBR is recovering until it runs, then active. It is refused when its VLAN is another's by now, more than seven days
 after it was terminated. Only the owner of the physical connection may, and an admin.`,
 		Example: `  vbrctl recover vbr-acme
   vbrctl recover vbr-acme --wait`,

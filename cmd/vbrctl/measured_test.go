@@ -51,7 +51,37 @@ func (f *fake) StartFailoverTest(ctx context.Context, r *vbrv1.StartFailoverTest
 		return nil, err
 	}
 	return &vbrv1.StartFailoverTestResponse{Test: &vbrv1.FailoverTest{Id: "ft-1", Router: r.GetRouter(), DurationMinutes: r.GetDurationMinutes(),
-		Findings: []string{"7 prefixes are carried, all of them by vbr-beta too"}}}, f.known(r.GetRouter())
+		Findings: []string{"7 prefixes are carried, all of them by vbr-beta too"}}}, f.knownUnless(r.GetId(), r.GetRouter())
+}
+
+// knownUnless is known, but for a request that names something else.
+func (f *fake) knownUnless(id, router string) error {
+	if id != "" {
+		return nil
+	}
+	return f.known(router)
+}
+
+func (f *fake) CreateFailoverTest(ctx context.Context, r *vbrv1.CreateFailoverTestRequest) (*vbrv1.CreateFailoverTestResponse, error) {
+	if err := f.ask(ctx, r); err != nil {
+		return nil, err
+	}
+	return &vbrv1.CreateFailoverTestResponse{Test: &vbrv1.FailoverTest{Id: "ft-2", Router: r.GetRouter(), Status: "Init", JobType: "StartLater", StartTime: r.GetStartTime(),
+		Findings: []string{"as things stand it would be refused: no redundancy"}}}, f.known(r.GetRouter())
+}
+
+func (f *fake) UpdateFailoverTest(ctx context.Context, r *vbrv1.UpdateFailoverTestRequest) (*vbrv1.UpdateFailoverTestResponse, error) {
+	if err := f.ask(ctx, r); err != nil {
+		return nil, err
+	}
+	return &vbrv1.UpdateFailoverTestResponse{Test: &vbrv1.FailoverTest{Id: r.GetId(), Router: "vbr-acme", Status: "Init", DurationMinutes: 20, StartTime: r.GetStartTime()}}, nil
+}
+
+func (f *fake) DeleteFailoverTest(ctx context.Context, r *vbrv1.DeleteFailoverTestRequest) (*vbrv1.DeleteFailoverTestResponse, error) {
+	if err := f.ask(ctx, r); err != nil {
+		return nil, err
+	}
+	return &vbrv1.DeleteFailoverTestResponse{Test: &vbrv1.FailoverTest{Id: r.GetId(), Status: "Stopped"}}, nil
 }
 
 func (f *fake) StopFailoverTest(ctx context.Context, r *vbrv1.StopFailoverTestRequest) (*vbrv1.StopFailoverTestResponse, error) {
@@ -80,12 +110,14 @@ func TestShowInterfaces(t *testing.T) {
 	other := &vbrv1.RouterStatus{Name: "vpc-acme", RouterInterfaces: []*vbrv1.RouterInterfaceStatus{
 		{Name: "ri-vpc", Owner: "beta", Status: "AcceptingConnecting", Reason: "interface ri-acme has not shown up", Since: ago(time.Minute), OppositeInterfaceId: "ri-acme",
 			OppositeRegionId: "eu-2", CrossRegion: true, HealthCheck: &vbrv1.HealthCheckState{HealthCheckStatus: "NoHealthCheckConfig"}},
+		{Name: "ri-web", Owner: "acme", Status: "Modifying", Reason: "the kernel does not have its limit: x", Since: ago(time.Second)},
 	}}
 	f.routers = []*vbrv1.RouterStatus{router(), other}
 	f.vbrctl(t, "show", "interfaces").expect(t, exitOK, `
 Interface  Router    State                   Since  Health            Lost      RTT  Opposite  Region  Owner  Reason
 ri-acme    vbr-acme  Active               01:00:00  NoRedundantRoute    12  1.25 ms  ri-vpc    same    acme
 ri-vpc     vpc-acme  AcceptingConnecting  00:01:00  -                    -        -  ri-acme   eu-2    beta   interface ri-acme has not shown up
+ri-web     vpc-acme  Modifying            00:00:01  -                    -        -  -         -       acme   the kernel does not have its limit: x
 `)
 	if r := f.vbrctl(t, "show", "interfaces", "--owner", "beta", "-o", "json"); strings.Count(r.out, `"name"`) != 1 || !strings.Contains(r.out, `"ri-vpc"`) {
 		t.Error(r.out)
@@ -154,4 +186,39 @@ out    10.1.0.1 -> 172.16.1.1    50    12         2400 ms
 back   10.1.0.1 -> 172.16.1.1    20     0            0 ms
 `)
 	f.vbrctl(t, "drill", "show", "ft-9").complain(t, exitFailed, "no drill ft-9; see `vbrctl drill list`\n")
+}
+
+// A drill that starts later: created, changed, started by its id, deleted.
+func TestDrillLater(t *testing.T) {
+	f := start(t)
+	f.vbrctl(t, "drill", "create", "-r", "vbr-acme", "--at", "8h", "--probe", "10.1.0.1->172.16.1.1").expect(t, exitOK,
+		"drill ft-2 of vbr-acme starts by itself at 2026-11-23T20:00:00Z: as things stand it would be refused: no redundancy\n")
+	want := &vbrv1.CreateFailoverTestRequest{Router: "vbr-acme", DurationMinutes: 10, ObjectiveMs: 1000, Probes: []string{"10.1.0.1->172.16.1.1"}, StartTime: ago(-8 * time.Hour)}
+	if got := last[*vbrv1.CreateFailoverTestRequest](t, f); !proto.Equal(got, want) {
+		t.Errorf("asked %v, want %v", got, want)
+	}
+	f.vbrctl(t, "drill", "create", "-r", "vbr-acme").expect(t, exitOK,
+		"drill ft-2 of vbr-acme starts by `vbrctl drill start ft-2`: as things stand it would be refused: no redundancy\n")
+	if r := f.vbrctl(t, "drill", "create", "-r", "vbr-acme", "-o", "json"); !strings.Contains(r.out, `"job_type":"StartLater"`) {
+		t.Error(r.out)
+	}
+	f.vbrctl(t, "drill", "create").complain(t, exitUsage, "which router? name one with --router\n")
+	f.vbrctl(t, "drill", "create", "-r", "vbr-acme", "--at", "yore").complain(t, exitUsage,
+		"--at \"yore\" is no time; legal: how long from now, such as 90m or 8h, or a time such as 2026-12-01T03:00:00Z\n")
+	f.vbrctl(t, "drill", "update", "ft-2", "--duration", "20m", "--at", "2026-12-01T03:00:00Z").expect(t, exitOK,
+		"drill ft-2 of vbr-acme starts by itself at 2026-12-01T03:00:00Z, for 20 min: nothing was found\n")
+	if got := last[*vbrv1.UpdateFailoverTestRequest](t, f); got.GetDurationMinutes() != 20 || got.GetObjectiveMs() != 0 || got.GetStartTime() == nil {
+		t.Errorf("asked %v", got)
+	}
+	f.vbrctl(t, "drill", "update", "ft-2").complain(t, exitUsage, "what is to change? give --duration, --objective, --at, --unscheduled or --probe\n")
+	f.vbrctl(t, "drill", "update", "ft-2", "--at", "8h", "--unscheduled").complain(t, exitUsage, "--at and --unscheduled exclude each other\n")
+	if r := f.vbrctl(t, "drill", "start", "ft-2"); r.status != exitOK {
+		t.Errorf("%+v", r)
+	}
+	if got := last[*vbrv1.StartFailoverTestRequest](t, f); !proto.Equal(got, &vbrv1.StartFailoverTestRequest{Id: "ft-2"}) {
+		t.Errorf("asked %v", got)
+	}
+	f.vbrctl(t, "drill", "start", "ft-2", "--duration", "5m").complain(t, exitUsage,
+		"--duration does not go with an ID: the drill starts as it was created; see `vbrctl drill update --help`\n")
+	f.vbrctl(t, "drill", "delete", "ft-2").expect(t, exitOK, "drill ft-2 deleted\n")
 }

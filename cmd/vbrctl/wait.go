@@ -152,6 +152,8 @@ func notReady(r *vbrv1.RouterStatus) string {
 		return "not there yet"
 	case r.GetState() != vbrv1.RouterStatus_STATE_READY && r.GetState() != vbrv1.RouterStatus_STATE_DRAINED:
 		return strings.Join(append([]string{state}, r.GetReasons()...), ": ")
+	case r.GetVbrStatus() == "terminating" || r.GetVbrStatus() == "recovering":
+		return state + ": " + r.GetVbrStatusReason()
 	case r.GetSessionsEstablished() < r.GetSessions():
 		return fmt.Sprintf("%d of %s established; see `vbrctl show sessions -r %s`", r.GetSessionsEstablished(), plural(int(r.GetSessions()), "session"), r.GetName())
 	}

@@ -24,6 +24,7 @@ func TestOperations(t *testing.T) {
 	t.Run("drill", c.testDrill)
 	t.Run("drill refused", c.testDrillRefused)
 	t.Run("drill and kill", c.testDrillKilled)
+	t.Run("drill later", c.testDrillLater)
 }
 
 func (c *twin) testHealth(t *testing.T) {
@@ -242,7 +243,7 @@ func (c *twin) testDrillRefused(t *testing.T) {
 	}
 	lab.Eventually(t, 20*time.Second, "the router is back", func() error { return c.uses(t, idcPrefix, "ri-vpc-a") })
 	out, err := c.tryctl("drill", "start", "--router", "vbr-a", "--duration", "1m")
-	if err == nil || !strings.Contains(out+err.Error(), "172.16.1.0/24") {
+	if err == nil || !strings.Contains(out+err.Error(), "172.16.1.0/24") || !strings.Contains(out+err.Error(), "no redundancy: router vpc-acme has them by no other router interface than ri-vpc-a") {
 		t.Errorf("without redundancy: %v %s", err, out)
 	}
 	c.idc.Link("eth2", true)
@@ -262,4 +263,36 @@ func (c *twin) testDrillKilled(t *testing.T) {
 		t.Errorf("%+v", test)
 	}
 	lab.Eventually(t, 60*time.Second, "the router serves again", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+}
+
+// testDrillLater: a drill that is to start later survives a kill of vbrd, and starts by itself at its time.
+func (c *twin) testDrillLater(t *testing.T) {
+	var created struct{ Test testJSON }
+	c.ctl(t, &created, "drill", "create", "--router", "vbr-a", "--duration", "1m")
+	c.vbrd.Signal(syscall.SIGKILL)
+	_, _ = c.vbrd.Wait(5 * time.Second)
+	c.start()
+	lab.Eventually(t, 20*time.Second, "vbrd answers", func() error { _, err := c.tryctl("show", "host"); return err })
+	var test testJSON
+	if c.ctl(t, &test, "drill", "show", created.Test.ID); test.Status != "Init" {
+		t.Errorf("after a kill: %+v", test)
+	}
+	lab.Eventually(t, 60*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+	if out, err := c.tryctl("drill", "update", created.Test.ID, "--at", "3s"); err != nil {
+		t.Error(out, err)
+	}
+	lab.Eventually(t, 20*time.Second, "the router goes out by itself", func() error { return c.uses(t, idcPrefix, "ri-vpc-b") })
+	if out, err := c.tryctl("drill", "delete", created.Test.ID); err == nil || !strings.Contains(out+err.Error(), "is Testing") {
+		t.Errorf("deleted while it runs: %v %s", err, out)
+	}
+	if out, err := c.tryctl("drill", "stop", created.Test.ID); err != nil {
+		t.Error(out, err)
+	}
+	if test := c.awaitTest(t, created.Test.ID); test.Verdict != "Passed" {
+		t.Errorf("%+v", test)
+	}
+	lab.Eventually(t, 20*time.Second, "the router is back", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+	if out, err := c.tryctl("drill", "delete", created.Test.ID); err != nil {
+		t.Error(out, err)
+	}
 }

@@ -49,6 +49,29 @@ func (c *cloud) status(router string) string {
 	return out
 }
 
+// passes says whether the last events of a router interface are these.
+func (c *cloud) passes(ri string, states ...string) func() error {
+	return func() error {
+		out, err := c.edge.Run(ctl(c.t), "--socket", c.Dir+"/vbrd.sock", "events")
+		if err != nil {
+			return fmt.Errorf("vbrctl: %w: %s", err, out)
+		}
+		var its []string
+		for line := range strings.Lines(out) {
+			if strings.Contains(line, " "+ri+":") {
+				its = append(its, line)
+			}
+		}
+		its = its[max(0, len(its)-len(states)):]
+		for i, s := range states {
+			if i >= len(its) || !strings.Contains(its[i], s) {
+				return fmt.Errorf("%q, want %q", its, states)
+			}
+		}
+		return nil
+	}
+}
+
 // ctl is the vbrctl beside the vbrd under test.
 func ctl(t *testing.T) string { return strings.TrimSuffix(binary(t), "vbrd") + "vbrctl" }
 
@@ -122,9 +145,18 @@ func TestVPCToVPC(t *testing.T) {
 			lab.Eventually(t, 10*time.Second, "it flows again", between)
 		})
 	}
+	t.Run("another spec", func(t *testing.T) {
+		c.resources(append(base, asks+"spec: Large.1\n", accepts)...)
+		lab.Eventually(t, 10*time.Second, "the events of a change of spec", c.passes("ri-acme-shop",
+			"Modifying, was Active: spec changes from none to Large.1", "Activating, was Modifying", "Active, was Activating"))
+		if err := between(); err != nil {
+			t.Error(err)
+		}
+	})
 	t.Run("deleted by the accepting owner", func(t *testing.T) {
 		c.resources(append(base, asks)...)
 		lab.Eventually(t, 10*time.Second, "nothing flows", quiet)
+		lab.Eventually(t, 10*time.Second, "the last that is heard of it", c.passes("ri-shop-acme", "Deleting, was Active", "Deleted, was Deleting"))
 	})
 	t.Run("accepted by the wrong owner", func(t *testing.T) {
 		wrong := strings.Replace(accepts, "opposite_interface_owner_id: acme", "opposite_interface_owner_id: beta", 1)

@@ -171,6 +171,9 @@ var guesses = []guess{
 	{"StartFailoverTest", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return text(a.StartFailoverTest(ctx, &vbrv1.StartFailoverTestRequest{Router: vbr}))
 	}},
+	{"CreateFailoverTest", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
+		return text(a.CreateFailoverTest(ctx, &vbrv1.CreateFailoverTestRequest{Router: vbr}))
+	}},
 	{"ResetSession", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return text(a.ResetSession(ctx, &vbrv1.ResetSessionRequest{Router: vbr, Soft: true}))
 	}},

@@ -76,8 +76,17 @@ func what(request any) []any {
 	case *vbrv1.ProbeRequest:
 		return []any{"what", short("router " + r.GetRouter() + " to " + r.GetTarget())}
 	case *vbrv1.StartFailoverTestRequest:
+		if r.GetId() != "" {
+			return []any{"what", short("failover test " + r.GetId()), "dry_run", r.GetDryRun()}
+		}
+		return []any{"what", short("router " + r.GetRouter()), "dry_run", r.GetDryRun()}
+	case *vbrv1.CreateFailoverTestRequest:
 		return []any{"what", short("router " + r.GetRouter()), "dry_run", r.GetDryRun()}
 	case *vbrv1.StopFailoverTestRequest:
+		return []any{"what", short("failover test " + r.GetId())}
+	case *vbrv1.UpdateFailoverTestRequest:
+		return []any{"what", short("failover test " + r.GetId())}
+	case *vbrv1.DeleteFailoverTestRequest:
 		return []any{"what", short("failover test " + r.GetId())}
 	}
 	return nil

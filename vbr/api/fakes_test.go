@@ -201,8 +201,37 @@ func (f *fakeHost) StartFailoverTest(r *vbrv1.StartFailoverTestRequest, mayProbe
 	if r.GetDurationMinutes() == 13 {
 		return nil, &vbr.RefusedError{Why: "nothing else would carry 172.16.1.0/24"}
 	}
+	if r.GetId() != "" {
+		f.change("start test " + r.GetId() + " of vbr-" + r.GetId()[3:])
+		return &vbrv1.FailoverTest{Id: r.GetId(), Status: "Testing"}, nil
+	}
 	f.change("start test of " + r.GetRouter())
 	return &vbrv1.FailoverTest{Id: "ft-" + r.GetRouter()[4:], Router: r.GetRouter(), Status: "Init"}, nil
+}
+
+func (f *fakeHost) CreateFailoverTest(r *vbrv1.CreateFailoverTestRequest, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
+	for _, p := range r.GetProbes() {
+		if !mayProbe(p) {
+			return nil, &vbr.RequestError{Field: "probes", Value: p, Legal: "your own"}
+		}
+	}
+	f.change("create test of " + r.GetRouter())
+	return &vbrv1.FailoverTest{Id: "ft-" + r.GetRouter()[4:], Router: r.GetRouter(), Status: "Init"}, nil
+}
+
+func (f *fakeHost) UpdateFailoverTest(r *vbrv1.UpdateFailoverTestRequest, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
+	for _, p := range r.GetProbes() {
+		if !mayProbe(p) {
+			return nil, &vbr.RequestError{Field: "probes", Value: p, Legal: "your own"}
+		}
+	}
+	f.change("update test " + r.GetId() + " of vbr-" + r.GetId()[3:])
+	return &vbrv1.FailoverTest{Id: r.GetId(), Status: "Init"}, nil
+}
+
+func (f *fakeHost) DeleteFailoverTest(id string) (*vbrv1.FailoverTest, error) {
+	f.change("delete test " + id + " of vbr-" + id[3:])
+	return &vbrv1.FailoverTest{Id: id, Status: "Stopped"}, nil
 }
 
 func (f *fakeHost) StopFailoverTest(id string) (*vbrv1.FailoverTest, error) {

@@ -1,6 +1,7 @@
 package api
 
 import (
+	"fmt"
 	"strings"
 	"testing"
 
@@ -67,6 +68,45 @@ func TestMeasuredIsOwners(t *testing.T) {
 	}
 	if got := strings.Join(w.host.changed(), ", "); got != "stop test ft-acme of vbr-acme" {
 		t.Error("done:", got)
+	}
+}
+
+// A failover test of another owner's router is not there, whatever is to be done with it.
+func TestOthersFailoverTests(t *testing.T) {
+	w := start(t, options{})
+	acme := routers(w.as("spiffe://example.net/acme"))
+	for what, do := range map[string]func(id string) error{
+		"start": func(id string) error {
+			_, err := acme.StartFailoverTest(ask(t), &vbrv1.StartFailoverTestRequest{Id: id})
+			return err
+		},
+		"update": func(id string) error {
+			_, err := acme.UpdateFailoverTest(ask(t), &vbrv1.UpdateFailoverTestRequest{Id: id})
+			return err
+		},
+		"delete": func(id string) error {
+			_, err := acme.DeleteFailoverTest(ask(t), &vbrv1.DeleteFailoverTestRequest{Id: id})
+			return err
+		},
+	} {
+		others, absent := do("ft-beta"), do("ft-nono")
+		if status.Code(others) != codes.NotFound || strings.ReplaceAll(others.Error(), "ft-beta", "ft-nono") != absent.Error() {
+			t.Errorf("%s:\n%v\n%v", what, others, absent)
+		}
+		if err := do("ft-acme"); err != nil {
+			t.Errorf("%s: %v", what, err)
+		}
+	}
+	for _, done := range w.host.changed() {
+		if strings.Contains(done, "beta") {
+			t.Error("done to another's:", done)
+		}
+	}
+	if _, err := acme.UpdateFailoverTest(ask(t), &vbrv1.UpdateFailoverTestRequest{Id: "ft-acme", Probes: []string{"beta"}}); status.Code(err) != codes.InvalidArgument {
+		t.Error("another's probe:", err)
+	}
+	if lines := w.logs.audits(t); len(lines) != 10 || !strings.HasPrefix(fmt.Sprint(lines[0]["what"]), "failover test ft-") {
+		t.Errorf("%d audit lines: %v", len(lines), lines[0])
 	}
 }
 

@@ -30,6 +30,9 @@ type Host interface {
 	Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error)
 	Probe(ctx context.Context, req *vbrv1.ProbeRequest) (*vbrv1.ProbeResponse, error)
 	StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
+	CreateFailoverTest(req *vbrv1.CreateFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
+	UpdateFailoverTest(req *vbrv1.UpdateFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
+	DeleteFailoverTest(id string) (*vbrv1.FailoverTest, error)
 	StopFailoverTest(id string) (*vbrv1.FailoverTest, error)
 	FailoverTests() []*vbrv1.FailoverTest
 }

@@ -85,6 +85,8 @@ type Device struct {
 	Up bool
 	// Inlet is the index of the IFB device through which a device with a [Rate] of In receives; 0: none. Its sent packets are those that the limit let in.
 	Inlet int
+	// Err is why the device is not as it was asked for, be it there or not; nil: it is.
+	Err error
 }
 
 // State is what Ensure found or made, in the order of the Router's lists. A device with Index 0 is missing.
@@ -164,19 +166,23 @@ func (m *Manager) ensure(r Router) (State, error) {
 	}
 	for _, l := range r.Lines {
 		d, err := m.ensureLine(r, l, s.VRF.Index)
-		s.Lines, errs = append(s.Lines, d), append(errs, about("line", l.Device, err))
+		d.Err = about("line", l.Device, err)
+		s.Lines, errs = append(s.Lines, d), append(errs, d.Err)
 	}
 	for _, t := range r.Tunnels {
 		d, err := m.ensureTunnel(r, t, s.VRF.Index)
-		s.Tunnels, errs = append(s.Tunnels, d), append(errs, about("tunnel", t.Device, err))
+		d.Err = about("tunnel", t.Device, err)
+		s.Tunnels, errs = append(s.Tunnels, d), append(errs, d.Err)
 	}
 	for _, w := range r.Switches {
 		d, err := m.ensureSwitch(r, w, s.VRF.Index)
-		s.Switches, errs = append(s.Switches, d), append(errs, about("switch", w.Device, err))
+		d.Err = about("switch", w.Device, err)
+		s.Switches, errs = append(s.Switches, d), append(errs, d.Err)
 	}
 	for _, p := range r.Pairs {
 		d, err := m.ensurePair(r, p, s.VRF.Index)
-		s.Pairs, errs = append(s.Pairs, d), append(errs, about("pair", p.Device, err))
+		d.Err = about("pair", p.Device, err)
+		s.Pairs, errs = append(s.Pairs, d), append(errs, d.Err)
 	}
 	return s, errors.Join(errs...)
 }

@@ -731,14 +731,18 @@ type RouterStatus struct {
 	Drained bool   `protobuf:"varint,16,opt,name=drained,proto3" json:"drained,omitempty"`
 	// "VBR" or "VRouter". EC: RouterType.
 	RouterType string `protobuf:"bytes,17,opt,name=router_type,json=routerType,proto3" json:"router_type,omitempty"`
-	// Of a VBR: unconfirmed, active, terminated. EC: Status of VirtualBorderRouter.
+	// Of a VBR: unconfirmed, active, terminating, terminated, recovering. EC: Status of VirtualBorderRouter.
 	VbrStatus string           `protobuf:"bytes,18,opt,name=vbr_status,json=vbrStatus,proto3" json:"vbr_status,omitempty"`
 	Vswitches []*VSwitchStatus `protobuf:"bytes,19,rep,name=vswitches,proto3" json:"vswitches,omitempty"`
 	// Of the VBR's own health check; absent when it has none.
 	HealthCheck *HealthCheckState `protobuf:"bytes,20,opt,name=health_check,json=healthCheck,proto3" json:"health_check,omitempty"`
 	// The failover group it is in, and what it is there: "active", "standby", "sharing". EC: VbrHa.
-	VbrHa         string `protobuf:"bytes,21,opt,name=vbr_ha,json=vbrHa,proto3" json:"vbr_ha,omitempty"`
-	VbrHaRole     string `protobuf:"bytes,22,opt,name=vbr_ha_role,json=vbrHaRole,proto3" json:"vbr_ha_role,omitempty"`
+	VbrHa     string `protobuf:"bytes,21,opt,name=vbr_ha,json=vbrHa,proto3" json:"vbr_ha,omitempty"`
+	VbrHaRole string `protobuf:"bytes,22,opt,name=vbr_ha_role,json=vbrHaRole,proto3" json:"vbr_ha_role,omitempty"`
+	// Why a VBR has the status, when it is not active.
+	VbrStatusReason string `protobuf:"bytes,23,opt,name=vbr_status_reason,json=vbrStatusReason,proto3" json:"vbr_status_reason,omitempty"`
+	// Of a VBR that its port's owner terminated: until when no other may have its VLAN.
+	VlanHeldUntil *timestamppb.Timestamp `protobuf:"bytes,24,opt,name=vlan_held_until,json=vlanHeldUntil,proto3" json:"vlan_held_until,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -925,6 +929,20 @@ func (x *RouterStatus) GetVbrHaRole() string {
 		return x.VbrHaRole
 	}
 	return ""
+}
+
+func (x *RouterStatus) GetVbrStatusReason() string {
+	if x != nil {
+		return x.VbrStatusReason
+	}
+	return ""
+}
+
+func (x *RouterStatus) GetVlanHeldUntil() *timestamppb.Timestamp {
+	if x != nil {
+		return x.VlanHeldUntil
+	}
+	return nil
 }
 
 // VSwitchStatus is one vSwitch of a VRouter.
@@ -1185,7 +1203,7 @@ type RouterInterfaceStatus struct {
 	Owner    string   `protobuf:"bytes,8,opt,name=owner,proto3" json:"owner,omitempty"`
 	// InitiatingSide, AcceptingSide. EC: Role.
 	Role string `protobuf:"bytes,9,opt,name=role,proto3" json:"role,omitempty"`
-	// Idle, Connecting, AcceptingConnecting, Activating, Active, Deactivating, Inactive, Deleting. EC: Status.
+	// Idle, Connecting, AcceptingConnecting, Activating, Active, Modifying, Deactivating, Inactive, Deleting, Deleted. EC: Status.
 	Status string `protobuf:"bytes,10,opt,name=status,proto3" json:"status,omitempty"`
 	// Why it is in that state, when it is not Active.
 	Reason              string                 `protobuf:"bytes,11,opt,name=reason,proto3" json:"reason,omitempty"`
@@ -4170,7 +4188,360 @@ func (x *QualitySample) GetJitterMs() float64 {
 	return 0
 }
 
-// StartFailoverTestRequest names the router to take out.
+// CreateFailoverTestRequest is like StartFailoverTestRequest.
+type CreateFailoverTestRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Router          string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	DurationMinutes uint32                 `protobuf:"varint,2,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	ObjectiveMs     uint32                 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	// Only check the request; the findings say whether it could be done now.
+	DryRun bool     `protobuf:"varint,4,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
+	Probes []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// When it is to start by itself. Legal: from now on, within 365 days; its probes are from routers of the router's owner then. Absent: when it is started.
+	StartTime     *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFailoverTestRequest) Reset() {
+	*x = CreateFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFailoverTestRequest) ProtoMessage() {}
+
+func (x *CreateFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*CreateFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+}
+
+func (x *CreateFailoverTestRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *CreateFailoverTestRequest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *CreateFailoverTestRequest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *CreateFailoverTestRequest) GetDryRun() bool {
+	if x != nil {
+		return x.DryRun
+	}
+	return false
+}
+
+func (x *CreateFailoverTestRequest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *CreateFailoverTestRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+// CreateFailoverTestResponse is the test, in Init.
+type CreateFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CreateFailoverTestResponse) Reset() {
+	*x = CreateFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CreateFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CreateFailoverTestResponse) ProtoMessage() {}
+
+func (x *CreateFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CreateFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*CreateFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+}
+
+func (x *CreateFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// UpdateFailoverTestRequest names a test in Init; what is absent, 0 or empty stays.
+type UpdateFailoverTestRequest struct {
+	state           protoimpl.MessageState `protogen:"open.v1"`
+	Id              string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	DurationMinutes uint32                 `protobuf:"varint,2,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
+	ObjectiveMs     uint32                 `protobuf:"varint,3,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
+	Probes          []string               `protobuf:"bytes,4,rep,name=probes,proto3" json:"probes,omitempty"`
+	StartTime       *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
+	// It is not to start by itself any more; without start_time.
+	Unscheduled   bool `protobuf:"varint,6,opt,name=unscheduled,proto3" json:"unscheduled,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateFailoverTestRequest) Reset() {
+	*x = UpdateFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFailoverTestRequest) ProtoMessage() {}
+
+func (x *UpdateFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*UpdateFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+}
+
+func (x *UpdateFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+func (x *UpdateFailoverTestRequest) GetDurationMinutes() uint32 {
+	if x != nil {
+		return x.DurationMinutes
+	}
+	return 0
+}
+
+func (x *UpdateFailoverTestRequest) GetObjectiveMs() uint32 {
+	if x != nil {
+		return x.ObjectiveMs
+	}
+	return 0
+}
+
+func (x *UpdateFailoverTestRequest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
+func (x *UpdateFailoverTestRequest) GetStartTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.StartTime
+	}
+	return nil
+}
+
+func (x *UpdateFailoverTestRequest) GetUnscheduled() bool {
+	if x != nil {
+		return x.Unscheduled
+	}
+	return false
+}
+
+// UpdateFailoverTestResponse is the test as it is now.
+type UpdateFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *UpdateFailoverTestResponse) Reset() {
+	*x = UpdateFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *UpdateFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*UpdateFailoverTestResponse) ProtoMessage() {}
+
+func (x *UpdateFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use UpdateFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*UpdateFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+}
+
+func (x *UpdateFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// DeleteFailoverTestRequest names a test in Init or Stopped.
+type DeleteFailoverTestRequest struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Id            string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFailoverTestRequest) Reset() {
+	*x = DeleteFailoverTestRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFailoverTestRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFailoverTestRequest) ProtoMessage() {}
+
+func (x *DeleteFailoverTestRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFailoverTestRequest.ProtoReflect.Descriptor instead.
+func (*DeleteFailoverTestRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+}
+
+func (x *DeleteFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
+// DeleteFailoverTestResponse is the test as it was.
+type DeleteFailoverTestResponse struct {
+	state         protoimpl.MessageState `protogen:"open.v1"`
+	Test          *FailoverTest          `protobuf:"bytes,1,opt,name=test,proto3" json:"test,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *DeleteFailoverTestResponse) Reset() {
+	*x = DeleteFailoverTestResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *DeleteFailoverTestResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*DeleteFailoverTestResponse) ProtoMessage() {}
+
+func (x *DeleteFailoverTestResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use DeleteFailoverTestResponse.ProtoReflect.Descriptor instead.
+func (*DeleteFailoverTestResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
+}
+
+func (x *DeleteFailoverTestResponse) GetTest() *FailoverTest {
+	if x != nil {
+		return x.Test
+	}
+	return nil
+}
+
+// StartFailoverTestRequest names the router to take out, or a test in Init.
 type StartFailoverTestRequest struct {
 	state  protoimpl.MessageState `protogen:"open.v1"`
 	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
@@ -4183,14 +4554,16 @@ type StartFailoverTestRequest struct {
 	// What is measured, as in "10.1.0.1->172.16.1.1": probes from an address of another router of this host, such as a VRouter of
 	// the VPC, to one that answers behind the router that is taken out and behind the one that takes over. Legal: at most 8. Empty: no packets
 	// are measured, only routes.
-	Probes        []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	Probes []string `protobuf:"bytes,5,rep,name=probes,proto3" json:"probes,omitempty"`
+	// Of a test in Init: it starts as it was created. Without all of the above but dry_run.
+	Id            string `protobuf:"bytes,6,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *StartFailoverTestRequest) Reset() {
 	*x = StartFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4202,7 +4575,7 @@ func (x *StartFailoverTestRequest) String() string {
 func (*StartFailoverTestRequest) ProtoMessage() {}
 
 func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[43]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4215,7 +4588,7 @@ func (x *StartFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{43}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
 }
 
 func (x *StartFailoverTestRequest) GetRouter() string {
@@ -4253,6 +4626,13 @@ func (x *StartFailoverTestRequest) GetProbes() []string {
 	return nil
 }
 
+func (x *StartFailoverTestRequest) GetId() string {
+	if x != nil {
+		return x.Id
+	}
+	return ""
+}
+
 // StartFailoverTestResponse is the test, which runs now.
 type StartFailoverTestResponse struct {
 	state         protoimpl.MessageState `protogen:"open.v1"`
@@ -4263,7 +4643,7 @@ type StartFailoverTestResponse struct {
 
 func (x *StartFailoverTestResponse) Reset() {
 	*x = StartFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4275,7 +4655,7 @@ func (x *StartFailoverTestResponse) String() string {
 func (*StartFailoverTestResponse) ProtoMessage() {}
 
 func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[44]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4288,7 +4668,7 @@ func (x *StartFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StartFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StartFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{44}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
 }
 
 func (x *StartFailoverTestResponse) GetTest() *FailoverTest {
@@ -4308,7 +4688,7 @@ type StopFailoverTestRequest struct {
 
 func (x *StopFailoverTestRequest) Reset() {
 	*x = StopFailoverTestRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4320,7 +4700,7 @@ func (x *StopFailoverTestRequest) String() string {
 func (*StopFailoverTestRequest) ProtoMessage() {}
 
 func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[45]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4333,7 +4713,7 @@ func (x *StopFailoverTestRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestRequest.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{45}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
 }
 
 func (x *StopFailoverTestRequest) GetId() string {
@@ -4353,7 +4733,7 @@ type StopFailoverTestResponse struct {
 
 func (x *StopFailoverTestResponse) Reset() {
 	*x = StopFailoverTestResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4365,7 +4745,7 @@ func (x *StopFailoverTestResponse) String() string {
 func (*StopFailoverTestResponse) ProtoMessage() {}
 
 func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[46]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4378,7 +4758,7 @@ func (x *StopFailoverTestResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use StopFailoverTestResponse.ProtoReflect.Descriptor instead.
 func (*StopFailoverTestResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{46}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
 }
 
 func (x *StopFailoverTestResponse) GetTest() *FailoverTest {
@@ -4399,7 +4779,7 @@ type ListFailoverTestsRequest struct {
 
 func (x *ListFailoverTestsRequest) Reset() {
 	*x = ListFailoverTestsRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4411,7 +4791,7 @@ func (x *ListFailoverTestsRequest) String() string {
 func (*ListFailoverTestsRequest) ProtoMessage() {}
 
 func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[47]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4424,7 +4804,7 @@ func (x *ListFailoverTestsRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsRequest.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{47}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{53}
 }
 
 func (x *ListFailoverTestsRequest) GetRouter() string {
@@ -4451,7 +4831,7 @@ type ListFailoverTestsResponse struct {
 
 func (x *ListFailoverTestsResponse) Reset() {
 	*x = ListFailoverTestsResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4463,7 +4843,7 @@ func (x *ListFailoverTestsResponse) String() string {
 func (*ListFailoverTestsResponse) ProtoMessage() {}
 
 func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[48]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4476,7 +4856,7 @@ func (x *ListFailoverTestsResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use ListFailoverTestsResponse.ProtoReflect.Descriptor instead.
 func (*ListFailoverTestsResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{48}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{54}
 }
 
 func (x *ListFailoverTestsResponse) GetTests() []*FailoverTest {
@@ -4492,25 +4872,30 @@ type FailoverTest struct {
 	Id     string                 `protobuf:"bytes,1,opt,name=id,proto3" json:"id,omitempty"`
 	Router string                 `protobuf:"bytes,2,opt,name=router,proto3" json:"router,omitempty"`
 	Owner  string                 `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
-	// Init, Testing, Stopped. EC: JobStatus.
-	Status    string                 `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	// Init: it is to start later. Testing: what it measures by is tried out, or the router is out of service. Stopped. EC: JobStatus.
+	Status string `protobuf:"bytes,4,opt,name=status,proto3" json:"status,omitempty"`
+	// When it began; in Init when it is to start by itself, absent: when it is started.
 	StartTime *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=start_time,json=startTime,proto3" json:"start_time,omitempty"`
-	// When it is to end, or has ended.
+	// When it is to end, or has ended; absent when that depends on when it is started.
 	EndTime         *timestamppb.Timestamp `protobuf:"bytes,6,opt,name=end_time,json=endTime,proto3" json:"end_time,omitempty"`
 	DurationMinutes uint32                 `protobuf:"varint,7,opt,name=duration_minutes,json=durationMinutes,proto3" json:"duration_minutes,omitempty"`
 	ObjectiveMs     uint32                 `protobuf:"varint,8,opt,name=objective_ms,json=objectiveMs,proto3" json:"objective_ms,omitempty"`
 	// Passed, Failed, Aborted; empty while it runs.
 	Verdict string `protobuf:"bytes,9,opt,name=verdict,proto3" json:"verdict,omitempty"`
 	// Why, and what was found before: who carries the routes meanwhile.
-	Findings      []string               `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
-	Measurements  []*FailoverMeasurement `protobuf:"bytes,11,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	Findings     []string               `protobuf:"bytes,10,rep,name=findings,proto3" json:"findings,omitempty"`
+	Measurements []*FailoverMeasurement `protobuf:"bytes,11,rep,name=measurements,proto3" json:"measurements,omitempty"`
+	// StartNow, StartLater. EC: JobType.
+	JobType string `protobuf:"bytes,12,opt,name=job_type,json=jobType,proto3" json:"job_type,omitempty"`
+	// What is measured, as it was asked for.
+	Probes        []string `protobuf:"bytes,13,rep,name=probes,proto3" json:"probes,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
 
 func (x *FailoverTest) Reset() {
 	*x = FailoverTest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[55]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4522,7 +4907,7 @@ func (x *FailoverTest) String() string {
 func (*FailoverTest) ProtoMessage() {}
 
 func (x *FailoverTest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[49]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[55]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4535,7 +4920,7 @@ func (x *FailoverTest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverTest.ProtoReflect.Descriptor instead.
 func (*FailoverTest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{49}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{55}
 }
 
 func (x *FailoverTest) GetId() string {
@@ -4615,6 +5000,20 @@ func (x *FailoverTest) GetMeasurements() []*FailoverMeasurement {
 	return nil
 }
 
+func (x *FailoverTest) GetJobType() string {
+	if x != nil {
+		return x.JobType
+	}
+	return ""
+}
+
+func (x *FailoverTest) GetProbes() []string {
+	if x != nil {
+		return x.Probes
+	}
+	return nil
+}
+
 // FailoverMeasurement is what one direction lost and how long it took.
 type FailoverMeasurement struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
@@ -4632,7 +5031,7 @@ type FailoverMeasurement struct {
 
 func (x *FailoverMeasurement) Reset() {
 	*x = FailoverMeasurement{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[56]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4644,7 +5043,7 @@ func (x *FailoverMeasurement) String() string {
 func (*FailoverMeasurement) ProtoMessage() {}
 
 func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[50]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[56]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4657,7 +5056,7 @@ func (x *FailoverMeasurement) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use FailoverMeasurement.ProtoReflect.Descriptor instead.
 func (*FailoverMeasurement) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{50}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{56}
 }
 
 func (x *FailoverMeasurement) GetPhase() string {
@@ -4716,7 +5115,7 @@ type TestPolicyRequest struct {
 
 func (x *TestPolicyRequest) Reset() {
 	*x = TestPolicyRequest{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[57]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4728,7 +5127,7 @@ func (x *TestPolicyRequest) String() string {
 func (*TestPolicyRequest) ProtoMessage() {}
 
 func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[51]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[57]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4741,7 +5140,7 @@ func (x *TestPolicyRequest) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyRequest.ProtoReflect.Descriptor instead.
 func (*TestPolicyRequest) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{51}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{57}
 }
 
 func (x *TestPolicyRequest) GetRouter() string {
@@ -4806,7 +5205,7 @@ type TestRoute struct {
 
 func (x *TestRoute) Reset() {
 	*x = TestRoute{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[58]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4818,7 +5217,7 @@ func (x *TestRoute) String() string {
 func (*TestRoute) ProtoMessage() {}
 
 func (x *TestRoute) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[52]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[58]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4831,7 +5230,7 @@ func (x *TestRoute) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestRoute.ProtoReflect.Descriptor instead.
 func (*TestRoute) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{52}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{58}
 }
 
 func (x *TestRoute) GetPrefix() string {
@@ -4893,7 +5292,7 @@ type TestPolicyResponse struct {
 
 func (x *TestPolicyResponse) Reset() {
 	*x = TestPolicyResponse{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[59]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4905,7 +5304,7 @@ func (x *TestPolicyResponse) String() string {
 func (*TestPolicyResponse) ProtoMessage() {}
 
 func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[53]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[59]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4918,7 +5317,7 @@ func (x *TestPolicyResponse) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestPolicyResponse.ProtoReflect.Descriptor instead.
 func (*TestPolicyResponse) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{53}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{59}
 }
 
 func (x *TestPolicyResponse) GetResults() []*TestResult {
@@ -4945,7 +5344,7 @@ type TestResult struct {
 
 func (x *TestResult) Reset() {
 	*x = TestResult{}
-	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[60]
 	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 	ms.StoreMessageInfo(mi)
 }
@@ -4957,7 +5356,7 @@ func (x *TestResult) String() string {
 func (*TestResult) ProtoMessage() {}
 
 func (x *TestResult) ProtoReflect() protoreflect.Message {
-	mi := &file_vbr_v1_router_service_proto_msgTypes[54]
+	mi := &file_vbr_v1_router_service_proto_msgTypes[60]
 	if x != nil {
 		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
 		if ms.LoadMessageInfo() == nil {
@@ -4970,7 +5369,7 @@ func (x *TestResult) ProtoReflect() protoreflect.Message {
 
 // Deprecated: Use TestResult.ProtoReflect.Descriptor instead.
 func (*TestResult) Descriptor() ([]byte, []int) {
-	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{54}
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{60}
 }
 
 func (x *TestResult) GetPrefix() string {
@@ -5033,7 +5432,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05names\x18\x01 \x03(\tR\x05names\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\"E\n" +
 	"\x13ListRoutersResponse\x12.\n" +
-	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\x9f\a\n" +
+	"\arouters\x18\x01 \x03(\v2\x14.vbr.v1.RouterStatusR\arouters\"\x8f\b\n" +
 	"\fRouterStatus\x12\x12\n" +
 	"\x04name\x18\x01 \x01(\tR\x04name\x12\x14\n" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x120\n" +
@@ -5059,7 +5458,9 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\tvswitches\x18\x13 \x03(\v2\x15.vbr.v1.VSwitchStatusR\tvswitches\x12;\n" +
 	"\fhealth_check\x18\x14 \x01(\v2\x18.vbr.v1.HealthCheckStateR\vhealthCheck\x12\x15\n" +
 	"\x06vbr_ha\x18\x15 \x01(\tR\x05vbrHa\x12\x1e\n" +
-	"\vvbr_ha_role\x18\x16 \x01(\tR\tvbrHaRole\"j\n" +
+	"\vvbr_ha_role\x18\x16 \x01(\tR\tvbrHaRole\x12*\n" +
+	"\x11vbr_status_reason\x18\x17 \x01(\tR\x0fvbrStatusReason\x12B\n" +
+	"\x0fvlan_held_until\x18\x18 \x01(\v2\x1a.google.protobuf.TimestampR\rvlanHeldUntil\"j\n" +
 	"\x05State\x12\x15\n" +
 	"\x11STATE_UNSPECIFIED\x10\x00\x12\x12\n" +
 	"\x0eSTATE_STARTING\x10\x01\x12\x0f\n" +
@@ -5399,13 +5800,38 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04sent\x18\x02 \x01(\rR\x04sent\x12\x12\n" +
 	"\x04lost\x18\x03 \x01(\rR\x04lost\x12\x15\n" +
 	"\x06rtt_ms\x18\x04 \x01(\x01R\x05rttMs\x12\x1b\n" +
-	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\xb1\x01\n" +
+	"\tjitter_ms\x18\x05 \x01(\x01R\bjitterMs\"\xed\x01\n" +
+	"\x19CreateFailoverTestRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
+	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
+	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
+	"\x06probes\x18\x05 \x03(\tR\x06probes\x129\n" +
+	"\n" +
+	"start_time\x18\x06 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\"F\n" +
+	"\x1aCreateFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"\xee\x01\n" +
+	"\x19UpdateFailoverTestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\x12)\n" +
+	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
+	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x16\n" +
+	"\x06probes\x18\x04 \x03(\tR\x06probes\x129\n" +
+	"\n" +
+	"start_time\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\tstartTime\x12 \n" +
+	"\vunscheduled\x18\x06 \x01(\bR\vunscheduled\"F\n" +
+	"\x1aUpdateFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"+\n" +
+	"\x19DeleteFailoverTestRequest\x12\x0e\n" +
+	"\x02id\x18\x01 \x01(\tR\x02id\"F\n" +
+	"\x1aDeleteFailoverTestResponse\x12(\n" +
+	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\"\xc1\x01\n" +
 	"\x18StartFailoverTestRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10duration_minutes\x18\x02 \x01(\rR\x0fdurationMinutes\x12!\n" +
 	"\fobjective_ms\x18\x03 \x01(\rR\vobjectiveMs\x12\x17\n" +
 	"\adry_run\x18\x04 \x01(\bR\x06dryRun\x12\x16\n" +
-	"\x06probes\x18\x05 \x03(\tR\x06probes\"E\n" +
+	"\x06probes\x18\x05 \x03(\tR\x06probes\x12\x0e\n" +
+	"\x02id\x18\x06 \x01(\tR\x02id\"E\n" +
 	"\x19StartFailoverTestResponse\x12(\n" +
 	"\x04test\x18\x01 \x01(\v2\x14.vbr.v1.FailoverTestR\x04test\")\n" +
 	"\x17StopFailoverTestRequest\x12\x0e\n" +
@@ -5416,7 +5842,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12\x0e\n" +
 	"\x02id\x18\x02 \x01(\tR\x02id\"G\n" +
 	"\x19ListFailoverTestsResponse\x12*\n" +
-	"\x05tests\x18\x01 \x03(\v2\x14.vbr.v1.FailoverTestR\x05tests\"\x9b\x03\n" +
+	"\x05tests\x18\x01 \x03(\v2\x14.vbr.v1.FailoverTestR\x05tests\"\xce\x03\n" +
 	"\fFailoverTest\x12\x0e\n" +
 	"\x02id\x18\x01 \x01(\tR\x02id\x12\x16\n" +
 	"\x06router\x18\x02 \x01(\tR\x06router\x12\x14\n" +
@@ -5430,7 +5856,9 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\averdict\x18\t \x01(\tR\averdict\x12\x1a\n" +
 	"\bfindings\x18\n" +
 	" \x03(\tR\bfindings\x12?\n" +
-	"\fmeasurements\x18\v \x03(\v2\x1b.vbr.v1.FailoverMeasurementR\fmeasurements\"\x8e\x01\n" +
+	"\fmeasurements\x18\v \x03(\v2\x1b.vbr.v1.FailoverMeasurementR\fmeasurements\x12\x19\n" +
+	"\bjob_type\x18\f \x01(\tR\ajobType\x12\x16\n" +
+	"\x06probes\x18\r \x03(\tR\x06probes\"\x8e\x01\n" +
 	"\x13FailoverMeasurement\x12\x14\n" +
 	"\x05phase\x18\x01 \x01(\tR\x05phase\x12\x12\n" +
 	"\x04path\x18\x02 \x01(\tR\x04path\x12\x12\n" +
@@ -5477,7 +5905,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xa0\t\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xb7\v\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -5495,7 +5923,10 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\tListUsage\x12\x18.vbr.v1.ListUsageRequest\x1a\x19.vbr.v1.ListUsageResponse0\x01\x12C\n" +
 	"\n" +
 	"GetQuality\x12\x19.vbr.v1.GetQualityRequest\x1a\x1a.vbr.v1.GetQualityResponse\x124\n" +
-	"\x05Probe\x12\x14.vbr.v1.ProbeRequest\x1a\x15.vbr.v1.ProbeResponse\x12X\n" +
+	"\x05Probe\x12\x14.vbr.v1.ProbeRequest\x1a\x15.vbr.v1.ProbeResponse\x12[\n" +
+	"\x12CreateFailoverTest\x12!.vbr.v1.CreateFailoverTestRequest\x1a\".vbr.v1.CreateFailoverTestResponse\x12[\n" +
+	"\x12UpdateFailoverTest\x12!.vbr.v1.UpdateFailoverTestRequest\x1a\".vbr.v1.UpdateFailoverTestResponse\x12[\n" +
+	"\x12DeleteFailoverTest\x12!.vbr.v1.DeleteFailoverTestRequest\x1a\".vbr.v1.DeleteFailoverTestResponse\x12X\n" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
 	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
@@ -5513,172 +5944,190 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 57)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
 var file_vbr_v1_router_service_proto_goTypes = []any{
-	(RouteStage)(0),                   // 0: vbr.v1.RouteStage
-	(AddressFamily)(0),                // 1: vbr.v1.AddressFamily
-	(RouterStatus_State)(0),           // 2: vbr.v1.RouterStatus.State
-	(RouteSource_Type)(0),             // 3: vbr.v1.RouteSource.Type
-	(Event_Type)(0),                   // 4: vbr.v1.Event.Type
-	(ProbeResponse_Outcome)(0),        // 5: vbr.v1.ProbeResponse.Outcome
-	(*GetHostRequest)(nil),            // 6: vbr.v1.GetHostRequest
-	(*GetHostResponse)(nil),           // 7: vbr.v1.GetHostResponse
-	(*ListRoutersRequest)(nil),        // 8: vbr.v1.ListRoutersRequest
-	(*ListRoutersResponse)(nil),       // 9: vbr.v1.ListRoutersResponse
-	(*RouterStatus)(nil),              // 10: vbr.v1.RouterStatus
-	(*VSwitchStatus)(nil),             // 11: vbr.v1.VSwitchStatus
-	(*HealthCheckState)(nil),          // 12: vbr.v1.HealthCheckState
-	(*LineStatus)(nil),                // 13: vbr.v1.LineStatus
-	(*RouterInterfaceStatus)(nil),     // 14: vbr.v1.RouterInterfaceStatus
-	(*RouteCounts)(nil),               // 15: vbr.v1.RouteCounts
-	(*ListSessionsRequest)(nil),       // 16: vbr.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),      // 17: vbr.v1.ListSessionsResponse
-	(*BgpSession)(nil),                // 18: vbr.v1.BgpSession
-	(*BfdSession)(nil),                // 19: vbr.v1.BfdSession
-	(*ListRoutesRequest)(nil),         // 20: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),        // 21: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                     // 22: vbr.v1.Route
-	(*RouteSource)(nil),               // 23: vbr.v1.RouteSource
-	(*PathAttributes)(nil),            // 24: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),            // 25: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),           // 26: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),             // 27: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),               // 28: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),             // 29: vbr.v1.KernelNextHop
-	(*Told)(nil),                      // 30: vbr.v1.Told
-	(*ResetSessionRequest)(nil),       // 31: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),      // 32: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),        // 33: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),       // 34: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),      // 35: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil),     // 36: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),         // 37: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),        // 38: vbr.v1.ListEventsResponse
-	(*Event)(nil),                     // 39: vbr.v1.Event
-	(*ListUsageRequest)(nil),          // 40: vbr.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),         // 41: vbr.v1.ListUsageResponse
-	(*Usage)(nil),                     // 42: vbr.v1.Usage
-	(*ProbeRequest)(nil),              // 43: vbr.v1.ProbeRequest
-	(*ProbeResponse)(nil),             // 44: vbr.v1.ProbeResponse
-	(*GetQualityRequest)(nil),         // 45: vbr.v1.GetQualityRequest
-	(*GetQualityResponse)(nil),        // 46: vbr.v1.GetQualityResponse
-	(*QualityObjective)(nil),          // 47: vbr.v1.QualityObjective
-	(*QualitySample)(nil),             // 48: vbr.v1.QualitySample
-	(*StartFailoverTestRequest)(nil),  // 49: vbr.v1.StartFailoverTestRequest
-	(*StartFailoverTestResponse)(nil), // 50: vbr.v1.StartFailoverTestResponse
-	(*StopFailoverTestRequest)(nil),   // 51: vbr.v1.StopFailoverTestRequest
-	(*StopFailoverTestResponse)(nil),  // 52: vbr.v1.StopFailoverTestResponse
-	(*ListFailoverTestsRequest)(nil),  // 53: vbr.v1.ListFailoverTestsRequest
-	(*ListFailoverTestsResponse)(nil), // 54: vbr.v1.ListFailoverTestsResponse
-	(*FailoverTest)(nil),              // 55: vbr.v1.FailoverTest
-	(*FailoverMeasurement)(nil),       // 56: vbr.v1.FailoverMeasurement
-	(*TestPolicyRequest)(nil),         // 57: vbr.v1.TestPolicyRequest
-	(*TestRoute)(nil),                 // 58: vbr.v1.TestRoute
-	(*TestPolicyResponse)(nil),        // 59: vbr.v1.TestPolicyResponse
-	(*TestResult)(nil),                // 60: vbr.v1.TestResult
-	nil,                               // 61: vbr.v1.RouteCounts.RejectedEntry
-	nil,                               // 62: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),     // 63: google.protobuf.Timestamp
+	(RouteStage)(0),                    // 0: vbr.v1.RouteStage
+	(AddressFamily)(0),                 // 1: vbr.v1.AddressFamily
+	(RouterStatus_State)(0),            // 2: vbr.v1.RouterStatus.State
+	(RouteSource_Type)(0),              // 3: vbr.v1.RouteSource.Type
+	(Event_Type)(0),                    // 4: vbr.v1.Event.Type
+	(ProbeResponse_Outcome)(0),         // 5: vbr.v1.ProbeResponse.Outcome
+	(*GetHostRequest)(nil),             // 6: vbr.v1.GetHostRequest
+	(*GetHostResponse)(nil),            // 7: vbr.v1.GetHostResponse
+	(*ListRoutersRequest)(nil),         // 8: vbr.v1.ListRoutersRequest
+	(*ListRoutersResponse)(nil),        // 9: vbr.v1.ListRoutersResponse
+	(*RouterStatus)(nil),               // 10: vbr.v1.RouterStatus
+	(*VSwitchStatus)(nil),              // 11: vbr.v1.VSwitchStatus
+	(*HealthCheckState)(nil),           // 12: vbr.v1.HealthCheckState
+	(*LineStatus)(nil),                 // 13: vbr.v1.LineStatus
+	(*RouterInterfaceStatus)(nil),      // 14: vbr.v1.RouterInterfaceStatus
+	(*RouteCounts)(nil),                // 15: vbr.v1.RouteCounts
+	(*ListSessionsRequest)(nil),        // 16: vbr.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),       // 17: vbr.v1.ListSessionsResponse
+	(*BgpSession)(nil),                 // 18: vbr.v1.BgpSession
+	(*BfdSession)(nil),                 // 19: vbr.v1.BfdSession
+	(*ListRoutesRequest)(nil),          // 20: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),         // 21: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                      // 22: vbr.v1.Route
+	(*RouteSource)(nil),                // 23: vbr.v1.RouteSource
+	(*PathAttributes)(nil),             // 24: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),             // 25: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),            // 26: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),              // 27: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),                // 28: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),              // 29: vbr.v1.KernelNextHop
+	(*Told)(nil),                       // 30: vbr.v1.Told
+	(*ResetSessionRequest)(nil),        // 31: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),       // 32: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),         // 33: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),        // 34: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),       // 35: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),      // 36: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),          // 37: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 38: vbr.v1.ListEventsResponse
+	(*Event)(nil),                      // 39: vbr.v1.Event
+	(*ListUsageRequest)(nil),           // 40: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),          // 41: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                      // 42: vbr.v1.Usage
+	(*ProbeRequest)(nil),               // 43: vbr.v1.ProbeRequest
+	(*ProbeResponse)(nil),              // 44: vbr.v1.ProbeResponse
+	(*GetQualityRequest)(nil),          // 45: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),         // 46: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),           // 47: vbr.v1.QualityObjective
+	(*QualitySample)(nil),              // 48: vbr.v1.QualitySample
+	(*CreateFailoverTestRequest)(nil),  // 49: vbr.v1.CreateFailoverTestRequest
+	(*CreateFailoverTestResponse)(nil), // 50: vbr.v1.CreateFailoverTestResponse
+	(*UpdateFailoverTestRequest)(nil),  // 51: vbr.v1.UpdateFailoverTestRequest
+	(*UpdateFailoverTestResponse)(nil), // 52: vbr.v1.UpdateFailoverTestResponse
+	(*DeleteFailoverTestRequest)(nil),  // 53: vbr.v1.DeleteFailoverTestRequest
+	(*DeleteFailoverTestResponse)(nil), // 54: vbr.v1.DeleteFailoverTestResponse
+	(*StartFailoverTestRequest)(nil),   // 55: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil),  // 56: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),    // 57: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),   // 58: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),   // 59: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil),  // 60: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),               // 61: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),        // 62: vbr.v1.FailoverMeasurement
+	(*TestPolicyRequest)(nil),          // 63: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                  // 64: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),         // 65: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                 // 66: vbr.v1.TestResult
+	nil,                                // 67: vbr.v1.RouteCounts.RejectedEntry
+	nil,                                // 68: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),      // 69: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	63, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	69, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	18, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	10, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	63, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	69, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	13, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	14, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	15, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	11, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	12, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	63, // 10: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	63, // 11: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
-	12, // 12: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	61, // 13: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
-	18, // 14: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	63, // 15: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	62, // 16: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	19, // 17: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	63, // 18: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	63, // 19: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	63, // 20: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
-	0,  // 21: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
-	1,  // 22: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	22, // 23: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	23, // 24: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	24, // 25: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	63, // 26: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
-	3,  // 27: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	27, // 28: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	28, // 29: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	30, // 30: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	22, // 31: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	24, // 32: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
-	29, // 33: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	29, // 34: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	63, // 35: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	63, // 36: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	39, // 37: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	63, // 38: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
-	4,  // 39: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	63, // 40: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	42, // 41: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	63, // 42: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	63, // 43: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
-	5,  // 44: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
-	63, // 45: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	63, // 46: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	63, // 47: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	47, // 48: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	48, // 49: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	63, // 50: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	55, // 51: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	55, // 52: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	55, // 53: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	63, // 54: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	63, // 55: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	56, // 56: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	58, // 57: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
-	60, // 58: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
-	24, // 59: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
-	24, // 60: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	6,  // 61: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	8,  // 62: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	16, // 63: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	20, // 64: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	25, // 65: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	57, // 66: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	31, // 67: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	33, // 68: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	35, // 69: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	37, // 70: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	40, // 71: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	45, // 72: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	43, // 73: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
-	49, // 74: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	51, // 75: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	53, // 76: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	7,  // 77: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	9,  // 78: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	17, // 79: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	21, // 80: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	26, // 81: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	59, // 82: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	32, // 83: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	34, // 84: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	36, // 85: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	38, // 86: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	41, // 87: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	46, // 88: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	44, // 89: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
-	50, // 90: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	52, // 91: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	54, // 92: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	77, // [77:93] is the sub-list for method output_type
-	61, // [61:77] is the sub-list for method input_type
-	61, // [61:61] is the sub-list for extension type_name
-	61, // [61:61] is the sub-list for extension extendee
-	0,  // [0:61] is the sub-list for field type_name
+	69, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	69, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	69, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	12, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	67, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	18, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
+	69, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	68, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	19, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
+	69, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	69, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	69, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
+	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
+	22, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	23, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	24, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	69, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
+	27, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	28, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	30, // 31: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	22, // 32: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	24, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	29, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	29, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	69, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	69, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	39, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	69, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
+	69, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	42, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	69, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	69, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	5,  // 45: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
+	69, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	69, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	69, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	47, // 49: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	48, // 50: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	69, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	69, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	61, // 53: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	69, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	61, // 55: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	61, // 56: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	61, // 57: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	61, // 58: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	61, // 59: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	69, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	69, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	62, // 62: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	64, // 63: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	66, // 64: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	24, // 65: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	24, // 66: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	6,  // 67: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	8,  // 68: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	16, // 69: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	20, // 70: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	25, // 71: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	63, // 72: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	31, // 73: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	33, // 74: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	35, // 75: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	37, // 76: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	40, // 77: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	45, // 78: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	43, // 79: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
+	49, // 80: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
+	51, // 81: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
+	53, // 82: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
+	55, // 83: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	57, // 84: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	59, // 85: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	7,  // 86: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	9,  // 87: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	17, // 88: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	21, // 89: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	26, // 90: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	65, // 91: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	32, // 92: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	34, // 93: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	36, // 94: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	38, // 95: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	41, // 96: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	46, // 97: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	44, // 98: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
+	50, // 99: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
+	52, // 100: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
+	54, // 101: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
+	56, // 102: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	58, // 103: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	60, // 104: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	86, // [86:105] is the sub-list for method output_type
+	67, // [67:86] is the sub-list for method input_type
+	67, // [67:67] is the sub-list for extension type_name
+	67, // [67:67] is the sub-list for extension extendee
+	0,  // [0:67] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -5687,14 +6136,14 @@ func file_vbr_v1_router_service_proto_init() {
 		return
 	}
 	file_vbr_v1_router_service_proto_msgTypes[18].OneofWrappers = []any{}
-	file_vbr_v1_router_service_proto_msgTypes[52].OneofWrappers = []any{}
+	file_vbr_v1_router_service_proto_msgTypes[58].OneofWrappers = []any{}
 	type x struct{}
 	out := protoimpl.TypeBuilder{
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   57,
+			NumMessages:   63,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

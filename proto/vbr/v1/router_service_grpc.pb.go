@@ -21,22 +21,25 @@ import (
 const _ = grpc.SupportPackageIsVersion9
 
 const (
-	RouterService_GetHost_FullMethodName           = "/vbr.v1.RouterService/GetHost"
-	RouterService_ListRouters_FullMethodName       = "/vbr.v1.RouterService/ListRouters"
-	RouterService_ListSessions_FullMethodName      = "/vbr.v1.RouterService/ListSessions"
-	RouterService_ListRoutes_FullMethodName        = "/vbr.v1.RouterService/ListRoutes"
-	RouterService_Explain_FullMethodName           = "/vbr.v1.RouterService/Explain"
-	RouterService_TestPolicy_FullMethodName        = "/vbr.v1.RouterService/TestPolicy"
-	RouterService_ResetSession_FullMethodName      = "/vbr.v1.RouterService/ResetSession"
-	RouterService_DrainRouter_FullMethodName       = "/vbr.v1.RouterService/DrainRouter"
-	RouterService_UndrainRouter_FullMethodName     = "/vbr.v1.RouterService/UndrainRouter"
-	RouterService_ListEvents_FullMethodName        = "/vbr.v1.RouterService/ListEvents"
-	RouterService_ListUsage_FullMethodName         = "/vbr.v1.RouterService/ListUsage"
-	RouterService_GetQuality_FullMethodName        = "/vbr.v1.RouterService/GetQuality"
-	RouterService_Probe_FullMethodName             = "/vbr.v1.RouterService/Probe"
-	RouterService_StartFailoverTest_FullMethodName = "/vbr.v1.RouterService/StartFailoverTest"
-	RouterService_StopFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StopFailoverTest"
-	RouterService_ListFailoverTests_FullMethodName = "/vbr.v1.RouterService/ListFailoverTests"
+	RouterService_GetHost_FullMethodName            = "/vbr.v1.RouterService/GetHost"
+	RouterService_ListRouters_FullMethodName        = "/vbr.v1.RouterService/ListRouters"
+	RouterService_ListSessions_FullMethodName       = "/vbr.v1.RouterService/ListSessions"
+	RouterService_ListRoutes_FullMethodName         = "/vbr.v1.RouterService/ListRoutes"
+	RouterService_Explain_FullMethodName            = "/vbr.v1.RouterService/Explain"
+	RouterService_TestPolicy_FullMethodName         = "/vbr.v1.RouterService/TestPolicy"
+	RouterService_ResetSession_FullMethodName       = "/vbr.v1.RouterService/ResetSession"
+	RouterService_DrainRouter_FullMethodName        = "/vbr.v1.RouterService/DrainRouter"
+	RouterService_UndrainRouter_FullMethodName      = "/vbr.v1.RouterService/UndrainRouter"
+	RouterService_ListEvents_FullMethodName         = "/vbr.v1.RouterService/ListEvents"
+	RouterService_ListUsage_FullMethodName          = "/vbr.v1.RouterService/ListUsage"
+	RouterService_GetQuality_FullMethodName         = "/vbr.v1.RouterService/GetQuality"
+	RouterService_Probe_FullMethodName              = "/vbr.v1.RouterService/Probe"
+	RouterService_CreateFailoverTest_FullMethodName = "/vbr.v1.RouterService/CreateFailoverTest"
+	RouterService_UpdateFailoverTest_FullMethodName = "/vbr.v1.RouterService/UpdateFailoverTest"
+	RouterService_DeleteFailoverTest_FullMethodName = "/vbr.v1.RouterService/DeleteFailoverTest"
+	RouterService_StartFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StartFailoverTest"
+	RouterService_StopFailoverTest_FullMethodName   = "/vbr.v1.RouterService/StopFailoverTest"
+	RouterService_ListFailoverTests_FullMethodName  = "/vbr.v1.RouterService/ListFailoverTests"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -74,8 +77,15 @@ type RouterServiceClient interface {
 	// Probe sends one ICMP echo request out of a router, to either side of it, and tells what came back: a ping, with hop_limit a step of a
 	// traceroute, with size and dont_fragment a question for the MTU of the path. At most 8 at once of a router, else RESOURCE_EXHAUSTED.
 	Probe(ctx context.Context, in *ProbeRequest, opts ...grpc.CallOption) (*ProbeResponse, error)
+	// CreateFailoverTest stores a failover test that is to start later: by StartFailoverTest with its id, or by itself at a time. EC:
+	// CreateFailoverTestJob with JobType StartLater.
+	CreateFailoverTest(ctx context.Context, in *CreateFailoverTestRequest, opts ...grpc.CallOption) (*CreateFailoverTestResponse, error)
+	// UpdateFailoverTest changes one in Init. EC: UpdateFailoverTestJob.
+	UpdateFailoverTest(ctx context.Context, in *UpdateFailoverTestRequest, opts ...grpc.CallOption) (*UpdateFailoverTestResponse, error)
+	// DeleteFailoverTest removes one in Init or Stopped. EC: DeleteFailoverTestJob.
+	DeleteFailoverTest(ctx context.Context, in *DeleteFailoverTestRequest, opts ...grpc.CallOption) (*DeleteFailoverTestResponse, error)
 	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
-	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
+	// carries the router's routes. EC: CreateFailoverTestJob with JobType StartNow; with an id StartFailoverTestJob.
 	StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error)
 	// StopFailoverTest ends one before its time; the router serves again. EC: StopFailoverTestJob.
 	StopFailoverTest(ctx context.Context, in *StopFailoverTestRequest, opts ...grpc.CallOption) (*StopFailoverTestResponse, error)
@@ -275,6 +285,36 @@ func (c *routerServiceClient) Probe(ctx context.Context, in *ProbeRequest, opts 
 	return out, nil
 }
 
+func (c *routerServiceClient) CreateFailoverTest(ctx context.Context, in *CreateFailoverTestRequest, opts ...grpc.CallOption) (*CreateFailoverTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(CreateFailoverTestResponse)
+	err := c.cc.Invoke(ctx, RouterService_CreateFailoverTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerServiceClient) UpdateFailoverTest(ctx context.Context, in *UpdateFailoverTestRequest, opts ...grpc.CallOption) (*UpdateFailoverTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(UpdateFailoverTestResponse)
+	err := c.cc.Invoke(ctx, RouterService_UpdateFailoverTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
+func (c *routerServiceClient) DeleteFailoverTest(ctx context.Context, in *DeleteFailoverTestRequest, opts ...grpc.CallOption) (*DeleteFailoverTestResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(DeleteFailoverTestResponse)
+	err := c.cc.Invoke(ctx, RouterService_DeleteFailoverTest_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 func (c *routerServiceClient) StartFailoverTest(ctx context.Context, in *StartFailoverTestRequest, opts ...grpc.CallOption) (*StartFailoverTestResponse, error) {
 	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
 	out := new(StartFailoverTestResponse)
@@ -349,8 +389,15 @@ type RouterServiceServer interface {
 	// Probe sends one ICMP echo request out of a router, to either side of it, and tells what came back: a ping, with hop_limit a step of a
 	// traceroute, with size and dont_fragment a question for the MTU of the path. At most 8 at once of a router, else RESOURCE_EXHAUSTED.
 	Probe(context.Context, *ProbeRequest) (*ProbeResponse, error)
+	// CreateFailoverTest stores a failover test that is to start later: by StartFailoverTest with its id, or by itself at a time. EC:
+	// CreateFailoverTestJob with JobType StartLater.
+	CreateFailoverTest(context.Context, *CreateFailoverTestRequest) (*CreateFailoverTestResponse, error)
+	// UpdateFailoverTest changes one in Init. EC: UpdateFailoverTestJob.
+	UpdateFailoverTest(context.Context, *UpdateFailoverTestRequest) (*UpdateFailoverTestResponse, error)
+	// DeleteFailoverTest removes one in Init or Stopped. EC: DeleteFailoverTestJob.
+	DeleteFailoverTest(context.Context, *DeleteFailoverTestRequest) (*DeleteFailoverTestResponse, error)
 	// StartFailoverTest takes a router out of service as a failure would, for a time, and measures. It is refused when nothing else
-	// carries the router's routes. EC: CreateFailoverTestJob, StartFailoverTestJob.
+	// carries the router's routes. EC: CreateFailoverTestJob with JobType StartNow; with an id StartFailoverTestJob.
 	StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error)
 	// StopFailoverTest ends one before its time; the router serves again. EC: StopFailoverTestJob.
 	StopFailoverTest(context.Context, *StopFailoverTestRequest) (*StopFailoverTestResponse, error)
@@ -404,6 +451,15 @@ func (UnimplementedRouterServiceServer) GetQuality(context.Context, *GetQualityR
 }
 func (UnimplementedRouterServiceServer) Probe(context.Context, *ProbeRequest) (*ProbeResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method Probe not implemented")
+}
+func (UnimplementedRouterServiceServer) CreateFailoverTest(context.Context, *CreateFailoverTestRequest) (*CreateFailoverTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method CreateFailoverTest not implemented")
+}
+func (UnimplementedRouterServiceServer) UpdateFailoverTest(context.Context, *UpdateFailoverTestRequest) (*UpdateFailoverTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method UpdateFailoverTest not implemented")
+}
+func (UnimplementedRouterServiceServer) DeleteFailoverTest(context.Context, *DeleteFailoverTestRequest) (*DeleteFailoverTestResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method DeleteFailoverTest not implemented")
 }
 func (UnimplementedRouterServiceServer) StartFailoverTest(context.Context, *StartFailoverTestRequest) (*StartFailoverTestResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method StartFailoverTest not implemented")
@@ -627,6 +683,60 @@ func _RouterService_Probe_Handler(srv interface{}, ctx context.Context, dec func
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RouterService_CreateFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(CreateFailoverTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).CreateFailoverTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_CreateFailoverTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).CreateFailoverTest(ctx, req.(*CreateFailoverTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouterService_UpdateFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(UpdateFailoverTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).UpdateFailoverTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_UpdateFailoverTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).UpdateFailoverTest(ctx, req.(*UpdateFailoverTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
+func _RouterService_DeleteFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(DeleteFailoverTestRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).DeleteFailoverTest(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_DeleteFailoverTest_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).DeleteFailoverTest(ctx, req.(*DeleteFailoverTestRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 func _RouterService_StartFailoverTest_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
 	in := new(StartFailoverTestRequest)
 	if err := dec(in); err != nil {
@@ -708,6 +818,18 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "Probe",
 			Handler:    _RouterService_Probe_Handler,
+		},
+		{
+			MethodName: "CreateFailoverTest",
+			Handler:    _RouterService_CreateFailoverTest_Handler,
+		},
+		{
+			MethodName: "UpdateFailoverTest",
+			Handler:    _RouterService_UpdateFailoverTest_Handler,
+		},
+		{
+			MethodName: "DeleteFailoverTest",
+			Handler:    _RouterService_DeleteFailoverTest_Handler,
 		},
 		{
 			MethodName: "StartFailoverTest",

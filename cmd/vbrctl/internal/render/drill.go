@@ -41,8 +41,18 @@ func (p *Page) Drill(x *vbrv1.FailoverTest) error {
 	v := drillVerdict(x)
 	p.line("%s of %s: %s", p.bold(x.GetId()), table.Clean(x.GetRouter()), p.Palette.Paint(v.Style, v.Text))
 	p.fact("owner", "%s", orDash(x.GetOwner()))
-	p.fact("from", "%s to %s, %d min at most", p.clock(x.GetStartTime()), p.clock(x.GetEndTime()), x.GetDurationMinutes())
+	switch {
+	case x.GetStatus() != "Init":
+		p.fact("from", "%s to %s, %d min at most", p.clock(x.GetStartTime()), p.clock(x.GetEndTime()), x.GetDurationMinutes())
+	case x.GetStartTime() != nil:
+		p.fact("starts", "by itself at %s, for %d min", p.clock(x.GetStartTime()), x.GetDurationMinutes())
+	default:
+		p.fact("starts", "by `vbrctl drill start %s`, for %d min", x.GetId(), x.GetDurationMinutes())
+	}
 	p.fact("objective", "no outage longer than %d ms", x.GetObjectiveMs())
+	if len(x.GetProbes()) > 0 && len(x.GetMeasurements()) == 0 {
+		p.fact("probes", "%s", strings.Join(x.GetProbes(), ", "))
+	}
 	for _, f := range x.GetFindings() {
 		p.line("  - %s", table.Clean(f))
 	}

@@ -220,21 +220,45 @@ func TestRestingAndVRouters(t *testing.T) {
 	routers := []*vbrv1.RouterStatus{
 		{Name: "vbr-a", RouterType: "VBR", VbrStatus: "active", State: vbrv1.RouterStatus_STATE_READY, LocalAsn: 45104, RouterId: "10.0.0.1", Vrf: "vbr-a", RouteTableId: 10000, Since: ago(0)},
 		{Name: "vbr-b", RouterType: "VBR", VbrStatus: "terminated", State: vbrv1.RouterStatus_STATE_READY, LocalAsn: 45104, Since: ago(0)},
+		{Name: "vbr-c", RouterType: "VBR", VbrStatus: "terminating", VbrStatusReason: "its routes go", State: vbrv1.RouterStatus_STATE_READY, LocalAsn: 45104, Since: ago(0)},
+		{Name: "vbr-d", RouterType: "VBR", VbrStatus: "recovering", VbrStatusReason: "its devices come", State: vbrv1.RouterStatus_STATE_STARTING, LocalAsn: 45104, RouterId: "10.0.0.1",
+			Vrf: "vbr-d", RouteTableId: 10002, Since: ago(0), Reasons: []string{"life: x"}},
 		{Name: "vpc-a", RouterType: "VRouter", State: vbrv1.RouterStatus_STATE_READY, Vrf: "vpc-a", RouteTableId: 10001, Since: ago(0)},
 	}
 	want := `
-Router  State       Sessions  Received  Rejected  Kernel  Advertised  Exported     Since  Owner     AS  RouterID  VRF    Table  Stale  Refused  Drift  Reason
-vbr-a   ready            0/0         0         0       0           0         0  00:00:00  -      45104  10.0.0.1  vbr-a  10000      0        0      0
-vbr-b   terminated       0/0         0         0       0           0         0  00:00:00  -      45104  -         -          -      0        0      0
-vpc-a   ready            0/0         0         0       0           0         0  00:00:00  -          -  -         vpc-a  10001      0        0      0
+Router  State        Sessions  Received  Rejected  Kernel  Advertised  Exported     Since  Owner     AS  RouterID  VRF    Table  Stale  Refused  Drift  Reason
+vbr-a   ready             0/0         0         0       0           0         0  00:00:00  -      45104  10.0.0.1  vbr-a  10000      0        0      0
+vbr-b   terminated        0/0         0         0       0           0         0  00:00:00  -      45104  -         -          -      0        0      0
+vbr-c   terminating       0/0         0         0       0           0         0  00:00:00  -      45104  -         -          -      0        0      0  its routes go
+vbr-d   recovering        0/0         0         0       0           0         0  00:00:00  -      45104  10.0.0.1  vbr-d  10002      0        0      0  its devices come; life: x
+vpc-a   ready             0/0         0         0       0           0         0  00:00:00  -          -  -         vpc-a  10001      0        0      0
 `
 	if got := drawn(true, false, func(p *Page) { p.Routers(routers) }); got != want {
 		t.Errorf("got %s want %s", got, want)
 	}
-	for i, has := range []string{"vbr-a ready since", "vbr-b terminated since", "vpc-a ready since"} {
+	for i, has := range []string{"vbr-a ready since", "vbr-b terminated since", "! its routes go", "! its devices come", "vpc-a ready since"} {
 		got := drawn(false, false, func(p *Page) { p.Router(routers[i], nil) })
-		if !strings.Contains(got, has) || strings.Contains(got, "AS        ") == (i == 2) || strings.Contains(got, "table 0") {
+		if !strings.Contains(got, has) || strings.Contains(got, "AS        ") == (i == 4) || strings.Contains(got, "table 0") {
 			t.Errorf("got %s want %s", got, has)
 		}
+	}
+}
+
+// A drill that has not started says when it does.
+func TestDrillsInInit(t *testing.T) {
+	x := &vbrv1.FailoverTest{Id: "ft-2", Router: "vbr-a", Owner: "acme", Status: "Init", JobType: "StartLater", DurationMinutes: 10, ObjectiveMs: 1000, Probes: []string{"10.1.0.1->172.16.1.1"}}
+	list := drawn(false, false, func(p *Page) { p.Drills([]*vbrv1.FailoverTest{x}) })
+	if want := `
+ID    Router  Started  Verdict  Objective  Outage  Lost  Owner
+ft-2  vbr-a   -        init       1000 ms       -     -  acme
+`; list != want {
+		t.Errorf("got %s want %s", list, want)
+	}
+	if got := drawn(false, false, func(p *Page) { p.Drill(x) }); !strings.Contains(got, "starts    by `vbrctl drill start ft-2`, for 10 min") || !strings.Contains(got, "probes    10.1.0.1->172.16.1.1") {
+		t.Error(got)
+	}
+	x.StartTime = ago(0)
+	if got := drawn(false, false, func(p *Page) { p.Drill(x) }); !strings.Contains(got, "starts    by itself at 12:00:00, for 10 min") {
+		t.Error(got)
 	}
 }

@@ -32,10 +32,10 @@ func Total(m map[string]uint32) uint32 {
 	return sum
 }
 
-// RouterState names a router's state and its colour. Of a VBR that is not to run that is why: unconfirmed, terminated.
+// RouterState names a router's state and its colour. Of a VBR that is not active that is its status: unconfirmed, terminating, terminated, recovering.
 func RouterState(r *vbrv1.RouterStatus) (string, table.Style) {
-	if rests(r) {
-		return r.GetVbrStatus(), table.Warn
+	if s := r.GetVbrStatus(); s != "" && s != "active" {
+		return s, table.Warn
 	}
 	text := word(r.GetState().String(), "STATE_")
 	switch r.GetState() {
@@ -48,7 +48,15 @@ func RouterState(r *vbrv1.RouterStatus) (string, table.Style) {
 }
 
 // rests says whether a router is a VBR that is not to run.
-func rests(r *vbrv1.RouterStatus) bool { return r.GetVbrStatus() != "" && r.GetVbrStatus() != "active" }
+func rests(r *vbrv1.RouterStatus) bool {
+	s := r.GetVbrStatus()
+	return s != "" && s != "active" && s != "recovering"
+}
+
+// reasons are why a router is as it is.
+func reasons(r *vbrv1.RouterStatus) string {
+	return strings.Join(append(nonEmpty(r.GetVbrStatusReason()), r.GetReasons()...), "; ")
+}
 
 // Routers shows one line for each router.
 func (p *Page) Routers(routers []*vbrv1.RouterStatus) error {
@@ -60,7 +68,7 @@ func (p *Page) Routers(routers []*vbrv1.RouterStatus) error {
 		n := r.GetRoutes()
 		t.Row(r.GetName(), table.Cell{Text: state, Style: style}, fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions()),
 			n.GetReceived(), Total(n.GetRejected()), n.GetKernel(), n.GetAdvertised(), n.GetExported(), p.age(r.GetSince()), orDash(r.GetOwner()),
-			orDash(asn(r)), orDash(r.GetRouterId()), vrf(r), orDash(routeTable(r)), n.GetStale(), n.GetRefused(), r.GetDrift(), strings.Join(r.GetReasons(), "; "))
+			orDash(asn(r)), orDash(r.GetRouterId()), vrf(r), orDash(routeTable(r)), n.GetStale(), n.GetRefused(), r.GetDrift(), reasons(r))
 	}
 	return t.Flush()
 }
@@ -91,6 +99,9 @@ func unlessZero(n uint32) string {
 func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error {
 	state, style := RouterState(r)
 	p.line("%s %s since %s", p.bold(r.GetName()), p.Palette.Paint(style, state), p.age(r.GetSince()))
+	if why := r.GetVbrStatusReason(); why != "" {
+		p.line("  %s", p.warn("! "+why))
+	}
 	for _, reason := range r.GetReasons() {
 		p.line("  %s", p.bad("! "+reason))
 	}
