@@ -54,7 +54,7 @@ type Host struct {
 	serving  chan struct{}   // closed then
 	settled  chan struct{}   // see Settled
 	pulses   pulses
-	wg       sync.WaitGroup  // the goroutines of Run
+	wg       sync.WaitGroup // the goroutines of Run
 
 	mu      sync.Mutex
 	routers map[string]*router // by name; guarded by mu

@@ -78,7 +78,9 @@ func TestNotify(t *testing.T) {
 	if _, err := res.Apply(ask(t), &vbrv1.ApplyRequest{Resources: []*vbrv1.Resource{pc("eth1"), router("")}}); err != nil {
 		t.Fatal(err)
 	}
-	eventually(t, "STATUS", func() bool { return slices.Contains(m.all(), "STATUS=1 routers, 0 degraded; 0 of 1 sessions; 0 routes") })
+	eventually(t, "STATUS", func() bool {
+		return slices.Contains(m.all(), "STATUS=1 routers, 0 degraded; 0 of 1 sessions; 0 routes")
+	})
 	if err := syscall.Kill(syscall.Getpid(), syscall.SIGHUP); err != nil {
 		t.Fatal(err)
 	}

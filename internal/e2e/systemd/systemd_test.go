@@ -1,0 +1,224 @@
+package systemd
+
+import (
+	"fmt"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openvbr/openvbr/internal/lab"
+	"github.com/openvbr/openvbr/internal/lab/topo"
+)
+
+// TestPackage is an edge host's life: installed, set up, restarted, killed, hung, upgraded, removed, purged.
+func TestPackage(t *testing.T) {
+	e := newEdge(t)
+	t.Run("installed", e.testInstalled)
+	e.configure()
+	e.restart()
+	e.up(t)
+	t.Run("sandbox", e.testSandbox)
+	t.Run("reload", e.testReload)
+	t.Run("restart", func(t *testing.T) { e.lossless(t, e.restart) })
+	t.Run("killed", e.testKilled)
+	t.Run("stopped by the watchdog", e.testWatchdog)
+	t.Run("one tenant hangs", e.testHungTenant)
+	t.Run("upgrade", e.testUpgrade)
+	t.Run("remove", e.testRemove)
+	t.Run("purge", e.testPurge)
+}
+
+// testInstalled: it runs, enabled, and says that it has no routers.
+func (e *edge) testInstalled(t *testing.T) {
+	for what, want := range map[string]string{"ActiveState": "active", "UnitFileState": "enabled", "NRestarts": "0", "User": "vbrd"} {
+		if got := e.m.Property(unit, what); got != want {
+			t.Errorf("%s=%s, want %s", what, got, want)
+		}
+	}
+	e.says(t, 10*time.Second, "0 routers")
+	for _, key := range []string{"net/ipv4/nexthop_compat_mode", "net/ipv4/conf/all/send_redirects"} {
+		if got := strings.TrimSpace(e.m.MustRun("cat", "/proc/sys/"+key)); got != "0" {
+			t.Errorf("%s is %s, want 0", key, got)
+		}
+	}
+}
+
+// testSandbox: vbrd has two capabilities, a filter of system calls, and nothing that it lacks.
+func (e *edge) testSandbox(t *testing.T) {
+	pid := e.m.Property(unit, "MainPID")
+	status := e.m.MustRun("cat", "/proc/"+pid+"/status")
+	const netAdminAndBindService = "0000000000001400" // bits 12 and 10 (linux/capability.h)
+	for _, want := range []string{
+		"CapPrm:\t" + netAdminAndBindService, "CapEff:\t" + netAdminAndBindService, "CapBnd:\t" + netAdminAndBindService, "NoNewPrivs:\t1", "Seccomp:\t2",
+	} {
+		if !strings.Contains(status, want+"\n") {
+			t.Errorf("no %q in\n%s", want, status)
+		}
+	}
+	if user := strings.TrimSpace(e.m.MustRun("ps", "-o", "user=", "-p", pid)); user != "vbrd" {
+		t.Errorf("user %s", user)
+	}
+	for _, lack := range []string{"not permitted", "ermission denied", "cannot probe", "set them by sysctl.d", "ead-only", "router degraded"} {
+		for line := range strings.Lines(e.m.Journal(unit)) {
+			if strings.Contains(line, lack) {
+				t.Errorf("vbrd lacks something: %s", line)
+			}
+		}
+	}
+	if out, err := e.m.Run("runuser", "-u", "vbrd", "--", "cat", "/etc/vbrd/credentials/customers"); err == nil {
+		t.Errorf("vbrd's user reads the key's file: %d bytes", len(out))
+	}
+	if out := e.m.MustRun("ip", "route", "show", "vrf", "vbr-acme"); !strings.Contains(out, "proto vbrd") {
+		t.Errorf("ip does not know vbrd's protocol:\n%s", out)
+	}
+	e.says(t, 20*time.Second, "2 routers, 0 degraded; 6 of 6 sessions, 1 of 1 of the backbone")
+}
+
+// testReload: `systemctl reload` takes new resources, and no session notices.
+func (e *edge) testReload(t *testing.T) {
+	pid := e.m.Property(unit, "MainPID")
+	e.m.File("/etc/vbrd/resources.d/more.yaml", "kind: PhysicalConnection\nname: pc-9\ndevice: lo\n", "0644")
+	e.lossless(t, func() { e.m.MustRun("systemctl", "reload", unit) })
+	lab.Eventually(t, 10*time.Second, "the new resource", func() error { _, err := e.ctl("get", "pc", "pc-9"); return err })
+	if now := e.m.Property(unit, "MainPID"); now != pid || e.m.Property(unit, "ActiveState") != "active" {
+		t.Errorf("it was %s and is %s: %s", pid, now, e.state())
+	}
+}
+
+// testKilled: systemd starts it again, and no packet is lost.
+func (e *edge) testKilled(t *testing.T) {
+	e.lossless(t, func() {
+		e.m.MustRun("systemctl", "kill", "-s", "KILL", unit)
+		e.restarted(t, 30*time.Second, "signal")
+	})
+}
+
+// restarted waits until systemd has started the unit by itself, and it is ready; why is the result that it had before.
+func (e *edge) restarted(t *testing.T, limit time.Duration, why string) {
+	t.Helper()
+	lab.Eventually(t, limit, "restarted", func() error {
+		if e.restarts() == "0" || e.m.Property(unit, "ActiveState") != "active" {
+			return fmt.Errorf("not yet: %s", e.state())
+		}
+		return nil
+	})
+	if want := "Failed with result '" + why + "'"; !strings.Contains(e.m.MustRun("journalctl", "--no-pager", "-o", "cat", "-u", unit), want) {
+		t.Errorf("no %q in the journal", want)
+	}
+}
+
+// faulty has the unit run a vbrd with a fault point armed, and a watchdog of 8 s.
+func (e *edge) faulty(t *testing.T, fault string) {
+	t.Helper()
+	e.m.MustRun("install", "-m", "0755", built(t, "vbrd-faults"), "/usr/local/bin/")
+	e.changeUnit("WatchdogSec=8s", "Environment=VBRD_FAULT="+fault, "ExecStart=", "ExecStart=/usr/local/bin/vbrd-faults")
+}
+
+// testWatchdog: when a loop of the host's own hangs, systemd ends vbrd with its goroutines in the journal, and starts it again. No packet is lost.
+func (e *edge) testWatchdog(t *testing.T) {
+	e.faulty(t, "state.measured.before=delay:10m@1")
+	e.m.MustRun("rm", "-rf", "/var/lib/vbrd/usage") // so that the monitor writes at once, and hangs
+	e.lossless(t, func() {
+		e.restart()
+		lab.Eventually(t, 60*time.Second, "hungry", func() error {
+			if out := e.m.Journal(unit); !strings.Contains(out, "the host's monitor hangs") {
+				return fmt.Errorf("not yet")
+			}
+			return nil
+		})
+		e.changeUnit() // the next start has no fault
+		e.restarted(t, 60*time.Second, "watchdog")
+	})
+	if out := e.m.Journal(unit); !strings.Contains(out, "SIGABRT: abort") || !strings.Contains(out, "vbr.(*monitor).run") {
+		t.Error("the journal does not have where the goroutines stood")
+	}
+}
+
+// testHungTenant: a router whose actor hangs is degraded; vbrd is ready all the same, is not restarted, and the other tenant notices nothing.
+func (e *edge) testHungTenant(t *testing.T) {
+	e.faulty(t, "session.peers.before=delay:10m@1")
+	e.restart()
+	e.says(t, 60*time.Second, "2 routers, 1 degraded")
+	out, err := e.ctl("show", "routers")
+	if err != nil || !strings.Contains(out, "its actor has not finished a turn") {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	well := 0
+	for _, c := range []*topo.Customer{e.Acme, e.Beta} {
+		if c.Lines[0].Router.Established() == nil && c.PingBoth() == nil {
+			well++
+		}
+	}
+	if well != 1 || e.restarts() != "0" {
+		t.Errorf("%d tenants of 2 are well, want 1; restarts: %s", well, e.restarts())
+	}
+	e.changeUnit()
+	e.restart()
+	e.up(t)
+}
+
+// testUpgrade: dpkg has the new version take over, with the administrator's settings, and no packet is lost.
+func (e *edge) testUpgrade(t *testing.T) {
+	settings := e.m.MustRun("cat", "/etc/vbrd/vbrd.yaml")
+	pid := e.m.Property(unit, "MainPID")
+	e.lossless(t, func() { e.m.MustRun("dpkg", "-i", built(t, "pack/next/openvbr_*.deb")) })
+	if e.m.Property(unit, "MainPID") == pid {
+		t.Error("the old vbrd runs on")
+	}
+	for _, binary := range []string{"vbrd", "vbrctl"} {
+		if out := e.m.MustRun(binary, "--version"); !strings.HasPrefix(out, binary+" 9.0.0 (commit ") || strings.Contains(out, "unknown") {
+			t.Errorf("%s", out)
+		}
+	}
+	if out, err := e.ctl("show", "host"); err != nil || !strings.Contains(out, "9.0.0") {
+		t.Errorf("%v: the one that runs is not the new one:\n%s", err, out)
+	}
+	if e.m.MustRun("cat", "/etc/vbrd/vbrd.yaml") != settings {
+		t.Error("the settings are others")
+	}
+}
+
+// testRemove: nothing of vbrd's is left in the kernel; what it knows and what the administrator has written is.
+func (e *edge) testRemove(t *testing.T) {
+	e.Edge.IP("route add 203.0.113.0/24 via 192.0.2.11")
+	e.m.MustRun("dpkg", "-r", "openvbr")
+	for what, args := range map[string][]string{
+		"devices": {"ip", "-o", "link", "show", "group", "8686"}, "routes": {"ip", "route", "show", "table", "all", "proto", "86"},
+		"nexthop objects": {"ip", "nexthop", "show", "proto", "86"},
+	} {
+		if out := e.m.MustRun(args...); strings.TrimSpace(out) != "" {
+			t.Errorf("%s are left:\n%s", what, out)
+		}
+	}
+	if err := e.Edge.HasRoute("203.0.113.0/24", "main"); err != nil {
+		t.Errorf("another's route is gone: %v", err)
+	}
+	for path, want := range map[string]bool{"/usr/bin/vbrd": false, "/lib/systemd/system/vbrd.service": false, "/etc/vbrd/vbrd.yaml": true, "/var/lib/vbrd": true} {
+		e.exists(t, path, want)
+	}
+	if out, _ := e.m.Run("systemctl", "is-active", unit); strings.TrimSpace(out) == "active" {
+		t.Error("the service is active")
+	}
+}
+
+// testPurge: what is the package's goes, what the administrator has written stays.
+func (e *edge) testPurge(t *testing.T) {
+	e.m.MustRun("dpkg", "-P", "openvbr")
+	for path, want := range map[string]bool{
+		"/etc/vbrd/vbrd.yaml": false, "/var/lib/vbrd": false, "/etc/iproute2/rt_protos.d/vbrd.conf": false,
+		"/etc/systemd/system/vbrd.service": false, "/etc/systemd/system/multi-user.target.wants/vbrd.service": false,
+		"/etc/vbrd/credentials/customers": true, "/etc/vbrd/resources.d/acme.yaml": true,
+	} {
+		e.exists(t, path, want)
+	}
+	if out, err := e.m.Run("dpkg", "-s", "openvbr"); err == nil {
+		t.Errorf("dpkg still knows it:\n%s", out)
+	}
+}
+
+func (e *edge) exists(t *testing.T, path string, want bool) {
+	t.Helper()
+	if _, err := e.m.Run("ls", "-d", path); (err == nil) != want {
+		t.Errorf("%s: there: %v, want %v", path, err == nil, want)
+	}
+}
