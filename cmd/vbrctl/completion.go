@@ -3,6 +3,7 @@ package main
 import (
 	"fmt"
 	"math"
+	"runtime"
 	"slices"
 	"strings"
 
@@ -147,7 +148,7 @@ func (a *app) versionCmd() *cobra.Command {
 		Args: nargs(0, 0),
 		RunE: func(cmd *cobra.Command, _ []string) error {
 			if !a.forPrograms() {
-				fmt.Fprintf(a.stdout, "vbrctl %s\n", about())
+				fmt.Fprintf(a.stdout, "vbrctl %s (%s)\n", version, runtime.Version())
 			}
 			c, err := a.client()
 			if err != nil {
