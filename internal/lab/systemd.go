@@ -1,7 +1,9 @@
 package lab
 
 import (
+	"context"
 	_ "embed"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,13 +11,18 @@ import (
 	"strconv"
 	"strings"
 	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 //go:embed systemd.sh
 var systemdScript string
 
 // bootLimit is how long a Machine may take to boot: 10 s are usual in user-mode-linux.
-const bootLimit = 90 * time.Second
+const bootLimit = 60 * time.Second
+
+// runLimit is how long a command in a Machine may take.
+const runLimit = 2 * time.Minute
 
 // Machine is a host with systemd as process 1, in a network namespace of the lab. It has process, mount, IPC, name and cgroup namespaces of its own and a
 // copy-on-write root over the one outside: packages may be installed in it, and all that is gone with it.
@@ -29,20 +36,44 @@ type Machine struct {
 func (n *NS) Boot() *Machine {
 	n.lab.Helper()
 	dir := filepath.Join(n.lab.Dir, n.Name+"-machine")
-	group := "/sys/fs/cgroup/" + filepath.Base(n.lab.Dir) // its root: processes of others are none of its business
-	for _, d := range []string{dir, group} {
+	groups := filepath.Join(dir, "cgroup")
+	group := filepath.Join(groups, filepath.Base(n.lab.Dir)) // its root: processes of others are none of its business
+	for _, d := range []string{filepath.Join(dir, "root"), groups} {
 		if err := os.MkdirAll(d, 0o755); err != nil {
 			n.lab.Fatalf("machine: %v", err)
 		}
 	}
-	enter := fmt.Sprintf("echo $$ >%s/cgroup.procs && exec unshare --mount --uts --ipc --pid --cgroup --fork --kill-child sh -c '%s' machine %s", group, quoted(systemdScript), dir)
+	if err := unix.Mount("cgroup2", groups, "cgroup2", 0, ""); err != nil {
+		n.lab.Fatalf("machine: mount cgroup2: %v", err)
+	}
+	if err := os.Mkdir(group, 0o755); err != nil {
+		n.lab.Fatalf("machine: %v", err)
+	}
+	enter := fmt.Sprintf("echo $$ >%s/cgroup.procs && exec unshare --mount --uts --ipc --pid --cgroup --fork --kill-child sh -c '%s' machine %s/root",
+		group, strings.ReplaceAll(systemdScript, "'", `'\''`), dir)
 	m := &Machine{ns: n, proc: n.Start("sh", "-c", enter)}
+	n.lab.Cleanup(func() { m.end(groups, group) })
 	Eventually(n.lab, bootLimit, n.Name+": systemd has booted", m.booted)
 	return m
 }
 
-// quoted is a text for between two single quotes of a shell.
-func quoted(text string) string { return strings.ReplaceAll(text, "'", `'\''`) }
+// end ends all processes of the machine and removes its control groups.
+func (m *Machine) end(groups, group string) {
+	m.proc.Kill()
+	_, _ = Within(5*time.Second, func() error { return removeGroups(group) }) // its last processes may be on their way out
+	_ = unix.Unmount(groups, unix.MNT_DETACH)
+}
+
+// removeGroups removes a control group and those below it, which must have no processes.
+func removeGroups(group string) error {
+	entries, err := os.ReadDir(group)
+	for _, e := range entries {
+		if e.IsDir() {
+			err = errors.Join(err, removeGroups(filepath.Join(group, e.Name())))
+		}
+	}
+	return errors.Join(err, os.Remove(group))
+}
 
 // booted is nil when the machine has reached its target.
 func (m *Machine) booted() error {
@@ -69,7 +100,9 @@ func (m *Machine) booted() error {
 // Run runs a command in the machine, as root, and returns its output; an error has both streams.
 func (m *Machine) Run(args ...string) (string, error) {
 	enter := []string{"-t", strconv.Itoa(m.pid), "-m", "-u", "-i", "-n", "-p", "-C", "--", "env", "-i", "PATH=/usr/sbin:/usr/bin:/sbin:/bin", "LANG=C.UTF-8", "DEBIAN_FRONTEND=noninteractive"}
-	cmd := exec.CommandContext(m.ns.lab.Context(), "nsenter", append(enter, args...)...)
+	ctx, cancel := context.WithTimeout(context.Background(), runLimit) // the Lab's has ended when a failed test looks for the reason
+	defer cancel()
+	cmd := exec.CommandContext(ctx, "nsenter", append(enter, args...)...)
 	var stdout, stderr strings.Builder
 	cmd.Stdout, cmd.Stderr = &stdout, &stderr
 	if err := cmd.Run(); err != nil {
