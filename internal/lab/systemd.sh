@@ -36,4 +36,4 @@ pivot_root . old
 umount -l /old
 mount --make-rshared / # as systemd expects in a container: its credentials would not arrive
 exec env -i container=lab PATH=/usr/sbin:/usr/bin:/sbin:/bin TERM=dumb LANG=C.UTF-8 /lib/systemd/systemd \
-	--unit=multi-user.target --log-target=console --log-level=info --show-status=0
+	--unit=multi-user.target --log-target=journal --log-level=info --show-status=0

@@ -1,7 +1,7 @@
 #!/bin/sh
 # Builds the Debian package into a folder: build.sh FOLDER [VERSION]. Of one commit it is the same to the byte, whenever, wherever and as
 # often as it is built with the same Go. VERSION (default: the tag, or the commit's time and hash) is the package's and the binaries'.
-# From the environment: NFPM and SBOM, modules with versions as `go run` takes them.
+# From the environment: NFPM and SBOM (make deb has them), modules with versions as `go run` takes them.
 set -eu
 
 out=$1

@@ -10,8 +10,8 @@ import (
 	"github.com/openvbr/openvbr/internal/lab/topo"
 )
 
-// TestPackage is an edge host's life: installed, set up, restarted, killed, hung, upgraded, removed, purged.
-func TestPackage(t *testing.T) {
+// TestService is an edge host's life under systemd: installed, set up, reloaded, restarted, killed, hung.
+func TestService(t *testing.T) {
 	e := newEdge(t)
 	t.Run("installed", e.testInstalled)
 	e.configure()
@@ -21,11 +21,8 @@ func TestPackage(t *testing.T) {
 	t.Run("reload", e.testReload)
 	t.Run("restart", func(t *testing.T) { e.lossless(t, e.restart) })
 	t.Run("killed", e.testKilled)
-	t.Run("stopped by the watchdog", e.testWatchdog)
+	t.Run("a loop hangs", e.testWatchdog)
 	t.Run("one tenant hangs", e.testHungTenant)
-	t.Run("upgrade", e.testUpgrade)
-	t.Run("remove", e.testRemove)
-	t.Run("purge", e.testPurge)
 }
 
 // testInstalled: it runs, enabled, and says that it has no routers.
@@ -60,7 +57,7 @@ func (e *edge) testSandbox(t *testing.T) {
 	}
 	for _, lack := range []string{"not permitted", "ermission denied", "cannot probe", "set them by sysctl.d", "ead-only", "router degraded"} {
 		for line := range strings.Lines(e.m.Journal(unit)) {
-			if strings.Contains(line, lack) {
+			if strings.Contains(line, lack) && !strings.Contains(line, "cannot see packets that GTSM drops") { // which takes CAP_NET_RAW, and says so once
 				t.Errorf("vbrd lacks something: %s", line)
 			}
 		}
@@ -117,9 +114,10 @@ func (e *edge) faulty(t *testing.T, fault string) {
 // testWatchdog: when a loop of the host's own hangs, systemd ends vbrd with its goroutines in the journal, and starts it again. No packet is lost.
 func (e *edge) testWatchdog(t *testing.T) {
 	e.faulty(t, "state.measured.before=delay:10m@1")
-	e.m.MustRun("rm", "-rf", "/var/lib/vbrd/usage") // so that the monitor writes at once, and hangs
 	e.lossless(t, func() {
-		e.restart()
+		e.m.MustRun("systemctl", "stop", unit)
+		e.m.MustRun("rm", "-rf", "/var/lib/vbrd/usage") // so that the monitor writes at once, and hangs
+		e.m.MustRun("systemctl", "start", unit)
 		lab.Eventually(t, 60*time.Second, "hungry", func() error {
 			if out := e.m.Journal(unit); !strings.Contains(out, "the host's monitor hangs") {
 				return fmt.Errorf("not yet")
@@ -155,70 +153,4 @@ func (e *edge) testHungTenant(t *testing.T) {
 	e.changeUnit()
 	e.restart()
 	e.up(t)
-}
-
-// testUpgrade: dpkg has the new version take over, with the administrator's settings, and no packet is lost.
-func (e *edge) testUpgrade(t *testing.T) {
-	settings := e.m.MustRun("cat", "/etc/vbrd/vbrd.yaml")
-	pid := e.m.Property(unit, "MainPID")
-	e.lossless(t, func() { e.m.MustRun("dpkg", "-i", built(t, "pack/next/openvbr_*.deb")) })
-	if e.m.Property(unit, "MainPID") == pid {
-		t.Error("the old vbrd runs on")
-	}
-	for _, binary := range []string{"vbrd", "vbrctl"} {
-		if out := e.m.MustRun(binary, "--version"); !strings.HasPrefix(out, binary+" 9.0.0 (commit ") || strings.Contains(out, "unknown") {
-			t.Errorf("%s", out)
-		}
-	}
-	if out, err := e.ctl("show", "host"); err != nil || !strings.Contains(out, "9.0.0") {
-		t.Errorf("%v: the one that runs is not the new one:\n%s", err, out)
-	}
-	if e.m.MustRun("cat", "/etc/vbrd/vbrd.yaml") != settings {
-		t.Error("the settings are others")
-	}
-}
-
-// testRemove: nothing of vbrd's is left in the kernel; what it knows and what the administrator has written is.
-func (e *edge) testRemove(t *testing.T) {
-	e.Edge.IP("route add 203.0.113.0/24 via 192.0.2.11")
-	e.m.MustRun("dpkg", "-r", "openvbr")
-	for what, args := range map[string][]string{
-		"devices": {"ip", "-o", "link", "show", "group", "8686"}, "routes": {"ip", "route", "show", "table", "all", "proto", "86"},
-		"nexthop objects": {"ip", "nexthop", "show", "proto", "86"},
-	} {
-		if out := e.m.MustRun(args...); strings.TrimSpace(out) != "" {
-			t.Errorf("%s are left:\n%s", what, out)
-		}
-	}
-	if err := e.Edge.HasRoute("203.0.113.0/24", "main"); err != nil {
-		t.Errorf("another's route is gone: %v", err)
-	}
-	for path, want := range map[string]bool{"/usr/bin/vbrd": false, "/lib/systemd/system/vbrd.service": false, "/etc/vbrd/vbrd.yaml": true, "/var/lib/vbrd": true} {
-		e.exists(t, path, want)
-	}
-	if out, _ := e.m.Run("systemctl", "is-active", unit); strings.TrimSpace(out) == "active" {
-		t.Error("the service is active")
-	}
-}
-
-// testPurge: what is the package's goes, what the administrator has written stays.
-func (e *edge) testPurge(t *testing.T) {
-	e.m.MustRun("dpkg", "-P", "openvbr")
-	for path, want := range map[string]bool{
-		"/etc/vbrd/vbrd.yaml": false, "/var/lib/vbrd": false, "/etc/iproute2/rt_protos.d/vbrd.conf": false,
-		"/etc/systemd/system/vbrd.service": false, "/etc/systemd/system/multi-user.target.wants/vbrd.service": false,
-		"/etc/vbrd/credentials/customers": true, "/etc/vbrd/resources.d/acme.yaml": true,
-	} {
-		e.exists(t, path, want)
-	}
-	if out, err := e.m.Run("dpkg", "-s", "openvbr"); err == nil {
-		t.Errorf("dpkg still knows it:\n%s", out)
-	}
-}
-
-func (e *edge) exists(t *testing.T, path string, want bool) {
-	t.Helper()
-	if _, err := e.m.Run("ls", "-d", path); (err == nil) != want {
-		t.Errorf("%s: there: %v, want %v", path, err == nil, want)
-	}
 }
