@@ -98,7 +98,7 @@ test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accura
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
 .PHONY: test-systemd
-test-systemd: deps faults vmexec deb-check ## the package on a host with systemd: installed, restarted, hung, upgraded, removed while packets flow (10 minutes)
+test-systemd: deps faults vmexec deb-check ## the package on a host with systemd: installed, restarted, hung, upgraded, removed while packets flow (6 minutes, and the package is built three times)
 	@rm -rf $(PACK)/next
 	sh internal/pack/build.sh $(PACK)/next 9.0.0
 	go test -count=1 -timeout 16m -exec '$(VMEXEC)' ./internal/e2e/systemd

@@ -18,6 +18,7 @@ func TestService(t *testing.T) {
 	e.restart()
 	e.up(t)
 	t.Run("sandbox", e.testSandbox)
+	t.Run("capabilities", e.testCapabilities)
 	t.Run("reload", e.testReload)
 	t.Run("restart", func(t *testing.T) { e.lossless(t, e.restart) })
 	t.Run("killed", e.testKilled)
@@ -69,6 +70,19 @@ func (e *edge) testSandbox(t *testing.T) {
 		t.Errorf("ip does not know vbrd's protocol:\n%s", out)
 	}
 	e.says(t, 20*time.Second, "2 routers, 0 degraded; 6 of 6 sessions, 1 of 1 of the backbone")
+}
+
+// testCapabilities: without either of its two capabilities vbrd does not start.
+func (e *edge) testCapabilities(t *testing.T) {
+	for _, left := range []string{"CAP_NET_ADMIN", "CAP_NET_BIND_SERVICE"} {
+		e.changeUnit("AmbientCapabilities=", "AmbientCapabilities="+left, "CapabilityBoundingSet=", "CapabilityBoundingSet="+left)
+		if _, err := e.m.Run("systemctl", "restart", unit); err == nil {
+			t.Errorf("it starts with %s alone: %s", left, e.state())
+		}
+	}
+	e.changeUnit()
+	e.restart()
+	e.up(t)
 }
 
 // testReload: `systemctl reload` takes new resources, and no session notices.
