@@ -4,15 +4,18 @@ SHELL := /bin/bash
 
 BIN     := $(CURDIR)/bin
 VERSION := $(shell git describe --tags --always --dirty 2>/dev/null || echo unknown)
-LDFLAGS := -X main.version=$(VERSION)
+COMMIT  := $(shell git rev-parse HEAD 2>/dev/null || echo unknown)
+LDFLAGS := -X main.version=$(VERSION) -X main.commit=$(COMMIT)
 VMEXEC  := $(BIN)/vmexec
 LINT    := github.com/golangci/golangci-lint/v2/cmd/golangci-lint@v2.15.0
+NFPM    := github.com/goreleaser/nfpm/v2/cmd/nfpm@v2.45.2
+SBOM    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 
 # Packages whose tests need VRF and VLAN devices (./internal/e2e ./vbr/link ./internal/lab) run in the VRF kernel, without the race detector.
 # Those of their tests that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
 CLOUD     := TestTwoRegions|TestCloudEdges|TestActiveStandby|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
-UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/bgp/bfd$$')
+UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/internal/e2e/systemd$$|/bgp/bfd$$')
 
 .PHONY: help
 help: ## list the targets
@@ -22,6 +25,21 @@ help: ## list the targets
 build: ## build bin/vbrd and bin/vbrctl, static: they need no C library
 	@mkdir -p $(BIN)
 	CGO_ENABLED=0 go build -trimpath -ldflags '$(LDFLAGS)' -o $(BIN)/ ./cmd/vbrd ./cmd/vbrctl
+
+# The package, and what of it the tests install: PACK/deb is the commit's, PACK/again the same once more, PACK/next a later version.
+PACK := $(BIN)/pack
+export NFPM SBOM
+
+.PHONY: deb
+deb: ## the Debian package, in bin/pack/deb: binaries, unit, manual pages, completions, SBOM (the first run compiles nfpm: minutes)
+	@rm -rf $(PACK)/deb
+	sh internal/pack/build.sh $(PACK)/deb
+
+.PHONY: deb-check
+deb-check: deb ## build the package twice, and compare: it is the same to the byte
+	@rm -rf $(PACK)/again
+	sh internal/pack/build.sh $(PACK)/again
+	@cd $(PACK) && for deb in deb/*.deb; do cmp "$$deb" "again/$${deb#deb/}" && sha256sum "$$deb"; done
 
 .PHONY: deps
 deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...
@@ -78,6 +96,12 @@ test-vrf-packages:
 test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs, 32 equal tenants, host faults (13 minutes)
 	go test -p 1 -timeout 25m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
+
+.PHONY: test-systemd
+test-systemd: deps faults vmexec deb-check ## the package on a host with systemd: installed, restarted, hung, upgraded, removed while packets flow (6 minutes, and the package is built three times)
+	@rm -rf $(PACK)/next
+	sh internal/pack/build.sh $(PACK)/next 9.0.0
+	go test -count=1 -timeout 16m -exec '$(VMEXEC)' ./internal/e2e/systemd
 
 .PHONY: faults
 faults: build

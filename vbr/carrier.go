@@ -58,7 +58,9 @@ func (c *carriers) isDark(port string) bool {
 func (h *Host) watchCarriers(ctx context.Context) {
 	t := time.NewTicker(carrierPause)
 	defer t.Stop()
+	defer h.pulses.carriers.rest()
 	for {
+		h.pulses.carriers.beat()
 		select {
 		case <-ctx.Done():
 			return

@@ -54,7 +54,9 @@ type Host struct {
 	applying applying
 	running  context.Context // of Run; set once it serves, guarded by mu
 	serving  chan struct{}   // closed then
-	wg       sync.WaitGroup  // the goroutines of Run
+	settled  chan struct{}   // see Settled
+	pulses   pulses
+	wg       sync.WaitGroup // the goroutines of Run
 
 	mu      sync.Mutex
 	routers map[string]*router // by name; guarded by mu
@@ -66,7 +68,7 @@ func NewHost(opts Options) (*Host, error) {
 	h := &Host{
 		opts: opts, log: opts.Log, routers: make(map[string]*router),
 		events: events.NewLog(eventCapacity), drains: loadDrains(opts.StateDir, opts.Log), started: time.Now(),
-		serving: make(chan struct{}),
+		serving: make(chan struct{}), settled: make(chan struct{}),
 	}
 	h.applying.turn, h.applying.leaving = make(chan struct{}, 1), make(map[string]<-chan struct{})
 	var err error
@@ -195,6 +197,7 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 	h.running = ctx
 	h.mu.Unlock()
 	close(h.serving)
+	h.wg.Go(func() { h.awaitRouters(ctx.Done()) })
 	h.dialBackbone(ctx)
 	<-ctx.Done()
 	return h.stop()
@@ -374,7 +377,9 @@ func (h *Host) collect(ctx context.Context) {
 func (h *Host) tick(ctx context.Context) {
 	t := time.NewTicker(time.Second)
 	defer t.Stop()
+	defer h.pulses.clock.rest()
 	for {
+		h.pulses.clock.beat()
 		select {
 		case <-ctx.Done():
 			return

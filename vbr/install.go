@@ -44,6 +44,7 @@ func (r *router) flush(ctx context.Context, speaker speaker) {
 		r.retry(passing)
 	}
 	for ctx.Err() == nil {
+		r.pulse.beat() // a batch is a step forward, however many there are
 		r.changes = r.changes[:0]
 		r.mu.Lock()
 		r.rib.SetNow(time.Now())

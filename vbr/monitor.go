@@ -78,7 +78,10 @@ func (m *monitor) run(ctx context.Context) {
 	tick := time.NewTicker(lookEvery)
 	defer tick.Stop()
 	read, kept := time.Time{}, time.Now()
+	defer m.host.pulses.monitor.rest()
 	for {
+		m.host.pulses.monitor.beat()
+		m.host.reportHung(actorLimit)
 		now := time.Now()
 		m.watch(now)
 		if now.Sub(read) >= readEvery {

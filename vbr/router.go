@@ -74,6 +74,7 @@ type router struct {
 	out        bool                 // a failover test has taken the router out of service
 
 	records   records              // for those who look at it
+	pulse     pulse                // of the actor
 	bfd       inbox                // what BFD says of the peers
 	exporter  exporter             // judges what the customer's peers are told
 	parting   map[string]*riRecord // router interfaces of which something may be left; the actor's
@@ -110,10 +111,12 @@ func poke(ch chan struct{}) {
 // run is the actor. It returns when ctx is done and the router's goroutines are gone; the kernel keeps the router's state.
 func (r *router) run(ctx context.Context) {
 	defer r.end()
+	defer r.pulse.rest()
 	defer r.watching(ctx)()
 	pause := backoff.NewExponentialBackOff()
 	pause.MaxInterval = retryLimit
 	for ctx.Err() == nil {
+		r.pulse.beat()
 		r.takeBetweenLives()
 		began := time.Now()
 		err := r.live(ctx)
@@ -129,6 +132,7 @@ func (r *router) run(ctx context.Context) {
 		}
 		r.degrade("life", err)
 		r.setWaiting(true)
+		r.pulse.rest()
 		select {
 		case <-ctx.Done():
 		case <-r.look: // something changed: try at once
@@ -289,6 +293,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 	defer later.Stop()
 	audited := time.Now()
 	for {
+		r.pulse.beat()
 		select {
 		case <-ctx.Done():
 			return nil

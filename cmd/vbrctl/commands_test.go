@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bytes"
 	"encoding/csv"
 	"regexp"
 	"strings"
@@ -120,5 +121,14 @@ func TestUsage(t *testing.T) {
 		if r.status != exitUsage || r.err != tt.want || r.out != "" {
 			t.Errorf("%s: status %d\n%s%s\nwant\n%s", tt.args, r.status, r.out, r.err, tt.want)
 		}
+	}
+}
+
+// --version needs no vbrd, and names the commit as well.
+func TestVersionFlag(t *testing.T) {
+	var out, errOut bytes.Buffer
+	status := run(t.Context(), []string{"--version"}, func(string) string { return "" }, strings.NewReader(""), &out, &errOut)
+	if status != exitOK || !strings.HasPrefix(out.String(), "vbrctl unknown (commit unknown, go1.") || errOut.Len() > 0 {
+		t.Errorf("status %d: %s%s", status, out.String(), errOut.String())
 	}
 }

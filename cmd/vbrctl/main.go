@@ -2,14 +2,19 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"io"
 	"os"
 	"os/signal"
+	"runtime"
 	"syscall"
 )
 
-// version is set by the linker (see the Makefile).
-var version = "unknown"
+// version and commit are set by the linker (see the Makefile).
+var version, commit = "unknown", "unknown"
+
+// about is what --version says of this binary.
+func about() string { return fmt.Sprintf("%s (commit %s, %s)", version, commit, runtime.Version()) }
 
 // The exit statuses.
 const (

@@ -35,10 +35,12 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 vbrd cannot be reached.`,
   vbrctl explain 10.2.3.0/24 -r vbr-acme`,
 		SilenceErrors: true, SilenceUsage: true,
 		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Version:           about(),
 		Args:              cobra.ArbitraryArgs,
 		RunE:              unknownCommand,
 		PersistentPreRunE: func(cmd *cobra.Command, _ []string) error { return a.check(cmd) },
 	}
+	root.SetVersionTemplate("vbrctl {{.Version}}\n")
 	root.SetIn(a.stdin)
 	root.SetOut(a.stdout)
 	root.SetErr(a.stderr)
@@ -60,6 +62,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 vbrd cannot be reached.`,
 	add(groupPair, a.acceptCmd(), a.activateCmd(), a.deactivateCmd(), a.confirmVBRCmd(), a.terminateCmd(), a.recoverCmd())
 	add(groupAct, a.resetCmd(), a.drainCmd(), a.undrainCmd(), a.drillCmd(), a.pingCmd(), a.tracerouteCmd(), a.mtuCmd())
 	add("", a.completionCmd(), a.versionCmd())
+	add("", a.manCmd()...)
 	return root
 }
 

@@ -17,8 +17,8 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent"
 )
 
-// version is set by the linker (see the Makefile).
-var version = "unknown"
+// version and commit are set by the linker (see the Makefile).
+var version, commit = "unknown", "unknown"
 
 // The exit statuses.
 const (
@@ -53,7 +53,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		fmt.Fprint(stdout, config.Usage())
 		return exitOK
 	case config.Version:
-		fmt.Fprintf(stdout, "vbrd %s (%s)\n", version, runtime.Version())
+		fmt.Fprintf(stdout, "vbrd %s (commit %s, %s)\n", version, commit, runtime.Version())
 		return exitOK
 	case config.Cleanup:
 		return finish(stderr, cleanup(ctx, settings, newLogger(settings.Log, stderr)))

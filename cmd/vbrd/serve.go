@@ -29,11 +29,11 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return err
 	}
 	defer lock.Close()
-	server, err := api.Listen(apiConfig(s, log))
+	listener, err := api.Listen(apiConfig(s, log))
 	if err != nil {
 		return err
 	}
-	defer func() { _ = server.Close() }() // closed by its end already, if it served
+	defer func() { _ = listener.Close() }() // closed by its end already, if it served
 	st, damage, err := openStore(s, log)
 	if err != nil {
 		return err
@@ -56,7 +56,7 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return errors.Join(err, h.Close())
 	}
 	log.Info("vbrd starts", "version", version, "host", s.Host, "settings", s.File, "resources", s.Resources, "store", st.Name())
-	d := &daemon{log: log, host: h, control: ctl, server: server, about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
+	d := &server{log: log, host: h, control: ctl, api: listener, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
 	err = errors.Join(d.run(ctx, in), h.Close())
 	if err == nil {
 		log.Info("vbrd ends; devices and routes stay unless cleaned up")
@@ -64,37 +64,39 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 	return err
 }
 
-// daemon is what runs.
-type daemon struct {
+// server is what runs.
+type server struct {
 	log     *slog.Logger
 	host    *vbr.Host
 	control *control.Controller
-	server  *api.Server
+	api     *api.Server
+	notify  *notifier
 	about   api.Backends
 }
 
 // run runs all parts until ctx is done, or until the host cannot run, which is the only one that can end the others.
-func (d *daemon) run(ctx context.Context, in *intent.Intent) error {
+func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer cancel()
 	wg.Go(func() { d.reloads(ctx) })
+	wg.Go(func() { d.notify.run(ctx) })
 	wg.Go(func() { d.report("control", d.control.Run(ctx, d.host)) })
-	wg.Go(func() { d.report("api", d.server.Serve(ctx, d.about)) })
+	wg.Go(func() { d.report("api", d.api.Serve(ctx, d.about)) })
 	return d.host.Run(ctx, in)
 }
 
 // report logs the end of a part that the host can do without.
-func (d *daemon) report(part string, err error) {
+func (d *server) report(part string, err error) {
 	if err != nil {
 		d.log.Error("a part of vbrd has ended; the routers go on", "part", part, "err", err)
 	}
 }
 
 // reloads reads the files again at each SIGHUP. With any error what was read before stays.
-func (d *daemon) reloads(ctx context.Context) {
+func (d *server) reloads(ctx context.Context) {
 	hup := make(chan os.Signal, 1)
 	signal.Notify(hup, syscall.SIGHUP)
 	defer signal.Stop(hup)
@@ -104,15 +106,28 @@ func (d *daemon) reloads(ctx context.Context) {
 			return
 		case <-hup:
 		}
-		err := d.control.Reload(ctx)
-		var problems intent.Errors
-		if errors.As(err, &problems) {
-			for _, p := range problems {
-				d.log.Error("resources not taken; what was read before stays", "problem", p.Error())
-			}
-		} else if err != nil && ctx.Err() == nil {
-			d.log.Error("resources not read again", "err", err)
+		d.notify.reload(func() { d.reload(ctx) })
+	}
+}
+
+// reload reads the files once.
+func (d *server) reload(ctx context.Context) {
+	err := d.control.Reload(ctx)
+	var problems intent.Errors
+	if errors.As(err, &problems) {
+		for _, p := range problems {
+			d.log.Error("resources not taken; what was read before stays", "problem", p.Error())
 		}
+	} else if err != nil && ctx.Err() == nil {
+		d.log.Error("resources not read again", "err", err)
+	}
+}
+
+// notifierOf tells of a host.
+func notifierOf(h *vbr.Host, log *slog.Logger) *notifier {
+	return &notifier{
+		log: log, watchdog: watchdogTime(log), alive: h.Alive, settled: h.Settled(),
+		status: func() string { return statusText(h.Status(), h.Adopting()) },
 	}
 }
 

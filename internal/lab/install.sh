@@ -38,6 +38,9 @@ want frr /usr/lib/frr/zebra /usr/lib/frr/bgpd /usr/lib/frr/staticd vtysh
 want bird2 bird birdc
 want gobgpd gobgpd
 want etcd-server etcd
+want systemd systemd-analyze /lib/systemd/systemd
+want init-system-helpers deb-systemd-invoke
+want procps ps
 if command -v ip >/dev/null 2>&1; then
 	kernel_suffices || want user-mode-linux linux.uml
 else

@@ -54,7 +54,7 @@ func listenUnix(path string, gid *uint32) (net.Listener, error) {
 	if err != nil {
 		return nil, fmt.Errorf("api: %w", err)
 	}
-	if gid != nil {
+	if gid != nil && !belongs(path, *gid) { // vbrd's unit forbids chown
 		err = os.Chown(path, -1, int(*gid))
 	}
 	if err = errors.Join(err, os.Chmod(path, socketMode)); err != nil {
@@ -62,6 +62,12 @@ func listenUnix(path string, gid *uint32) (net.Listener, error) {
 		return nil, fmt.Errorf("api: %w", err)
 	}
 	return l, nil
+}
+
+// belongs says whether a file has that group.
+func belongs(path string, gid uint32) bool {
+	var st unix.Stat_t
+	return unix.Lstat(path, &st) == nil && st.Gid == gid
 }
 
 // removeStale removes a socket that nobody serves.

@@ -163,6 +163,9 @@ func flags() *pflag.FlagSet {
 	return fs
 }
 
+// Flags are those of vbrd's command line, for its manual.
+func Flags() *pflag.FlagSet { return flags() }
+
 // Usage is the text of --help.
 func Usage() string {
 	return "Usage: vbrd [flags]\n\nvbrd runs the virtual border routers of this host.\n\nFlags:\n" + flags().FlagUsages() +

@@ -75,6 +75,7 @@ func boot(path string, o options, j job) (*machine, error) {
 		return nil, err
 	}
 	moreMaps()
+	moreFiles()
 	m := &machine{dir: dir, console: &tail{limit: 16 << 10}, ended: make(chan struct{})}
 	if o.verbose {
 		m.console.also = os.Stderr
@@ -113,6 +114,16 @@ func moreMaps() {
 	}
 	if n, err := strconv.Atoi(strings.TrimSpace(string(b))); err == nil && n < enough {
 		_ = os.WriteFile(file, []byte(strconv.Itoa(enough)), 0o644) // needs root, as does little else here
+	}
+}
+
+// moreFiles raises the limit of open files where that is allowed: user-mode-linux keeps one open on the host for each file whose inode it remembers, and
+// dpkg alone looks at tens of thousands.
+func moreFiles() {
+	const enough = 1 << 19
+	var l unix.Rlimit
+	if err := unix.Getrlimit(unix.RLIMIT_NOFILE, &l); err == nil && l.Cur < enough {
+		_ = unix.Setrlimit(unix.RLIMIT_NOFILE, &unix.Rlimit{Cur: enough, Max: max(l.Max, enough)}) // needs root, or such a hard limit
 	}
 }
 
