@@ -281,6 +281,12 @@ func (c *twin) testDrillLater(t *testing.T) {
 	if out, err := c.tryctl("drill", "update", created.Test.ID, "--at", "3s"); err != nil {
 		t.Error(out, err)
 	}
+	lab.Eventually(t, 30*time.Second, "it starts by itself", func() error {
+		if c.ctl(t, &test, "drill", "show", created.Test.ID); test.Status != "Testing" {
+			return fmt.Errorf("%+v", test)
+		}
+		return nil
+	})
 	lab.Eventually(t, 20*time.Second, "the router goes out by itself", func() error { return c.uses(t, idcPrefix, "ri-vpc-b") })
 	if out, err := c.tryctl("drill", "delete", created.Test.ID); err == nil || !strings.Contains(out+err.Error(), "is Testing") {
 		t.Errorf("deleted while it runs: %v %s", err, out)

@@ -13,6 +13,9 @@ import (
 	"github.com/openvbr/openvbr/vbr"
 )
 
+// longestReason is room for a refusal with eight IPv6 prefixes, the routers concerned and what is missing; in characters.
+const longestReason = 2000
+
 // toStatus is the gRPC status of an error. What is not meant for callers is returned as hidden, for the log.
 func toStatus(err error) (out, hidden error) {
 	if _, ok := status.FromError(err); ok {
@@ -25,7 +28,7 @@ func toStatus(err error) (out, hidden error) {
 	case errors.As(err, &bad):
 		return badRequest(bad.Field, bad.Value, bad.Legal), nil
 	case errors.As(err, &refused):
-		return status.Error(codes.FailedPrecondition, printable(refused.Why)), nil
+		return status.Error(codes.FailedPrecondition, printableUpTo(refused.Why, longestReason)), nil
 	case errors.As(err, &busy):
 		return status.Error(codes.ResourceExhausted, printable(busy.Error())), nil
 	case errors.Is(err, context.Canceled), errors.Is(err, context.DeadlineExceeded):

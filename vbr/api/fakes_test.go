@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -197,6 +198,9 @@ func (f *fakeHost) StartFailoverTest(r *vbrv1.StartFailoverTestRequest, mayProbe
 		if !mayProbe(p) {
 			return nil, &vbr.RequestError{Field: "probes", Value: p, Legal: "your own"}
 		}
+	}
+	if r.GetDurationMinutes() == 14 {
+		return nil, &vbr.RefusedError{Why: "no redundancy: " + strings.Repeat("x", 1000) + " would carry 172.16.1.0/24"}
 	}
 	if r.GetDurationMinutes() == 13 {
 		return nil, &vbr.RefusedError{Why: "nothing else would carry 172.16.1.0/24"}

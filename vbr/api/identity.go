@@ -67,8 +67,10 @@ func certIdentity(cert *x509.Certificate, from string) *identity {
 }
 
 // printable keeps a name that others chose from spoiling lines.
-func printable(s string) string {
-	const longest = 128
+func printable(s string) string { return printableUpTo(s, 128) }
+
+// printableUpTo is the same with so many characters at most.
+func printableUpTo(s string, longest int) string {
 	s = strings.Map(func(r rune) rune {
 		if r > unicode.MaxASCII || !unicode.IsPrint(r) {
 			return '?'

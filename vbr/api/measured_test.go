@@ -125,8 +125,12 @@ func TestFailoverTestRefused(t *testing.T) {
 	if _, err = acme.StartFailoverTest(ask(t), &vbrv1.StartFailoverTestRequest{Router: "vbr-acme", Probes: []string{"acme"}}); err != nil {
 		t.Error(err)
 	}
+	_, err = acme.StartFailoverTest(ask(t), &vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DurationMinutes: 14})
+	if !strings.HasSuffix(status.Convert(err).Message(), " would carry 172.16.1.0/24") {
+		t.Error("a long reason is cut short:", err)
+	}
 	lines := w.logs.audits(t)
-	if len(lines) != 3 {
+	if len(lines) != 4 {
 		t.Errorf("%d audit lines", len(lines))
 	}
 }
