@@ -111,6 +111,8 @@ func TestFRRMultihop(t *testing.T) {
 	f := peer.FRR(conf[0], "bfdd")
 	n := startNode(t)
 	n.set(t, with(us4, them4, "v0", 100*ms), with(us6, them6, "v0", 100*ms))
+	n.wait(t, 0, them4, Up)
+	n.wait(t, 0, them6, Up)
 	negotiated(t, n, 100*ms, 300*ms)
 	capture := peer.Capture("eth0", "udp port 3784 or udp port 4784")
 	time.Sleep(500 * time.Millisecond)
@@ -123,6 +125,12 @@ func TestFRRMultihop(t *testing.T) {
 			t.Errorf("not a packet of multihop BFD: %s", p)
 		}
 	}
+	n.end() // says AdminDown, and FRR waits until it hears of us again
+	n = startNode(t)
+	n.set(t, with(us4, them4, "v0", 100*ms), with(us6, them6, "v0", 100*ms))
+	n.wait(t, 0, them4, Up)
+	n.wait(t, 0, them6, Up)
+	negotiated(t, n, 100*ms, 300*ms)
 	if err := f.Load(conf[1]); err != nil {
 		t.Fatal(err)
 	}

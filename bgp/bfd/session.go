@@ -142,7 +142,8 @@ func (s *session) catchUp(l link) {
 	}
 }
 
-// send is called with mu held. Without a link nothing is sent, and the timers go on.
+// send is called with mu held. Without a link nothing is sent, and the timers go on. As long as nothing was heard the neighbour is spoken to by both ports:
+// it may wait for us, as FRR does after it was told AdminDown.
 func (s *session) send(p packet) {
 	if s.link == nil {
 		return
@@ -150,6 +151,9 @@ func (s *session) send(p packet) {
 	b, err := p.encode()
 	if err == nil {
 		err = s.link.send(b, p.multihop)
+	}
+	if err == nil && s.fsm.heard.IsZero() {
+		err = s.link.send(b, !p.multihop)
 	}
 	if err != nil {
 		s.counts.sendErrors++

@@ -72,7 +72,7 @@ func (k *sockets) look(sessions []*session) {
 	for p, r := range k.receivers {
 		index, err := deviceIndex(k.control, p.device)
 		stale := err != nil || index != r.index
-		if stale {
+		if stale && !p.multihop { // once for both ports
 			k.e.count.rebuilt.Add(1)
 		}
 		if stale || needed[p] == nil {

@@ -159,7 +159,7 @@ type failover struct {
 func (w *world) blackhole(t *testing.T) (f failover) {
 	w.waitBFD(t)
 	w.setInterval(fast)
-	capture := w.Edge.Capture("eth1.100", "udp port 3784")
+	capture := w.Edge.Capture("eth1.100", "udp port 3784 or udp port 4784")
 	monitor := w.Edge.Start("ip", "-ts", "monitor", "route", "nexthop")
 	pingers := w.pingAcme()
 	w.eventually(10*time.Second, "300 ms", w.detects("300ms"))

@@ -122,7 +122,11 @@ func (w *world) testIndexReused(t *testing.T) {
 			w.Edge.IP("link del thief")
 		}
 		index := w.index(t, "eth1.100")
-		w.Edge.IP("link del eth1.100", fmt.Sprintf("link add link eth1 name eth1.100 index %d group 8686 type vlan id 100", index))
+		theirs := fmt.Sprintf("link del eth1.100\nlink add link eth1 name eth1.100 index %d group 8686 type vlan id 100\n", index)
+		w.eventually(20*time.Second, "eth1.100 is another's", func() error { // vbrd may be the quicker one
+			_, err := w.Edge.RunInput(theirs, "ip", "-batch", "-")
+			return err
+		})
 		w.healed(t, "eth1.100 made anew by somebody, with its index")
 	})
 }
