@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"os"
 	"os/signal"
 	"sync"
@@ -18,6 +19,7 @@ import (
 	"github.com/openvbr/openvbr/vbr/control"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/intent/source"
+	"github.com/openvbr/openvbr/vbr/metrics"
 )
 
 // serve runs the host until ctx is done. What can fail for the settings fails before anything is touched.
@@ -34,6 +36,13 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // closed by its end already, if it served
+	var scrapes net.Listener
+	if s.Metrics != "" {
+		if scrapes, err = metrics.Listen(s.Metrics); err != nil {
+			return err
+		}
+		defer func() { _ = scrapes.Close() }()
+	}
 	st, damage, err := openStore(s, log)
 	if err != nil {
 		return err
@@ -56,7 +65,7 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return errors.Join(err, h.Close())
 	}
 	log.Info("vbrd starts", "version", version, "host", s.Host, "settings", s.File, "resources", s.Resources, "store", st.Name())
-	d := &server{log: log, host: h, control: ctl, api: listener, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
+	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
 	err = errors.Join(d.run(ctx, in), h.Close())
 	if err == nil {
 		log.Info("vbrd ends; devices and routes stay unless cleaned up")
@@ -70,6 +79,7 @@ type server struct {
 	host    *vbr.Host
 	control *control.Controller
 	api     *api.Server
+	scrapes net.Listener // nil: nobody asks for metrics
 	notify  *notifier
 	about   api.Backends
 }
@@ -85,6 +95,9 @@ func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	wg.Go(func() { d.notify.run(ctx) })
 	wg.Go(func() { d.report("control", d.control.Run(ctx, d.host)) })
 	wg.Go(func() { d.report("api", d.api.Serve(ctx, d.about)) })
+	if d.scrapes != nil {
+		wg.Go(func() { d.report("metrics", metrics.Serve(ctx, d.scrapes, d.host, version, d.log)) })
+	}
 	return d.host.Run(ctx, in)
 }
 

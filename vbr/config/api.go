@@ -102,6 +102,19 @@ func isEndpoint(s string) bool {
 	return err == nil && n > 0
 }
 
+// metrics judges where metrics are served: nobody is asked there who he is, so an address has to be named.
+func (l *loader) metrics(where string) string {
+	path, isUnix := strings.CutPrefix(where, "unix:")
+	switch {
+	case where == "":
+	case isUnix && (!filepath.IsAbs(path) || len(path) > maxSocketPath):
+		l.bad("metrics.listen", "not an absolute path that a socket may have", legalOf("metrics.listen"))
+	case !isUnix && (!isEndpoint(where) || strings.HasPrefix(where, ":")):
+		l.bad("metrics.listen", "not an address with a port", legalOf("metrics.listen"))
+	}
+	return where
+}
+
 func (l *loader) role(path string, r *rawRole) Role {
 	if l.places[path].pos.File == wrong {
 		return Role{}

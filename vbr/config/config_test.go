@@ -107,6 +107,7 @@ func TestAPIAndStore(t *testing.T) {
   roles:
     - {match: "uri:spiffe://example.net/acme", role: operator, owners: [acme, "acme's"]}
     - {match: "uid:0", role: admin}
+metrics: {listen: '127.0.0.1:9342'}
 store:
   type: etcd
   etcd:
@@ -120,6 +121,7 @@ store:
 	want := defaults()
 	want.API = config.API{Socket: "/s", SocketGroup: "noc", Listen: "[2001:db8::1]:7443", TLS: config.APITLS{Certificate: "/c", Key: "/k", ClientCA: "/ca"}, Rate: 7,
 		Roles: []config.Role{{Match: "uri:spiffe://example.net/acme", Role: "operator", Owners: []string{"acme", "acme's"}}, {Match: "uid:0", Role: "admin"}}}
+	want.Metrics = "127.0.0.1:9342"
 	want.Store = config.Store{Type: "etcd", Path: "/var/lib/vbrd/intent.db", Etcd: config.Etcd{Endpoints: []string{"https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Prefix: "/x", Username: "u",
 		PasswordFile: "/p", TLS: config.EtcdTLS{CA: "/eca", Certificate: "/ec", Key: "/ek"}, Timeout: 9 * time.Second}}
 	got, problems := load(t, file, []string{"VBRD_STORE_ETCD_ENDPOINTS=https://192.0.2.2:2379, https://192.0.2.3:2379"})

@@ -65,6 +65,7 @@ func keys() []key {
 		{path: "api::tls::client_ca", legal: legalPath + " of a PEM file"},
 		{path: "api::roles", shape: objects, legal: "a list of roles", of: roleKeys()},
 		{path: "api::rate", value: "50", legal: "1..10000 calls a second"},
+		{path: "metrics::listen", legal: "ADDRESS:PORT, such as 127.0.0.1:9342 or [::1]:9342, or unix: and an absolute path of at most 107 bytes"},
 		{path: "store::type", value: "bbolt", legal: "bbolt, etcd"},
 		{path: "store::path", legal: legalPath},
 		{path: "store::etcd::endpoints", shape: list, legal: "a list of URLs such as https://192.0.2.1:2379"},

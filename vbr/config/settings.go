@@ -37,8 +37,9 @@ type Settings struct {
 	TableBase         uint32 // first kernel table to allocate to VRFs
 	Runtime           Runtime
 
-	API   API
-	Store Store
+	API     API
+	Metrics string // where metrics are served, as metrics.Listen takes it; empty: nowhere
+	Store   Store
 }
 
 // Log says what is logged and how.
@@ -97,7 +98,11 @@ func (s *Settings) String() string {
 	fmt.Fprintf(&b, "timers: {restart: %v, deferral: %v, stale: %v, audit: %v}\n", s.Timers.Restart, s.Timers.Deferral, s.Timers.Stale, s.Timers.Audit)
 	fmt.Fprintf(&b, "nexthop_compat_mode: %s\ntable_base: %d\nruntime: {gc_percent: %d, memory_limit: %d}\n", compat, s.TableBase,
 		s.Runtime.GCPercent, s.Runtime.MemoryLimit>>20)
-	b.WriteString(s.API.yaml() + s.Store.yaml())
+	b.WriteString(s.API.yaml())
+	if s.Metrics != "" {
+		fmt.Fprintf(&b, "metrics: {listen: %s}\n", quote(s.Metrics))
+	}
+	b.WriteString(s.Store.yaml())
 	return b.String()
 }
 

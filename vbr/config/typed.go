@@ -35,7 +35,10 @@ type raw struct {
 		GCPercent   string `mapstructure:"gc_percent"`
 		MemoryLimit string `mapstructure:"memory_limit"`
 	} `mapstructure:"runtime"`
-	API   rawAPI   `mapstructure:"api"`
+	API     rawAPI `mapstructure:"api"`
+	Metrics struct {
+		Listen string `mapstructure:"listen"`
+	} `mapstructure:"metrics"`
 	Store rawStore `mapstructure:"store"`
 }
 
@@ -119,6 +122,7 @@ func (l *loader) settings(r *raw) *Settings {
 	}
 	s.Backbone = l.backbone(&r.Backbone)
 	s.API = l.api(&r.API)
+	s.Metrics = l.metrics(r.Metrics.Listen)
 	s.Store = l.store(&r.Store, s.StateDir)
 	return s
 }
