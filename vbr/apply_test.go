@@ -29,7 +29,7 @@ type running struct {
 
 func newRunning(t *testing.T) *running {
 	r := &running{site: newSite(t)}
-	r.write("key", "swordfish-1\n")
+	r.write("acme/key", "swordfish-1\n")
 	r.host, r.in = r.serveHost()
 	r.wantOurs(20*time.Second, "172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64")
 	return r
@@ -38,7 +38,7 @@ func newRunning(t *testing.T) *running {
 // edited is the customer's resource with replacements, pairs of old and new.
 func (r *running) edited(pairs ...string) *intent.Intent {
 	r.Helper()
-	text := strings.ReplaceAll(customerYAML, "KEY", filepath.Join(r.dir, "key"))
+	text := strings.ReplaceAll(customerYAML, "KEY", filepath.Join(r.dir, "acme/key"))
 	for i := 0; i < len(pairs); i += 2 {
 		if !strings.Contains(text, pairs[i]) {
 			r.Fatalf("no %q to replace", pairs[i])
@@ -113,7 +113,7 @@ func TestApplyPeers(t *testing.T) {
 	all := []string{"172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64"}
 	r.wantUps(customer4, 1)
 	r.wantUps(customer6, 1)
-	key := filepath.Join(r.dir, "key")
+	key := filepath.Join(r.dir, "acme/key")
 
 	r.apply(r.edited(peer6YAML+key+"}\n", ""), "SESSION_DELETED fd00::2 disruptive routes=1: 1 route leaves or moves")
 	r.wantOurs(5*time.Second, all[:2]...)
@@ -135,7 +135,7 @@ func TestApplyPeers(t *testing.T) {
 	r.apply(r.edited(), "SESSION_RESET fd00::2: which is not established, changes: peer_asn")
 	r.wantOurs(20*time.Second, all...)
 
-	r.write("key2", "swordfish-2\n")
+	r.write("acme/key2", "swordfish-2\n")
 	last := strings.LastIndex(customerYAML, "KEY")
 	other := strings.ReplaceAll(customerYAML[:last], "KEY", key) + key + "2" + customerYAML[last+3:]
 	r.apply(parsed(t, portYAML+"---\n"+other), "SESSION_CHANGED fd00::2: stays: its authentication key changes")
@@ -159,7 +159,7 @@ func TestApplyNewLife(t *testing.T) {
 	all := []string{"172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64"}
 	r.wantUps(customer4, 1)
 	six := r.edited("local_ipv6_gateway_ip: fd00::1\npeer_ipv6_gateway_ip: fd00::2\npeering_ipv6_subnet_mask: /126\n", "",
-		peer6YAML+filepath.Join(r.dir, "key")+"}\n", "")
+		peer6YAML+filepath.Join(r.dir, "acme/key")+"}\n", "")
 	r.apply(six, "ROUTER_RESTARTED vbr-acme disruptive: lines change", "LINE_DELETED port0 disruptive", "LINE_CREATED port0: 10.0.0.1/30", "SESSION_DELETED fd00::2 disruptive routes=1")
 	r.wantOurs(20*time.Second, all[:2]...)
 	r.wantUps(customer4, 2)
@@ -206,7 +206,7 @@ func TestApplyRemoves(t *testing.T) {
 func TestApplyRefused(t *testing.T) {
 	r := newRunning(t)
 	r.wantUps(customer4, 1)
-	bad := r.edited(filepath.Join(r.dir, "key"), "/nonexistent/key")
+	bad := r.edited(filepath.Join(r.dir, "acme/key"), "/nonexistent/key")
 	wantEffects(t, r.host.Effects(r.in, bad), "NONE vbr-acme: stays as it is, degraded: peer 10.0.0.2")
 	if err := r.host.Apply(t.Context(), bad); err != nil {
 		t.Fatal(err)

@@ -161,9 +161,9 @@ func newSite(t *testing.T) *site {
 	} {
 		run(t, fmt.Sprintf("nsenter -t %d -n %s", s.customer, line))
 	}
-	s.write("key", "swordfish-1\n")
+	s.write("acme/key", "swordfish-1\n")
 	s.write("resources.d/port.yaml", portYAML)
-	s.write("resources.d/acme.yaml", strings.ReplaceAll(customerYAML, "KEY", filepath.Join(s.dir, "key")))
+	s.write("resources.d/acme.yaml", strings.ReplaceAll(customerYAML, "KEY", filepath.Join(s.dir, "acme/key")))
 	conf := s.write("bird.conf", customerBIRD)
 	start(t, syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}, nil, "nsenter", "-t", fmt.Sprint(s.customer), "-n", "bird", "-f", "-c", conf, "-s", s.ctl)
 	return s
@@ -189,7 +189,7 @@ func (s *site) write(name, text string) string {
 func (s *site) options() Options {
 	s.log = &safeBuffer{}
 	return Options{
-		StateDir: filepath.Join(s.dir, "state"), TableBase: firstTable,
+		StateDir: filepath.Join(s.dir, "state"), TableBase: firstTable, Keys: intent.KeyDir(s.dir),
 		Timers: Timers{Restart: time.Minute, Deferral: 3 * time.Second, Stale: 20 * time.Second, Audit: time.Minute},
 		Log:    slog.New(slog.NewTextHandler(s.log, nil)),
 	}

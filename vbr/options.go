@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/openvbr/openvbr/bgp/evpn"
+	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -19,6 +20,8 @@ type Options struct {
 	Timers   Timers
 	// StateDir holds what must survive a reboot: the ids given to routers and router interfaces.
 	StateDir string
+	// Keys is where the keys of customers' peers are.
+	Keys intent.KeyDir
 	// TableBase is the first routing table id given to routers that ask for none.
 	TableBase uint32
 	// KeepCompatMode leaves net.ipv4.nexthop_compat_mode alone.

@@ -150,7 +150,7 @@ func newSpec(in *intent.Intent, r *intent.Router, opts Options, ids *ids) (*spec
 		s.addLine(l, r.Bandwidth)
 	}
 	for _, p := range r.Peers {
-		if err := s.addPeer(r, p, opts.Backbone); err != nil {
+		if err := s.addPeer(r, p, opts); err != nil {
 			return nil, err
 		}
 	}
@@ -184,18 +184,18 @@ func (s *spec) addLine(l intent.Link, bandwidth uint64) {
 	s.link.Lines = append(s.link.Lines, ll)
 }
 
-func (s *spec) addPeer(r *intent.Router, p intent.Peer, b *Backbone) error {
+func (s *spec) addPeer(r *intent.Router, p intent.Peer, opts Options) error {
 	bp := bgp.Peer{
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
 		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(), GTSM: p.GTSM, LongLived: p.LongLived,
 	}
-	key, err := p.Key()
+	key, _, err := opts.Keys.Key(r.Owner, &p)
 	if err != nil {
 		return fmt.Errorf("peer %s: %w", p.Address, err)
 	}
 	bp.Password = key
-	rules, err := newPeerRules(r, &p, b)
+	rules, err := newPeerRules(r, &p, opts.Backbone)
 	s.peers = append(s.peers, peerSpec{Peer: bp, line: p.Link, watch: watchSpecOf(r, &p), rules: rules})
 	return err
 }

@@ -68,7 +68,9 @@ route_target: "64600:5001"
 func acmeSpec(t *testing.T, key string) (*spec, error) {
 	t.Helper()
 	in := parsed(t, strings.ReplaceAll(acmeYAML, "KEY", key))
-	return newSpec(in, &in.Routers[0], testOptions(), loadedIDs(t, t.TempDir()))
+	opts := testOptions()
+	opts.Keys = intent.KeyDir(filepath.Dir(key))
+	return newSpec(in, &in.Routers[0], opts, loadedIDs(t, t.TempDir()))
 }
 
 func TestSpec(t *testing.T) {

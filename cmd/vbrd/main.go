@@ -92,9 +92,9 @@ func load(s *config.Settings) (in *intent.Intent, warnings, problems intent.Erro
 	}
 	in = &intent.Intent{}
 	if s.Resources != "" {
-		in, problems, warnings = intent.Options{Host: s.Host, Now: time.Now()}.LoadOn(s.Resources, intent.Host{})
+		in, problems, warnings = intent.Options{Host: s.Host, Now: time.Now()}.LoadOn(s.Resources, machine(s))
 	}
-	p, w := config.CheckHost(s, intent.Host{})
+	p, w := config.CheckHost(s, machine(s))
 	problems, warnings = append(problems, p...), append(warnings, w...)
 	if in != nil {
 		problems = append(problems, config.CheckIntent(s, in.On(s.Host))...)
@@ -102,6 +102,9 @@ func load(s *config.Settings) (in *intent.Intent, warnings, problems intent.Erro
 	problems.Sort()
 	return in, warnings, problems
 }
+
+// machine is this host with the settings' folder of keys.
+func machine(s *config.Settings) intent.Host { return intent.Host{Keys: intent.KeyDir(s.KeyDir)} }
 
 func invalid(stderr io.Writer, problems intent.Errors) int {
 	for _, p := range problems {

@@ -39,7 +39,7 @@ func tune(r config.Runtime) {
 // hostOptions are the settings as package vbr wants them, with the backbone's keys read.
 func hostOptions(s *config.Settings, log *slog.Logger) (vbr.Options, error) {
 	opts := vbr.Options{
-		Region: s.Region, StateDir: s.StateDir, TableBase: s.TableBase, KeepCompatMode: s.KeepNexthopCompat, Log: log,
+		Region: s.Region, StateDir: s.StateDir, Keys: intent.KeyDir(s.KeyDir), TableBase: s.TableBase, KeepCompatMode: s.KeepNexthopCompat, Log: log,
 		Timers: vbr.Timers{Restart: s.Timers.Restart, Deferral: s.Timers.Deferral, Stale: s.Timers.Stale, Audit: s.Timers.Audit},
 	}
 	if s.Backbone == nil {

@@ -30,9 +30,9 @@ const canary = "c4n4ry-k3y-0123"
 func TestSecretsStaySecret(t *testing.T) {
 	port(t, "eth1")
 	dir := t.TempDir()
-	key := filepath.Join(dir, "key")
-	put(t, key, canary+"\n")
+	key := filepath.Join(dir, "keys/acme/key")
 	v := startVbrd(t, dir, "")
+	put(t, key, canary+"\n")
 	res, routers := v.dial()
 	replies := &output{}
 	show := func(m proto.Message, err error) {
@@ -50,7 +50,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		h, err := routers.GetHost(ask(t), &vbrv1.GetHostRequest{})
 		return err == nil && h.Sessions == 1 && h.Revision == 1
 	})
-	long := filepath.Join(dir, "long")
+	long := filepath.Join(dir, "keys/acme/long")
 	put(t, long, strings.Repeat(canary, 9))
 	for what, r := range map[string]*vbrv1.Resource{"key in place of its file": router(canary), "key after a slash": router("./" + canary), "file with too long a key": router(long)} {
 		if apply(false, pc("eth1"), r) == nil {

@@ -146,7 +146,7 @@ func notifierOf(h *vbr.Host, log *slog.Logger) *notifier {
 
 // check asks the machine and the settings for what this host's part of an intent needs.
 func check(s *config.Settings, in *intent.Intent) intent.Errors {
-	problems, _ := intent.CheckHost(in, intent.Host{})
+	problems, _ := intent.CheckHost(in, machine(s))
 	problems = append(problems, config.CheckIntent(s, in)...)
 	problems.Sort()
 	return problems

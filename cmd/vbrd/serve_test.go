@@ -82,11 +82,11 @@ type vbrd struct {
 func startVbrd(t *testing.T, dir, settings string) *vbrd {
 	t.Helper()
 	file := filepath.Join(dir, "vbrd.yaml")
-	put(t, file, fmt.Sprintf("host: edge1\nresources: %s/resources.d\nstate_dir: %[1]s/state\nlog: {level: debug, format: json}\n%s", dir, settings))
+	put(t, file, fmt.Sprintf("host: edge1\nresources: %s/resources.d\nstate_dir: %[1]s/state\nkey_dir: %[1]s/keys\nlog: {level: debug, format: json}\n%s", dir, settings))
 	if !strings.Contains(settings, "api:") {
-		put(t, file, fmt.Sprintf("host: edge1\nresources: %s/resources.d\nstate_dir: %[1]s/state\nlog: {level: debug, format: json}\napi: {socket: %[1]s/sock}\n%s", dir, settings))
+		put(t, file, fmt.Sprintf("host: edge1\nresources: %s/resources.d\nstate_dir: %[1]s/state\nkey_dir: %[1]s/keys\nlog: {level: debug, format: json}\napi: {socket: %[1]s/sock}\n%s", dir, settings))
 	}
-	if err := os.MkdirAll(filepath.Join(dir, "resources.d"), 0o755); err != nil {
+	if err := errors.Join(os.MkdirAll(filepath.Join(dir, "resources.d"), 0o755), os.MkdirAll(filepath.Join(dir, "keys/acme"), 0o700)); err != nil {
 		t.Fatal(err)
 	}
 	ctx, cancel := context.WithCancel(context.Background())

@@ -48,9 +48,9 @@ var (
 	qdiscs   = regexp.MustCompile(`(?m)^qdisc (tbf 8686:.*|ingress .*)$`)
 )
 
-// devices are ours, with their rates, addresses, last-resort routes and permanent neighbours.
+// devices are ours, with their rates, addresses, last-resort routes and permanent neighbours, and all routing rules.
 func (f *faulty) devices() string {
-	out, err := f.edge.Run("sh", "-c", "ip -o link show group 8686; echo ==; ip -o addr show; echo ==; ip route show table all proto 86; ip -6 route show table all proto 86; ip neigh show nud permanent; echo ==; tc qdisc show")
+	out, err := f.edge.Run("sh", "-c", "ip -o link show group 8686; echo ==; ip -o addr show; echo ==; ip route show table all proto 86; ip -6 route show table all proto 86; ip neigh show nud permanent; echo ==; tc qdisc show; echo ==; ip rule show; ip -6 rule show")
 	if err != nil {
 		return err.Error()
 	}
@@ -78,6 +78,9 @@ func (f *faulty) devices() string {
 		}
 	}
 	all = append(all, qdiscs.FindAllString(parts[3], -1)...)
+	for l := range strings.Lines(parts[4]) {
+		all = append(all, "rule "+strings.TrimSpace(l))
+	}
 	slices.Sort(all)
 	return strings.Join(all, "\n")
 }
@@ -138,7 +141,7 @@ func TestFaultsOfDevices(t *testing.T) {
 		f.end(p)
 	}
 	t.Logf("before:\n%s\nafter:\n%s", want["before"], want["after"])
-	for _, effect := range []string{"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "fib.cleanup"} {
+	for _, effect := range []string{"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "link.rule", "fib.cleanup"} {
 		for _, when := range []string{"before", "after"} {
 			for _, act := range []string{"kill@1", "kill@3", "kill@9", "error@1-3"} {
 				c := fmt.Sprintf("%s.%s=%s", effect, when, act)

@@ -271,6 +271,7 @@ func (r *region) serve(ns *lab.NS, vtep string, resources ...string) {
 	r.File(ns.Name+"/vbrd.yaml", fmt.Sprintf(`host: %s
 resources: %s/resources.d
 state_dir: %s/state
+key_dir: %[3]s/keys
 api: {socket: %s/vbrd.sock%s}
 log: {level: debug, format: text}
 backbone:

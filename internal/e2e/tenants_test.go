@@ -124,7 +124,7 @@ func (m *matrix) serveAll() {
 	var gw []string
 	_, vbr, _ := strings.Cut(vbrYAML, "---\n")
 	for _, n := range m.everybody() {
-		key := m.File("keys/"+n.name, n.key+"\n")
+		key := m.File("edge/keys/"+n.name+"/bgp", n.key+"\n")
 		own := strings.NewReplacer("acme", n.name, "ri-line", "ri-line-"+n.name, "ri-vpc", "ri-vpc-"+n.name, "vlan_id: 100", fmt.Sprint("vlan_id: ", n.vlan),
 			"65001", fmt.Sprint(n.asn), "5001", fmt.Sprint(n.vni), "hold: 9, keepalive: 3", "hold: 240, keepalive: 80", "retry: 1}", "retry: 1, auth_key_file: "+key+"}")
 		edge = append(edge, "---\n", own.Replace(vbr), "---\n", own.Replace(line))

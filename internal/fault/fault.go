@@ -13,8 +13,8 @@ var Effects = []string{
 	"state.ids", "state.drain", "state.tests", "state.measured", "state.mark",
 	// the kernel's routes and nexthop objects: a batch of routes, one nexthop object, a batch of nexthop groups, a batch of --cleanup
 	"fib.routes", "fib.nexthop", "fib.groups", "fib.cleanup",
-	// devices: made, deleted, changed; addresses, sysctls, last-resort routes, neighbours, rates
-	"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate",
+	// devices: made, deleted, changed; addresses, sysctls, last-resort routes, neighbours, rates; routing rules
+	"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "link.rule",
 	// BGP: a speaker's start (the backbone's comes first, then each router's); a customer's speaker: its end, who its peers are, what they are told
 	"speaker.start", "session.stop", "session.peers", "session.advertise", "session.withdraw",
 	// the backbone's speaker: the same

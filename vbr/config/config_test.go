@@ -38,7 +38,7 @@ func load(t *testing.T, text string, env []string, args ...string) (*config.Sett
 }
 
 func defaults() *config.Settings {
-	return &config.Settings{File: "FILE", Host: "edge1", Region: "default", Resources: "/etc/vbrd/resources.d", StateDir: "/var/lib/vbrd",
+	return &config.Settings{File: "FILE", Host: "edge1", Region: "default", Resources: "/etc/vbrd/resources.d", StateDir: "/var/lib/vbrd", KeyDir: "/etc/vbrd/keys",
 		Log:       config.Log{Level: slog.LevelInfo, Format: "auto"},
 		Timers:    config.Timers{Restart: 120 * time.Second, Deferral: 15 * time.Second, Stale: 60 * time.Second, Audit: 60 * time.Second},
 		TableBase: 10000, Runtime: config.Runtime{GCPercent: 70},

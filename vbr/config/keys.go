@@ -12,6 +12,9 @@ const delimiter = "::"
 // DefaultResources is the folder of the resources unless a source names another. It may be absent.
 const DefaultResources = "/etc/vbrd/resources.d"
 
+// DefaultKeyDir is the folder of the keys of customers' peers unless a source names another.
+const DefaultKeyDir = "/etc/vbrd/keys"
+
 // DefaultFile is the settings file read when neither --config nor VBRD_CONFIG names one.
 const DefaultFile = "/etc/vbrd/vbrd.yaml"
 
@@ -42,6 +45,7 @@ func keys() []key {
 		{path: "region", value: "default", legal: "1..63 of a-z, 0-9 and '-'"},
 		{path: "resources", value: DefaultResources, legal: legalPath, flag: "resources", usage: "file or folder of the resources"},
 		{path: "state_dir", value: "/var/lib/vbrd", legal: legalPath, flag: "state-dir", usage: "folder of what must outlive a reboot"},
+		{path: "key_dir", value: DefaultKeyDir, legal: legalPath},
 		{path: "log::level", value: "info", legal: "debug, info, warn, error", flag: "log-level", usage: "least level to log: debug, info, warn, error"},
 		{path: "log::format", value: "auto", legal: "auto, text, json", flag: "log-format", usage: "auto (text on a terminal, else json), text, json"},
 		{path: "backbone::asn", legal: legalASN},

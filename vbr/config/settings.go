@@ -29,6 +29,7 @@ type Settings struct {
 	Region    string // the host is in
 	Resources string // file or folder of the resources
 	StateDir  string // what must outlive a reboot
+	KeyDir    string // of the keys of customers' peers, with a subfolder for each owner; see intent.KeyDir
 	Log       Log
 	Backbone  *Backbone // nil: this host has no router interfaces
 	Timers    Timers
@@ -90,7 +91,8 @@ func (s *Settings) String() string {
 		compat = "keep"
 	}
 	var b strings.Builder
-	fmt.Fprintf(&b, "host: %s\nregion: %s\nresources: %s\nstate_dir: %s\n", quote(s.Host), quote(s.Region), quote(s.Resources), quote(s.StateDir))
+	fmt.Fprintf(&b, "host: %s\nregion: %s\nresources: %s\nstate_dir: %s\nkey_dir: %s\n", quote(s.Host), quote(s.Region), quote(s.Resources), quote(s.StateDir),
+		quote(s.KeyDir))
 	fmt.Fprintf(&b, "log: {level: %s, format: %s}\n", strings.ToLower(s.Log.Level.String()), s.Log.Format)
 	if s.Backbone != nil {
 		b.WriteString(s.Backbone.yaml())

@@ -18,6 +18,7 @@ type raw struct {
 	Region    string `mapstructure:"region"`
 	Resources string `mapstructure:"resources"`
 	StateDir  string `mapstructure:"state_dir"`
+	KeyDir    string `mapstructure:"key_dir"`
 	Log       struct {
 		Level  string `mapstructure:"level"`
 		Format string `mapstructure:"format"`
@@ -106,6 +107,7 @@ func (l *loader) settings(r *raw) *Settings {
 		Region:    l.region(r.Region),
 		Resources: l.path("resources", r.Resources),
 		StateDir:  l.path("state_dir", r.StateDir),
+		KeyDir:    l.path("key_dir", r.KeyDir),
 		Log:       Log{Level: l.level(r.Log.Level), Format: l.choice("log.format", r.Log.Format, "auto", "text", "json")},
 		Timers: Timers{
 			Restart:  l.duration("timers.restart", r.Timers.Restart, 4095*time.Second),

@@ -1,6 +1,7 @@
 package control
 
 import (
+	"fmt"
 	"slices"
 
 	"google.golang.org/protobuf/proto"
@@ -87,12 +88,35 @@ func (s *state) authoriseVBR(caller Caller, k key, is, m *vbrv1.VirtualBorderRou
 		if !unconfirmed(m) {
 			problems.Add(source.Problem{Path: k.String() + ".confirmed", Text: "not for " + caller.Name + " to confirm: the VBR is another owner's", Legal: "false; its owner confirms it"})
 		}
+		problems = append(problems, keyed(caller, k, is, m)...)
 	case port && is != nil:
 		return onlyPortOwners(caller, k, is, m), true
 	default:
 		return nil, false
 	}
 	return problems, true
+}
+
+// keyed refuses who makes a VBR for another account to name keys, which are its owner's: whether it has them is not for others to learn.
+func keyed(caller Caller, k key, is, m *vbrv1.VirtualBorderRouter) (problems intent.Errors) {
+	had := map[string]*vbrv1.BgpPeer{}
+	for _, p := range is.GetBgpPeers() {
+		had[p.GetPeerIpAddress()] = p
+	}
+	for i, p := range m.GetBgpPeers() {
+		was := had[p.GetPeerIpAddress()]
+		if is.GetOwner() != m.GetOwner() {
+			was = nil
+		}
+		for field, change := range map[string]bool{"auth_key_file": p.GetAuthKeyFile() != "" && p.GetAuthKeyFile() != was.GetAuthKeyFile(),
+			"key_credential": p.GetKeyCredential() != "" && p.GetKeyCredential() != was.GetKeyCredential()} {
+			if change {
+				problems.Add(source.Problem{Path: fmt.Sprintf("%s.bgp_peers[%d].%s", k, i, field), Text: "not for " + caller.Name + " to set: the VBR is another owner's",
+					Legal: "none; its owner sets it"})
+			}
+		}
+	}
+	return problems
 }
 
 // unchanged says what a field may be that must stay as it is.

@@ -16,6 +16,7 @@ var carrier = control.Caller{Name: "cn:carrier", Role: control.Operator, Owners:
 const (
 	waiting    = "confirmed: false\n"
 	confirmed  = "confirmed: true\n"
+	keyedPeer  = "bgp_peers: [{peer_ip_address: 10.0.0.2, peer_asn: 65001, auth_key_file: /etc/vbrd/keys/acme/bgp}]\n"
 	terminated = "termination_time: '2026-01-31T12:00:00Z'\n"
 )
 
@@ -35,6 +36,8 @@ func TestFieldsOfCrossAccountVBR(t *testing.T) {
 		{"on a port that is not the caller's", "", beta, mine(waiting), "PermissionDenied\nVirtualBorderRouter/vbr-x.owner: \"acme\": not an owner that cn:beta acts for; legal: \"beta\""},
 		{"with a line on another's port", port("pc-b", "beta", "eth8", ""), carrier, mine(waiting + strings.ReplaceAll(secondLine, "pc-acme", "pc-b")),
 			"PermissionDenied\nVirtualBorderRouter/vbr-x.owner: \"acme\": not an owner that cn:carrier acts for; legal: \"carrier\""},
+		{"with a key of the other's", "", carrier, mine(waiting + keyedPeer), "PermissionDenied\nVirtualBorderRouter/vbr-x.bgp_peers[0].auth_key_file: not for cn:carrier to set: the VBR is another owner's; legal: none; its owner sets it"},
+		{"OK: the port's owner leaves the key alone", mine(waiting + keyedPeer), carrier, mine(waiting + keyedPeer + "bandwidth: 100\n"), "OK"},
 		{"OK: the VBR's owner confirms", mine(waiting), acme, mine(confirmed), "OK"},
 		{"OK: by leaving the field out", mine(waiting), acme, mine(""), "OK"},
 		{"the port's owner confirms", mine(waiting), carrier, mine(confirmed), "PermissionDenied\nVirtualBorderRouter/vbr-x.confirmed: not for cn:carrier to confirm: the VBR is another owner's; legal: false; its owner confirms it"},

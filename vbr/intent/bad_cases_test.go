@@ -164,7 +164,7 @@ r.yaml:14:23: VirtualBorderRouter/vbr-acme.peer_ipv6_gateway_ip: "fe80::2": not 
 		{name: "bad: connect_retry 0", old: "connect_retry: 5", new: "connect_retry: 0",
 			want: `r.yaml:20:90: VirtualBorderRouter/vbr-acme.bgp_peers[0].connect_retry: 0: out of range; legal: 1..3600 seconds`},
 		{name: "bad: key instead of its file, never shown", old: "hold: 30, ", new: "auth_key_file: s3cr3t-k3y, ",
-			want: `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: not an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme`},
+			want: `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: not an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme/bgp`},
 		{name: "bad: key in the resource, never shown", old: "hold: 30, ", new: "auth_key: s3cr3t-k3y, ",
 			want: `r.yaml:20:50: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key: unknown key; did you mean "auth_key_file"?`},
 		{name: "bad: VNI", old: "vni: 5001", new: "vni: 16777216",

@@ -19,10 +19,14 @@ type HostFacts interface {
 	ReadKey(path string) (string, error)
 	// KeyExposed is as the function of that name.
 	KeyExposed(path string) (fs.FileMode, bool)
+	// CustomerKeys is where the keys of customers' peers are.
+	CustomerKeys() KeyDir
 }
 
 // Host is the machine we run on; devices are those of the calling thread's network namespace.
-type Host struct{}
+type Host struct {
+	Keys KeyDir
+}
 
 // Devices lists the network devices of the namespace.
 func (Host) Devices() ([]string, error) {
@@ -39,6 +43,9 @@ func (Host) ReadKey(path string) (string, error) { return ReadKey(path) }
 
 // KeyExposed looks at the mode of a key file.
 func (Host) KeyExposed(path string) (fs.FileMode, bool) { return KeyExposed(path) }
+
+// CustomerKeys is Keys.
+func (h Host) CustomerKeys() KeyDir { return h.Keys }
 
 // CheckHost checks a valid Intent against the machine: ports that are missing, key files that cannot be used.
 // Warnings (a key file that others may read) are worth a log line but do not stop anything.
@@ -78,6 +85,7 @@ func someOf(devices []string) string {
 }
 
 func (c *checker) hostKeys(host HostFacts, r *Router) (warnings Errors) {
+	keys := host.CustomerKeys()
 	for i, p := range r.Peers {
 		field, value := "auth_key_file", p.AuthKeyFile
 		if p.Credential != "" {
@@ -87,14 +95,10 @@ func (c *checker) hostKeys(host HostFacts, r *Router) (warnings Errors) {
 			continue
 		}
 		path := join(item("bgp_peers", i), field)
-		file, err := p.keyFile()
-		if err == nil {
-			_, err = host.ReadKey(file)
-		}
-		if err != nil {
-			text, legal := KeyProblem(err)
+		if _, mode, err := keys.Key(r.Owner, &p); err != nil {
+			text, legal := keys.problem(r.Owner, err)
 			c.fail(r.Origin, r.label(), path, source.Quote(value), text, legal)
-		} else if mode, exposed := host.KeyExposed(file); exposed {
+		} else if mode&0o007 != 0 {
 			warnings.Add(source.Problem{Pos: r.Origin.At(path), Path: join(r.label(), path), Value: source.Quote(value),
 				Text: fmt.Sprintf("key file has mode %04o: anyone may use it", mode), Legal: "0600 or 0640"})
 		}

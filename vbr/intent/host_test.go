@@ -1,6 +1,7 @@
 package intent_test
 
 import (
+	"errors"
 	"os"
 	"path/filepath"
 	"strings"
@@ -21,7 +22,11 @@ type ports struct {
 func (p ports) Devices() ([]string, error) { return p.names, nil }
 
 func TestCheckHost(t *testing.T) {
-	dir := t.TempDir()
+	keys := t.TempDir()
+	dir := filepath.Join(keys, "acme")
+	if err := errors.Join(os.Mkdir(dir, 0o700), os.Mkdir(filepath.Join(dir, "folder"), 0o700)); err != nil {
+		t.Fatal(err)
+	}
 	write := func(name, text string, mode os.FileMode) {
 		t.Helper()
 		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), mode); err != nil {
@@ -46,7 +51,7 @@ func TestCheckHost(t *testing.T) {
 		{"bad: binary", "binary", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/binary": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
 		{"bad: two lines", "lines", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/lines": file does not hold a key; legal: 6..80 printable ASCII characters on one line`, ""},
 		{"bad: a FIFO", "fifo", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/fifo": key file is not a regular file; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
-		{"bad: a folder", "", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/": key file is not a regular file; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
+		{"bad: a folder", "folder", `r.yaml:20:65: VirtualBorderRouter/vbr-acme.bgp_peers[0].auth_key_file: "DIR/folder": key file is not a regular file; legal: a readable file of 6..80 printable ASCII characters on one line`, ""},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			text := strings.Replace(base, "hold: 30, ", "auth_key_file: "+dir+"/"+tt.key+", hold: 30, ", 1)
@@ -58,7 +63,7 @@ func TestCheckHost(t *testing.T) {
 			if problems != nil {
 				t.Fatal(problems)
 			}
-			bad, warn := intent.CheckHost(built, ports{names: []string{"eth1"}})
+			bad, warn := intent.CheckHost(built, ports{intent.Host{Keys: intent.KeyDir(keys)}, []string{"eth1"}})
 			if diff := cmp.Diff([]string{tt.want, tt.warn}, []string{strings.ReplaceAll(bad.Error(), dir, "DIR"), strings.ReplaceAll(warn.Error(), dir, "DIR")}); diff != "" {
 				t.Error("-want +got", diff)
 			}
@@ -69,14 +74,22 @@ func TestCheckHost(t *testing.T) {
 // A key may be a systemd credential: a file in the folder that the environment names.
 func TestCredential(t *testing.T) {
 	dir := t.TempDir()
-	if err := os.WriteFile(filepath.Join(dir, "acme"), []byte("s3cr3t-k3y\n"), 0o400); err != nil {
+	if err := os.WriteFile(filepath.Join(dir, "acme.bgp"), []byte("s3cr3t-k3y\n"), 0o400); err != nil {
 		t.Fatal(err)
 	}
 	const at = "r.yaml:20:66: VirtualBorderRouter/vbr-acme.bgp_peers[0].key_credential: "
+	for _, name := range []string{"beta.bgp", "acme.east.bgp", "etcd"} {
+		if err := os.WriteFile(filepath.Join(dir, name), []byte("another-k3y\n"), 0o400); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for _, tt := range []struct{ name, dir, credential, want string }{
-		{"OK", dir, "acme", ""},
-		{"bad: there is none", dir, "beta", at + `"beta": key file does not exist; legal: a readable file of 6..80 printable ASCII characters on one line`},
-		{"bad: not started so", "", "acme", at + `"acme": vbrd was started without systemd credentials; legal: a credential of vbrd's unit, by LoadCredential= or SetCredentialEncrypted=`},
+		{"OK", dir, "acme.bgp", ""},
+		{"bad: there is none", dir, "acme.none", at + `"acme.none": key file does not exist; legal: a readable file of 6..80 printable ASCII characters on one line`},
+		{"bad: not started so", "", "acme.bgp", at + `"acme.bgp": vbrd was started without systemd credentials; legal: a credential of vbrd's unit, by LoadCredential= or SetCredentialEncrypted=`},
+		{"bad: another owner's", dir, "beta.bgp", at + `"beta.bgp": not a credential of the owner's; legal: acme.KEY, KEY of letters, digits and "_-"`},
+		{"bad: of an owner with a dot", dir, "acme.east.bgp", at + `"acme.east.bgp": not a credential of the owner's; legal: acme.KEY, KEY of letters, digits and "_-"`},
+		{"bad: of nobody", dir, "etcd", at + `"etcd": not a credential of the owner's; legal: acme.KEY, KEY of letters, digits and "_-"`},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			t.Setenv("CREDENTIALS_DIRECTORY", tt.dir)
@@ -92,7 +105,7 @@ func TestCredential(t *testing.T) {
 			if diff := cmp.Diff([]string{tt.want, ""}, []string{bad.Error(), warn.Error()}); diff != "" {
 				t.Error("-want +got", diff)
 			}
-			key, err := in.Routers[0].Peers[0].Key()
+			key, _, err := intent.KeyDir("").Key("acme", &in.Routers[0].Peers[0])
 			if good := tt.want == ""; good != (err == nil) || good != (key == "s3cr3t-k3y") {
 				t.Errorf("key %q, %v", key, err)
 			}

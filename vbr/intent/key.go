@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"path/filepath"
 	"strings"
 	"syscall"
 )
@@ -24,27 +23,6 @@ var errIrregular = errors.New("not a regular file")
 // ErrNoCredentials says that the process was started without systemd credentials.
 var ErrNoCredentials = errors.New("vbrd has no systemd credentials")
 
-// keyFile is the path of the peer's key, empty for none. Where systemd puts credentials it says in the environment (systemd.exec(5)).
-func (p *Peer) keyFile() (string, error) {
-	if p.Credential == "" {
-		return p.AuthKeyFile, nil
-	}
-	dir := os.Getenv("CREDENTIALS_DIRECTORY")
-	if dir == "" {
-		return "", fmt.Errorf("credential %s: %w", p.Credential, ErrNoCredentials)
-	}
-	return filepath.Join(dir, p.Credential), nil
-}
-
-// Key reads the peer's TCP MD5 key, empty for none; errors are as ReadKey's, or wrap ErrNoCredentials.
-func (p *Peer) Key() (string, error) {
-	path, err := p.keyFile()
-	if path == "" {
-		return "", err
-	}
-	return ReadKey(path)
-}
-
 // ReadKey reads a TCP MD5 key from a regular file. One trailing newline does not count. Errors name the file and
 // never show what is in it.
 func ReadKey(path string) (string, error) {
@@ -53,6 +31,11 @@ func ReadKey(path string) (string, error) {
 		return "", fmt.Errorf("key file %w", pathless(err, path))
 	}
 	defer f.Close()
+	return readKey(f, path)
+}
+
+// readKey reads the key in a file that errors call path.
+func readKey(f *os.File, path string) (string, error) {
 	if info, err := f.Stat(); err != nil || !info.Mode().IsRegular() {
 		return "", fmt.Errorf("key file %s: %w", path, errIrregular)
 	}

@@ -139,7 +139,7 @@ func TestNewNamesFields(t *testing.T) {
 	_, problems := intent.New(&vbrv1.VirtualBorderRouter{Name: "vbr-x", PhysicalConnectionId: "pc", VlanId: 5000, LocalGatewayIp: "nope",
 		BgpPeers: []*vbrv1.BgpPeer{{PeerIpAddress: "10.0.0.2", AuthKeyFile: "s3cr3t-k3y"}}}, &vbrv1.RouterInterface{Name: "ri", RouterId: "vbr-x", Vni: proto.Uint32(1), RouteTarget: "70000:70000"})
 	want := `RouterInterface/ri.route_target: "70000:70000": not a route target; legal: 0..65535:0..4294967295, 65536..4294967295:0..65535 or IPV4:0..65535
-VirtualBorderRouter/vbr-x.bgp_peers[0].auth_key_file: not an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme
+VirtualBorderRouter/vbr-x.bgp_peers[0].auth_key_file: not an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme/bgp
 VirtualBorderRouter/vbr-x.bgp_peers[0].peer_asn: missing; legal: 1..4294967294 except 23456 and 65535
 VirtualBorderRouter/vbr-x.local_gateway_ip: "nope": not an IPv4 address; legal: four decimal numbers such as 10.0.0.1
 VirtualBorderRouter/vbr-x.peer_gateway_ip: missing; legal: local_gateway_ip, peer_gateway_ip and peering_subnet_mask together, or none of them

@@ -127,8 +127,7 @@ func (m *Manager) changeRule(message int, family uint8, r routingRule) error {
 	if r.vrf {
 		req.AddData(nl.NewRtAttr(unix.FRA_L3MDEV, nl.Uint8Attr(1)))
 	}
-	_, err := req.Execute(unix.NETLINK_ROUTE, 0)
-	return err
+	return execute("link.rule", req)
 }
 
 // frActToTable is FR_ACT_TO_TBL of linux/fib_rules.h.

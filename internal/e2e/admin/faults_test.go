@@ -21,7 +21,7 @@ var (
 )
 
 // elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.
-var elsewhere = []string{"store.chunk", "link.route", "link.rate", "fib.cleanup", "fib.groups", "state.drain", "state.tests", "state.measured", "state.mark"}
+var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.drain", "state.tests", "state.measured", "state.mark"}
 
 // noError are those that make no sense: a speaker that is not closed goes on.
 var noError = map[string]bool{"session.stop.before=error@1-3": true, "evpn.stop.before=error@1-3": true}

@@ -56,7 +56,7 @@ func (e *edge) keep(who person) map[string]*output {
 // A BGP key that a session uses, and one that a session fails with, are in nothing that vbrd and vbrctl say or write.
 func TestSecretsStaySecret(t *testing.T) {
 	e := newEdge(t, "edge1", "")
-	key, wrong, long := put(t, e.path("keys/right"), canary+"\n"), put(t, e.path("keys/wrong"), wrongCanary+"\n"), put(t, e.path("keys/long"), strings.Repeat(canary, 9))
+	key, wrong, long := put(t, e.path("keys/acme/right"), canary+"\n"), put(t, e.path("keys/acme/wrong"), wrongCanary+"\n"), put(t, e.path("keys/acme/long"), strings.Repeat(canary, 9))
 	with := func(path string) string {
 		return acme(strings.Replace(onePeer, "}", ", auth_key_file: "+path+"}", 1))
 	}
@@ -76,7 +76,7 @@ func TestSecretsStaySecret(t *testing.T) {
 	}
 	eventually(t, "the session with the key", e.up)
 
-	for what, path := range map[string]string{"key in place of its file": canary, "key after a slash": "./" + canary, "too long a key": long, "a folder": e.path("keys")} {
+	for what, path := range map[string]string{"key in place of its file": canary, "key after a slash": "./" + canary, "too long a key": long, "a folder": e.path("keys/acme")} {
 		if do(with(path), "apply") == nil {
 			t.Errorf("%s was taken", what)
 		}
@@ -104,7 +104,7 @@ func TestSecretsStaySecret(t *testing.T) {
 		texts[words] = o.String()
 	}
 	for what, text := range texts {
-		seen := "keys/right" // the path of the key's file may be seen
+		seen := "keys/acme/right" // the path of the key's file may be seen
 		if strings.HasPrefix(what, "events") {
 			seen = "vbr-acme"
 		}

@@ -11,11 +11,11 @@ func (t *Topology) writeConfig() {
 	t.StateDir, t.Resources, t.Socket = t.path("state"), t.path("resources.d"), t.path("vbrd.sock")
 	t.Config = t.Lab.File("vbrd.yaml", t.settings())
 	t.Lab.File("resources.d/port.yaml", "kind: PhysicalConnection\nname: pc-1\ndevice: eth1\n")
-	key := ""
-	if t.options.Keys != "" {
-		key = t.Lab.File("keys/customers", t.options.Keys+"\n")
-	}
 	for _, c := range []*Customer{t.Acme, t.Beta} {
+		key := ""
+		if t.options.Keys != "" {
+			key = t.Lab.File("keys/"+c.Name+"/bgp", t.options.Keys+"\n")
+		}
 		t.Lab.File("resources.d/"+c.Name+".yaml", c.Resource(key))
 		if t.options.BFD.has(c) {
 			t.WithBFD(c, t.options.BFD.Interval, "enable_bfd: true")
@@ -34,6 +34,7 @@ func (t *Topology) settings() string {
 	}
 	return fmt.Sprintf(`host: edge1
 %sstate_dir: %s
+key_dir: %s
 api: {socket: %s}
 log: {level: debug, format: text}
 backbone:
@@ -43,7 +44,7 @@ backbone:
   prefixes: [192.0.2.0/24]
   peers:%s
 timers: {restart: 120s, deferral: 15s, stale: 60s, audit: 60s}
-`, resources, t.StateDir, t.Socket, BackboneASN, EdgeVTEP, EdgeVTEP, peers.String())
+`, resources, t.StateDir, t.path("keys"), t.Socket, BackboneASN, EdgeVTEP, EdgeVTEP, peers.String())
 }
 
 // Resource is the customer's YAML: its VBR with all lines and its router

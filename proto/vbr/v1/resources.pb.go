@@ -575,7 +575,8 @@ type BgpPeer struct {
 	// Legal: 1..4294967294 except 23456 (AS_TRANS, RFC 6793) and 65535 (RFC 7300). Required. EC: PeerAsn.
 	PeerAsn *uint32 `protobuf:"varint,2,opt,name=peer_asn,json=peerAsn,proto3,oneof" json:"peer_asn,omitempty"`
 	// File that holds the TCP MD5 key (RFC 2385): 6..80 printable ASCII characters, a trailing newline does not
-	// count. Keys never stand in resources. Legal: an absolute path. Default: no key. EC: AuthKey (inline there).
+	// count. Keys never stand in resources. Legal: the path of a file in the folder named as the owner inside the
+	// daemon's key_dir (/etc/vbrd/keys); without owner, of one in key_dir. Default: no key. EC: AuthKey (inline there).
 	AuthKeyFile string `protobuf:"bytes,3,opt,name=auth_key_file,json=authKeyFile,proto3" json:"auth_key_file,omitempty"`
 	// Hold time in seconds proposed to the peer; the lower of both proposals counts. 0 turns hold timer and
 	// keepalives off. Legal: 0 or 3..65535 (RFC 4271 section 4.2). Default: 30. EC: Hold.
@@ -596,7 +597,8 @@ type BgpPeer struct {
 	// its packets are dropped and the session's reason says so. We send with 255 always. Legal: true, false. Default: true. EC: none.
 	TtlSecurity *bool `protobuf:"varint,12,opt,name=ttl_security,json=ttlSecurity,proto3,oneof" json:"ttl_security,omitempty"`
 	// Instead of auth_key_file: name of the systemd credential (LoadCredential=, SetCredentialEncrypted= of vbrd's unit) that holds the key.
-	// Legal: 1..255 letters, digits and "_-.", not with auth_key_file. Default: none. EC: none.
+	// Legal: OWNER.KEY of the resource's owner, in KEY no dot; without owner, any; 1..255 letters, digits and "_-.", not with auth_key_file.
+	// Default: none. EC: none.
 	KeyCredential string `protobuf:"bytes,13,opt,name=key_credential,json=keyCredential,proto3" json:"key_credential,omitempty"`
 	// Seconds for which routes are held, as a last resort, beyond graceful restart: the peer's here, and ours at the peer, when either has been
 	// away for longer than its restart time (long-lived graceful restart, RFC 9494). Of the peer's routes no longer than it asks for. Both ends
@@ -1891,14 +1893,14 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xcd\x19\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xd1\x19\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
 	"\bpeer_asn\x18\x02 \x01(\rB\xa1\x01\xbaH\x9d\x01\xba\x01\x96\x01\n" +
-	"\bpeer_asn\x12Cnot a usable AS number; legal: 1..4294967294 except 23456 and 65535\x1aEthis >= 1u && this <= 4294967294u && this != 23456u && this != 65535u\xc8\x01\x01H\x00R\apeerAsn\x88\x01\x01\x12\xcd\x01\n" +
-	"\rauth_key_file\x18\x03 \x01(\tB\xa8\x01\xbaH\xa4\x01\xba\x01\x9d\x01\n" +
-	"\rauth_key_file\x12_not an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme\x1a+this.startsWith('/') && this.size() <= 4096\xd8\x01\x01R\vauthKeyFile\x12\x82\x01\n" +
+	"\bpeer_asn\x12Cnot a usable AS number; legal: 1..4294967294 except 23456 and 65535\x1aEthis >= 1u && this <= 4294967294u && this != 23456u && this != 65535u\xc8\x01\x01H\x00R\apeerAsn\x88\x01\x01\x12\xd1\x01\n" +
+	"\rauth_key_file\x18\x03 \x01(\tB\xac\x01\xbaH\xa8\x01\xba\x01\xa1\x01\n" +
+	"\rauth_key_file\x12cnot an absolute path; legal: the path of a file that holds the key, such as /etc/vbrd/keys/acme/bgp\x1a+this.startsWith('/') && this.size() <= 4096\xd8\x01\x01R\vauthKeyFile\x12\x82\x01\n" +
 	"\x04hold\x18\x04 \x01(\rBi\xbaHf\xba\x01c\n" +
 	"\x04hold\x12-not a hold time; legal: 0 or 3..65535 seconds\x1a,this == 0u || (this >= 3u && this <= 65535u)H\x01R\x04hold\x88\x01\x01\x12\x85\x01\n" +
 	"\tkeepalive\x18\x05 \x01(\rBb\xbaH_\xba\x01\\\n" +

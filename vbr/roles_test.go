@@ -1,0 +1,87 @@
+package vbr
+
+import (
+	"errors"
+	"net/netip"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/vbr/intent"
+)
+
+// birdWith gives the customer's BIRD a configuration with replacements, pairs of old and new.
+func (r *running) birdWith(pairs ...string) {
+	r.Helper()
+	r.write("bird.conf", strings.NewReplacer(pairs...).Replace(customerBIRD))
+	run(r.T, "birdc -s "+r.ctl+" configure")
+}
+
+// Roles (RFC 9234) with a real BIRD. The attribute works without the capability, which GoBGP cannot send: what says that it is not for us is
+// rejected, and only from a peer towards which we have a role. A peer that requires our role refuses us, and says so. When this test finds that
+// it does not, GoBGP can, and docs/policy.md is to change.
+func TestRoles(t *testing.T) {
+	r := newRunning(t)
+	all := []string{"172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64"}
+	const leaks = "export filter { if source != RTS_STATIC then reject; if net = 172.16.2.0/24 then bgp_otc = 64500; accept; };"
+	export := "export where source = RTS_STATIC;"
+
+	r.birdWith("neighbor 10.0.0.1 as 45104; ipv4 { import none; "+export, "neighbor 10.0.0.1 as 45104; ipv4 { import none; "+leaks)
+	r.wantOurs(20*time.Second, all...)
+	role := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, ")
+	r.apply(role, "SESSION_CHANGED 10.0.0.2: stays, its routes are judged again: local_role changes")
+	r.wantOurs(20*time.Second, all[0], all[2])
+	r.wantUps(customer4, 1)
+	told := strings.Join(reasonsOf(t, r, "172.16.2.9"), "\n")
+	if !strings.Contains(told, "ONLY_TO_CUSTOMER") {
+		t.Errorf("explain does not say why:\n%s", told)
+	}
+
+	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer;")
+	r.wantUps(customer4, 2)
+	r.wantOurs(20*time.Second, all...) // they no longer carry the attribute
+
+	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer; require roles on;")
+	eventually(t, 20*time.Second, "BIRD refuses us", func() error {
+		out := run(t, "birdc -s "+r.ctl+" show protocols all edge4")
+		if !strings.Contains(out, "Role mismatch") || strings.Contains(out, "Established") {
+			return errors.New(out)
+		}
+		return nil
+	})
+}
+
+// reasonsOf is what explain says of a destination's paths.
+func reasonsOf(t *testing.T, r *running, destination string) (all []string) {
+	t.Helper()
+	e, err := r.host.Explain("vbr-acme", destination)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return append(all, e.String())
+}
+
+// What a family's peers are told carries our AS as ONLY_TO_CUSTOMER when towards one of them we have a role (RFC 9234 5), and nothing otherwise.
+func TestRoleOnTheWayOut(t *testing.T) {
+	p := func(address, role string) peerSpec {
+		a := netip.MustParseAddr(address)
+		return peerSpec{Peer: bgp.Peer{Address: a, IPv4: a.Is4(), IPv6: a.Is6()}, rules: peerRules{PeerRules: intent.PeerRules{Role: role}}}
+	}
+	s := &spec{asn: 45104, peers: []peerSpec{p("10.0.0.2", ""), p("10.0.0.6", intent.RoleProvider), p("fd00::2", "")}}
+	var x exporter
+	for _, want := range []bool{true, false} {
+		if got := x.take(s); got != want {
+			t.Errorf("another way: %v, want %v", got, want)
+		}
+	}
+	for prefix, want := range map[string]uint32{"10.1.0.0/16": 45104, "2001:db8::/32": 0} {
+		if got := x.onlyToCustomer(netip.MustParsePrefix(prefix)); got != want {
+			t.Errorf("%s: ONLY_TO_CUSTOMER %d, want %d", prefix, got, want)
+		}
+	}
+	s.peers[1].rules.Role = ""
+	if x.take(s); x.onlyToCustomer(netip.MustParsePrefix("10.1.0.0/16")) != 0 {
+		t.Error("the attribute outlives the role")
+	}
+}
