@@ -15,6 +15,9 @@ import (
 // of the folder. No link leads out of either. Empty: there are no keys.
 type KeyDir string
 
+// unitKeys is what the names of credentials begin with that the packaged unit loads (LoadCredential=key:FOLDER).
+const unitKeys = "key_"
+
 var (
 	errOutside    = errors.New("not in the folder of the owner's keys")
 	errInside     = errors.New("cannot be opened, or is a link that leads out of its folder")
@@ -87,7 +90,8 @@ func (d KeyDir) of(owner string) string {
 }
 
 // openCredential opens the file of a systemd credential. All credentials of a unit are in one folder, which the environment names
-// (systemd.exec(5)): those of an owner are OWNER.KEY. There is no dot in KEY, so that none belongs to two owners.
+// (systemd.exec(5)): those of an owner are OWNER.KEY, by the names of the packaged unit, which loads a folder, key_OWNER.KEY. There is no dot in KEY,
+// and what begins with "key_" is looked for by the unit's name only, so that none belongs to two owners.
 func openCredential(owner, name string) (*os.File, error) {
 	if key, ok := strings.CutPrefix(name, owner+"."); owner != "" && (!ok || key == "" || strings.Contains(key, ".")) {
 		return nil, fmt.Errorf("credential %s: %w", name, errCredential)
@@ -96,11 +100,18 @@ func openCredential(owner, name string) (*os.File, error) {
 	if dir == "" {
 		return nil, fmt.Errorf("credential %s: %w", name, ErrNoCredentials)
 	}
-	f, err := os.OpenFile(filepath.Join(dir, name), os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	f, err := openKey(filepath.Join(dir, unitKeys+name))
+	if errors.Is(err, fs.ErrNotExist) && (owner == "" || !strings.HasPrefix(name, unitKeys)) {
+		f, err = openKey(filepath.Join(dir, name))
+	}
 	if err != nil {
 		return nil, fmt.Errorf("credential %w", pathless(err, name))
 	}
 	return f, nil
+}
+
+func openKey(path string) (*os.File, error) {
+	return os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
 }
 
 // problem splits an error of Key into what is wrong and what would be legal.

@@ -81,3 +81,18 @@ func TestKeysOfOthers(t *testing.T) {
 		})
 	}
 }
+
+// The packaged unit's credentials are key_OWNER.KEY: acme names acme.bgp, and no owner called key_acme gets at it.
+func TestCredentialOfTheUnit(t *testing.T) {
+	dir := t.TempDir()
+	t.Setenv("CREDENTIALS_DIRECTORY", dir)
+	if err := os.WriteFile(filepath.Join(dir, "key_acme.bgp"), []byte("s3cret-k3y\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for _, tt := range []struct{ owner, name, want string }{{"acme", "acme.bgp", "s3cret-k3y"}, {"", "key_acme.bgp", "s3cret-k3y"}, {"key_acme", "key_acme.bgp", ""}, {"beta", "acme.bgp", ""}, {"acme", "key_acme.bgp", ""}} {
+		got, _, err := intent.KeyDir("").Key(tt.owner, &intent.Peer{Credential: tt.name})
+		if got != tt.want || (err == nil) != (tt.want != "") {
+			t.Errorf("%q names %s: %q, %v", tt.owner, tt.name, got, err)
+		}
+	}
+}

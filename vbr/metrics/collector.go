@@ -51,8 +51,12 @@ func (c *Collector) Describe(ch chan<- *prometheus.Desc) {
 	}
 }
 
-// look is what one router said of itself; status is nil for one that is gone.
+// theHost is looked at as routers are, and has the name of none.
+const theHost = ""
+
+// look is what one router said of itself, or the host; status is nil for one that is gone.
 type look struct {
+	host     *vbrv1.GetHostResponse
 	status   *vbrv1.RouterStatus
 	sessions []*vbrv1.BgpSession
 	usages   []*vbrv1.Usage
@@ -62,8 +66,7 @@ type look struct {
 // Collect implements prometheus.Collector.
 func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	out := sink{ch}
-	out.host(c.host.Status())
-	names := c.host.RouterNames()
+	names := append(c.host.RouterNames(), theHost)
 	answers := make(chan look, len(names)) // late answers need no reader
 	asked, hanging := c.ask(names, answers)
 	deadline := time.NewTimer(c.within)
@@ -72,6 +75,7 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 		select {
 		case l := <-answers:
 			asked--
+			out.host(l.host)
 			out.router(l)
 		case <-deadline.C:
 			late = true
@@ -109,6 +113,9 @@ func (c *Collector) ask(names []string, answers chan<- look) (asked, hanging int
 }
 
 func (c *Collector) look(name string) look {
+	if name == theHost {
+		return look{host: c.host.Status()}
+	}
 	l := look{status: c.host.RouterStatus(name), quality: map[string]*vbrv1.GetQualityResponse{}}
 	if l.status == nil {
 		return l

@@ -82,6 +82,9 @@ func flag(b bool) float64 {
 }
 
 func (s sink) host(h *vbrv1.GetHostResponse) {
+	if h == nil {
+		return
+	}
 	s.put(hostProblems, float64(len(h.GetProblems())))
 	for _, b := range h.GetBackboneSessions() {
 		s.session("default", b, "l2vpn", "evpn")

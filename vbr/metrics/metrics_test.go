@@ -31,6 +31,9 @@ type host struct {
 }
 
 func (h host) Status() *vbrv1.GetHostResponse {
+	if h.stuck != nil {
+		<-h.stuck
+	}
 	return &vbrv1.GetHostResponse{Problems: []string{"store"}, BackboneSessions: []*vbrv1.BgpSession{{PeerIpAddress: "192.0.2.254", PeerAsn: 64600, LocalAsn: 64600}}}
 }
 
@@ -117,7 +120,7 @@ func TestSeries(t *testing.T) {
 	}
 }
 
-// A router that hangs costs its own series only, is counted at each scrape, and comes back.
+// A router that hangs, and a host that does, cost their own series only, are counted at each scrape, and come back.
 func TestStuckRouter(t *testing.T) {
 	h := host{names: []string{"good", "stuck"}, stuck: make(chan struct{})}
 	c := New(h)
@@ -125,7 +128,7 @@ func TestStuckRouter(t *testing.T) {
 	r := collected(c)
 	for n := 1; n <= 2; n++ {
 		all := strings.Join(scrape(t, r), "\n")
-		if !strings.Contains(all, "vbr_router_ready router=good 1") || strings.Contains(all, "router=stuck") || !strings.Contains(all, fmt.Sprintf("vbr_scrape_timeouts_total %d", n)) {
+		if !strings.Contains(all, "vbr_router_ready router=good 1") || strings.Contains(all, "router=stuck") || !strings.Contains(all, fmt.Sprintf("vbr_scrape_timeouts_total %d", 2*n)) {
 			t.Errorf("scrape %d:\n%s", n, all)
 		}
 	}
@@ -197,5 +200,26 @@ func TestServe(t *testing.T) {
 	}
 	if _, err := Listen("unix:/nowhere/m.sock"); err == nil || !strings.Contains(err.Error(), "metrics.listen") {
 		t.Error(err)
+	}
+}
+
+// The rules for alerts use metrics that there are.
+func TestAlerts(t *testing.T) {
+	text, err := os.ReadFile("../../examples/prometheus/alerts.yml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	there := map[string]bool{}
+	for _, m := range all {
+		there[m.name] = true
+	}
+	used := regexp.MustCompile(`\b(frr|vbr)_\w+`).FindAllString(string(text), -1)
+	if len(used) < 10 {
+		t.Errorf("only %q", used)
+	}
+	for _, name := range used {
+		if !there[name] {
+			t.Errorf("no metric %s", name)
+		}
 	}
 }

@@ -38,8 +38,8 @@ func Listen(where string) (net.Listener, error) {
 		}
 		return l, nil
 	}
-	if err := os.Remove(path); err != nil && !errors.Is(err, fs.ErrNotExist) { // a predecessor's; there is one vbrd on a host
-		return nil, fmt.Errorf("metrics.listen: %w", err)
+	if info, err := os.Lstat(path); err == nil && info.Mode().Type() == fs.ModeSocket { // a predecessor's; there is one vbrd on a host
+		_ = os.Remove(path)
 	}
 	l, err := net.Listen("unix", path)
 	if err == nil {

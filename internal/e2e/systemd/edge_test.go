@@ -87,13 +87,15 @@ func (e *edge) configure() {
 		if err != nil {
 			e.t.Fatal(err)
 		}
-		file := "auth_key_file: " + filepath.Join(e.Lab.Dir, "keys/customers")
+		file := "auth_key_file: " + filepath.Join(e.Lab.Dir, "keys", name, "bgp")
 		if name != "port" && !strings.Contains(string(text), file) {
 			e.t.Fatalf("%s has no %q", name, file)
 		}
-		e.m.File("/etc/vbrd/resources.d/"+name+".yaml", strings.ReplaceAll(string(text), file, "key_credential: key_customers"), "0644")
+		e.m.File("/etc/vbrd/resources.d/"+name+".yaml", strings.ReplaceAll(string(text), file, "key_credential: "+name+".bgp"), "0644")
 	}
-	e.m.File("/etc/vbrd/credentials/customers", key+"\n", "0600")
+	for _, owner := range []string{"acme", "beta"} {
+		e.m.File("/etc/vbrd/credentials/"+owner+".bgp", key+"\n", "0600")
+	}
 }
 
 // restart restarts the unit, which returns once vbrd is ready.

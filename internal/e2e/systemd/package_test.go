@@ -66,7 +66,7 @@ func (e *edge) testPurge(t *testing.T) {
 	for path, want := range map[string]bool{
 		"/etc/vbrd/vbrd.yaml": false, "/var/lib/vbrd": false, "/etc/iproute2/rt_protos.d/vbrd.conf": false,
 		"/etc/systemd/system/vbrd.service": false, "/etc/systemd/system/multi-user.target.wants/vbrd.service": false,
-		"/etc/vbrd/credentials/customers": true, "/etc/vbrd/resources.d/acme.yaml": true,
+		"/etc/vbrd/credentials/acme.bgp": true, "/etc/vbrd/resources.d/acme.yaml": true,
 	} {
 		e.exists(t, path, want)
 	}

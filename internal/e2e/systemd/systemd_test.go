@@ -63,7 +63,7 @@ func (e *edge) testSandbox(t *testing.T) {
 			}
 		}
 	}
-	if out, err := e.m.Run("runuser", "-u", "vbrd", "--", "cat", "/etc/vbrd/credentials/customers"); err == nil {
+	if out, err := e.m.Run("runuser", "-u", "vbrd", "--", "cat", "/etc/vbrd/credentials/acme.bgp"); err == nil {
 		t.Errorf("vbrd's user reads the key's file: %d bytes", len(out))
 	}
 	if out := e.m.MustRun("ip", "route", "show", "vrf", "vbr-acme"); !strings.Contains(out, "proto vbrd") {
