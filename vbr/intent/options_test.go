@@ -3,6 +3,7 @@ package intent_test
 import (
 	"fmt"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -112,14 +113,24 @@ func TestManyProblemsStayFast(t *testing.T) {
 		docs = append(docs, intent.Document{Message: vpc}, intent.Document{Message: &vbrv1.RouterInterface{Name: fmt.Sprintf("ri-%d", i), RouterId: vpc.Name,
 			OppositeInterfaceId: fmt.Sprintf("ri-%d", i^1), Role: "AcceptingSide"}})
 	}
-	start := time.Now()
+	start := processorTime(t)
 	_, problems := intent.Build(docs)
 	if len(problems) < 50_000 {
 		t.Errorf("%d problems", len(problems))
 	}
-	if d := time.Since(start); d > 20*time.Second {
+	if d := processorTime(t) - start; d > 20*time.Second {
 		t.Errorf("took %v", d)
 	} else {
 		t.Log(d)
 	}
+}
+
+// processorTime is what this process has used: it does not depend on what else the machine does.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
