@@ -16,13 +16,14 @@ type fsm struct {
 	anew   bool // down because the neighbour's session began anew, see Change
 	downs  uint64
 
-	tx, rx interval // bfd.DesiredMinTxInterval, bfd.RequiredMinRxInterval
-	poll   poll
-	every  time.Duration // between packets, before jitter
-	sent   time.Time     // the last periodic packet
-	sendAt time.Time     // the next
-	heard  time.Time     // the last packet
-	expire time.Time     // when the detection time is over; zero: it does not run
+	tx, rx    interval // bfd.DesiredMinTxInterval, bfd.RequiredMinRxInterval
+	poll      poll
+	every     time.Duration // between packets, before jitter
+	sent      time.Time     // the last periodic packet
+	sendAt    time.Time     // the next
+	heard     time.Time     // the last packet
+	singleHop time.Time     // when a packet came by RFC 5881's port last
+	expire    time.Time     // when the detection time is over; zero: it does not run
 }
 
 // remote is what the neighbour last said (RFC 5880 6.8.1).
@@ -36,6 +37,9 @@ type remote struct {
 	multihop     bool
 }
 
+// bothPorts is for how long after a packet by RFC 5881's port those by RFC 5883's do not count.
+const bothPorts = 5 * time.Second
+
 // newFSM is a session that starts now (RFC 5880 6.8.1 has the initial values).
 func newFSM(now time.Time, cfg Session, discr uint32, jitter func() float64) *fsm {
 	f := &fsm{cfg: cfg, discr: discr, jitter: jitter, state: Down, since: now, sendAt: now}
@@ -48,6 +52,12 @@ func newFSM(now time.Time, cfg Session, discr uint32, jitter func() float64) *fs
 
 // receive takes a packet that decode and demux let pass, from "If the packet is not discarded" in RFC 5880 6.8.6 on. What it returns is to be sent at once.
 func (f *fsm) receive(now time.Time, p packet) (reply packet, ok bool) {
+	switch { // a neighbour that speaks by both ports, as we do to whom we have not heard: two sockets would bring its packets out of order
+	case !p.multihop:
+		f.singleHop = now
+	case !f.singleHop.IsZero() && now.Sub(f.singleHop) < bothPorts:
+		return packet{}, false
+	}
 	anew := f.state == Up && p.state == Down && p.diag == DiagNone && f.remote.discr != 0 && f.remote.discr != p.my
 	f.remote = remote{p.state, p.diag, p.my, p.minTx, p.minRx, p.mult, p.independent, p.multihop}
 	if p.final {

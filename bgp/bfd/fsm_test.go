@@ -332,3 +332,30 @@ func TestAnew(t *testing.T) {
 		}
 	}
 }
+
+// The neighbour is answered by the port that it uses; where it uses both, by RFC 5881's, and the copies do not count.
+func TestPortOfTheNeighbour(t *testing.T) {
+	now := time.Now()
+	f := newFSM(now, Session{MinTx: time.Second, MinRx: time.Second, DetectMult: 3}, 1, func() float64 { return 0 })
+	from := func(after time.Duration, state State, multihop bool) {
+		f.receive(now.Add(after), packet{state: state, my: 9, mult: 3, minTx: time.Second, minRx: time.Second, multihop: multihop})
+	}
+	for _, step := range []struct {
+		after    time.Duration
+		state    State
+		multihop bool
+		want     State
+		answers  bool // by RFC 5883's port
+	}{
+		{0, Down, true, Init, true},
+		{1, Up, false, Up, false},
+		{2, Down, true, Up, false}, // a late copy
+		{3 * time.Second, Up, true, Up, false},
+		{bothPorts + 2, Down, true, Down, true}, // it speaks by the other port now
+	} {
+		from(step.after, step.state, step.multihop)
+		if f.state != step.want || f.packet().multihop != step.answers {
+			t.Errorf("after %v: %v, by RFC 5883's port %v", step.after, f.state, f.packet().multihop)
+		}
+	}
+}
