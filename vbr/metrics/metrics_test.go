@@ -115,7 +115,7 @@ func TestSeries(t *testing.T) {
 			of++
 		}
 	}
-	if of > 70 { // docs/metrics.md has the sum: four sessions with BFD and quota, two health checks, and a router interface
+	if of > 61 { // docs/metrics.md has the sum: four sessions with BFD and quota, two health checks, and a router interface
 		t.Errorf("%d series of one router", of)
 	}
 }
