@@ -22,6 +22,8 @@ find "$work/proto" -name '*.go' -delete
 
 generate() { # into folder $1
 	go run "$buf" generate "$work" --template "$root/proto/buf.gen.yaml" --path "$work/proto/vbr" -o "$1"
+	# The types of others are explained elsewhere.
+	sed -i -E 's|\(#google-protobuf-([A-Za-z]+)\)|(https://protobuf.dev/reference/protobuf/google.protobuf/#\L\1)|g' "$1/docs/api.md"
 }
 
 case ${1:-} in

@@ -42,7 +42,7 @@ func TestGuideOfClouds(t *testing.T) {
 	}
 	_, section, _ := strings.Cut(string(guide), "\n## VPCs and pairs\n")
 	section, _, _ = strings.Cut(section, "\n## ") // later sections have excerpts
-	blocks := regexp.MustCompile("(?s)```yaml not-run\n(.*?)```").FindAllStringSubmatch(section, -1)
+	blocks := regexp.MustCompile("(?s)```yaml not-run[^\n]*\n(.*?)```").FindAllStringSubmatch(section, -1)
 	text := "kind: VirtualBorderRouter\nname: vbr-acme-two\nowner: acme\nphysical_connection_id: pc-1\nvlan_id: 300\n" +
 		"local_gateway_ip: 10.0.0.9\npeer_gateway_ip: 10.0.0.10\npeering_subnet_mask: /30\n" +
 		"---\nkind: VRouter\nname: vpc-partner\nowner: partner\ncidr_blocks: [172.17.0.0/16]\n" +
