@@ -187,6 +187,25 @@ func stepRules(n ast.Node) (out []ast.Expr) {
 	return out
 }
 
+// TestExitStatuses: docs/errors.md has each exit status of the two programs.
+func TestExitStatuses(t *testing.T) {
+	rows := Rows(readErrorsPage(t), "Exit statuses")
+	for column, program := range []string{"vbrd", "vbrctl"} {
+		statuses := sources(t, "cmd/"+program+"/main.go", `(?m)^\texit[A-Z]\w* += (\d)$`)
+		if len(statuses) < 4 {
+			t.Errorf("%s: exit statuses %v", program, statuses)
+		}
+		for _, row := range rows[min(1, len(rows)):] {
+			if has := slices.Contains(statuses, row[0]); has != (row[1+column] != "-") {
+				t.Errorf("status %s of %s: documented as %q, in the source: %v", row[0], program, row[1+column], has)
+			}
+		}
+		if len(rows)-1 < len(statuses) {
+			t.Errorf("%d statuses are documented, %s has %v", len(rows)-1, program, statuses)
+		}
+	}
+}
+
 // TestRejectReasons: docs/errors.md has each reason for which a route is rejected, and the words of each.
 func TestRejectReasons(t *testing.T) {
 	rows := Rows(readErrorsPage(t), "Why a route is rejected")

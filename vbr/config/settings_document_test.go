@@ -43,7 +43,7 @@ func (r *reference) table(all []key, prefix, in string) string {
 		if k.flag != "" {
 			flag = "`--" + k.flag + "`"
 		}
-		cells := []string{"`" + name + "`", k.legal, cmp.Or(k.value, "-"), flag, variable, r.comment(k)}
+		cells := []string{"`" + name + "`", k.legal, cmp.Or(k.value, "-"), flag, variable, k.without(r.comment(k))}
 		for i := range cells {
 			cells[i] = strings.ReplaceAll(cells[i], "|", `\|`)
 		}
@@ -53,6 +53,14 @@ func (r *reference) table(all []key, prefix, in string) string {
 		}
 	}
 	return out
+}
+
+// without leaves out of a comment what the table has in other columns.
+func (k key) without(comment string) string {
+	for _, sentence := range []string{" Flag --" + k.flag + ".", " Default: " + k.value + ".", " " + k.legal + ".", k.legal + ". "} {
+		comment = strings.Replace(comment, sentence, "", 1)
+	}
+	return strings.TrimSpace(comment)
 }
 
 var (
