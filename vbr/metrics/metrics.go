@@ -32,7 +32,7 @@ func define(name string, kind prometheus.ValueType, help string, labels ...strin
 const (
 	gauge     = prometheus.GaugeValue
 	counter   = prometheus.CounterValue
-	histogram = prometheus.UntypedValue + 1 // put by putTimes
+	histogram = prometheus.ValueType(0) // see putTimes: constant histograms have no ValueType of their own
 )
 
 // peerLabels are those of frr_exporter, whose names these are (https://github.com/tynany/frr_exporter, collector/bgp.go).
