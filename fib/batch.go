@@ -36,7 +36,17 @@ func (r *requester) exchange(effect string, e *encoder, refused func(i int, a an
 	if e.count == 0 {
 		return nil
 	}
-	return fault.Around(effect, func() error { return r.send(e, refused) })
+	op := operationOf(effect)
+	err := fault.Around(effect, func() error {
+		return r.send(e, func(i int, a answer) {
+			r.count.failed.count(op, a.errno)
+			refused(i, a)
+		})
+	})
+	if err != nil {
+		r.count.failed.countError(op, err)
+	}
+	return err
 }
 
 func (r *requester) send(e *encoder, refused func(i int, a answer)) error {
@@ -89,6 +99,11 @@ func (r *requester) answers(e *encoder, refused func(i int, a answer)) (acked bo
 // meanwhile, so that objects may be missing or twice.
 func (r *requester) dump(e *encoder, each func(message)) (interrupted bool, err error) {
 	r.count.dumps.Add(1)
+	defer func() {
+		if err != nil {
+			r.count.failed.countError(opDump, err)
+		}
+	}()
 	if err := r.sock.Send(e.buf); err != nil {
 		return false, fmt.Errorf("send: %w", err)
 	}

@@ -136,6 +136,7 @@ type Counters struct {
 
 type counters struct {
 	messages, batches, errors, dumps, dropped atomic.Uint64
+	failed                                    failed
 }
 
 // Counters returns a snapshot for metrics.

@@ -116,6 +116,7 @@ func (h *Host) ensure(want link.Router) (link.State, error) {
 // linesDown takes in that some lines, by what they are and the index of their device, are said to carry packets no longer. The actor acts on
 // it before it looks at all devices, which takes many questions to the kernel.
 func (r *router) linesDown(which func(l link.Line, device int) bool) {
+	r.stir()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	for i, d := range r.state.Lines {

@@ -48,6 +48,7 @@ type customer router
 // Update takes in one UPDATE's prefixes of one next hop.
 func (c *customer) Update(u bgp.Update) {
 	r := (*router)(c)
+	r.stir()
 	r.mu.Lock()
 	r.rib.SetNow(time.Now())
 	if s := r.sessions[u.Peer]; s != nil {
@@ -71,6 +72,7 @@ const maxHops = 64
 // backups, or out of the kernel. The rib's bookkeeping follows with PeerState.
 func (c *customer) SessionLost(peer netip.Addr) {
 	r := (*router)(c)
+	r.stir()
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	s := r.sessions[peer]
@@ -126,6 +128,7 @@ func (r *router) reinstate(s *session) {
 // PeerState takes in that a session came up, went down, or still does not come up.
 func (c *customer) PeerState(p bgp.PeerState) {
 	r := (*router)(c)
+	r.stir()
 	r.mu.Lock()
 	s := r.sessions[p.Peer]
 	wasUp := s != nil && s.up
@@ -195,6 +198,7 @@ func (s *session) restarting() bool { return !s.staleUntil.IsZero() || !s.lastUn
 // EndOfRIB takes in that the peer has told all it has (RFC 4724 2).
 func (c *customer) EndOfRIB(peer netip.Addr, v6 bool) {
 	r := (*router)(c)
+	r.stir()
 	r.log.Debug("end of rib", "peer", peer, "ipv6", v6)
 	r.mu.Lock()
 	r.rib.SetNow(time.Now())
@@ -223,6 +227,7 @@ func (c *customer) BeginRefresh(peer netip.Addr) bool {
 // EndRefresh takes in that all has been repeated: what has not, the peer does not offer.
 func (c *customer) EndRefresh(peer netip.Addr) {
 	r := (*router)(c)
+	r.stir()
 	r.mu.Lock()
 	r.rib.SetNow(time.Now())
 	if s := r.sessions[peer]; s != nil && s.up && !s.restarting() {

@@ -56,6 +56,7 @@ type Host struct {
 	serving  chan struct{}   // closed then
 	settled  chan struct{}   // see Settled
 	pulses   pulses
+	timings  timings
 	wg       sync.WaitGroup // the goroutines of Run
 
 	mu      sync.Mutex

@@ -43,6 +43,7 @@ func (r *router) flush(ctx context.Context, speaker speaker) {
 	if r.refused.due(time.Now()) {
 		r.retry(passing)
 	}
+	stirred, changed := r.stirred.Swap(0), false
 	for ctx.Err() == nil {
 		r.pulse.beat() // a batch is a step forward, however many there are
 		r.changes = r.changes[:0]
@@ -58,7 +59,9 @@ func (r *router) flush(ctx context.Context, speaker speaker) {
 		r.meet(meetings)
 		held := r.install(ctx)
 		r.announce(speaker, r.confirm(held))
+		changed = changed || len(held) > 0
 	}
+	r.converged(stirred, changed)
 	r.removeAgain(ctx)
 	r.refused.plan(time.Now(), r.host.opts.Timers.Audit)
 	r.reportRefused()

@@ -69,6 +69,7 @@ func (n neighbour) export(gained []evpn.Route, lost []evpn.Key) error {
 
 // take takes in routes of the router at the other end of a local pair. That router's actor calls it.
 func (r *router) take(ri string, gained []evpn.Route, lost []evpn.Key) {
+	r.stir()
 	r.mu.Lock()
 	v := r.side(ri)
 	if v == nil || v.shut {

@@ -9,6 +9,7 @@ import (
 	"os"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/cenkalti/backoff/v5"
@@ -73,15 +74,17 @@ type router struct {
 	leaving    bool                 // the router is no longer wanted: it says goodbye when its context ends
 	out        bool                 // a failover test has taken the router out of service
 
-	records   records              // for those who look at it
-	pulse     pulse                // of the actor
-	bfd       inbox                // what BFD says of the peers
-	exporter  exporter             // judges what the customer's peers are told
-	parting   map[string]*riRecord // router interfaces of which something may be left; the actor's
-	installer                      // owned by the actor's goroutine, as these are
-	listening []netip.Addr         // what the speaker of this life listens on
-	peers     []netip.Addr         // whom it was last told to have sessions with
-	reported  *spec                // the last that was said to be about to come
+	records     records              // for those who look at it
+	pulse       pulse                // of the actor
+	stirred     atomic.Int64         // when the first came of what the next flush takes in, nanoseconds since 1970; 0 for nothing
+	unsaidCount atomic.Int64         // the size of unsaid, for those who look
+	bfd         inbox                // what BFD says of the peers
+	exporter    exporter             // judges what the customer's peers are told
+	parting     map[string]*riRecord // router interfaces of which something may be left; the actor's
+	installer                        // owned by the actor's goroutine, as these are
+	listening   []netip.Addr         // what the speaker of this life listens on
+	peers       []netip.Addr         // whom it was last told to have sessions with
+	reported    *spec                // the last that was said to be about to come
 
 	cancel                         context.CancelFunc
 	sayReady, sayTried, sayCollect sync.Once
@@ -335,6 +338,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 
 // inspect compares devices and routes with what they should be, and mends.
 func (r *router) inspect(ctx context.Context, speaker speaker) error {
+	defer r.host.timings.reconcile.since(time.Now())
 	if r.takeCuts() {
 		r.flush(ctx, speaker)
 	}

@@ -28,6 +28,7 @@ func (r *router) speak(speaker speaker, c forCustomer, out outbox) {
 	}
 	out, errFar := out.send()
 	r.unsaid = unsaid{c, out, time.Now()}
+	r.unsaidCount.Store(int64(r.unsaid.size()))
 	r.degrade("announce", errors.Join(err, errFar))
 }
 

@@ -71,6 +71,7 @@ func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
 	if route == nil && old == nil {
 		return
 	}
+	r.stir()
 	r.mu.Lock()
 	if isPresence(route) || isPresence(old) {
 		r.see(v, id, route)

@@ -105,6 +105,7 @@ func (r *router) watchPeers(ctx context.Context) {
 			return
 		case <-r.bfd.news:
 		}
+		r.stir()
 		for _, c := range r.bfd.take() {
 			if failed, session := r.peerChanged(c); failed {
 				resets.Go(func() { r.resetFailed(ctx, c, session) })

@@ -1,6 +1,6 @@
 #!/bin/sh
 # Installs from Debian what the lab runs and is missing: FRR, BIRD, GoBGP's
-# daemon (as a route reflector), etcd, iproute2, ping, tcpdump, iperf3; user-mode-linux
+# daemon (as a route reflector), etcd, Prometheus, iproute2, ping, tcpdump, iperf3; user-mode-linux
 # where the kernel has no VRF or VLAN devices. Quiet when nothing is missing.
 # Needs root only to install. Services that Debian starts are stopped: the lab
 # runs daemons of its own.
@@ -41,6 +41,7 @@ want etcd-server etcd
 want systemd systemd-analyze /lib/systemd/systemd
 want init-system-helpers deb-systemd-invoke
 want procps ps
+want prometheus prometheus promtool
 if command -v ip >/dev/null 2>&1; then
 	kernel_suffices || want user-mode-linux linux.uml
 else
@@ -83,6 +84,7 @@ for package in $missing; do
 	frr | gobgpd) service=$package ;;
 	bird2) service=bird ;;
 	etcd-server) service=etcd ;;
+	prometheus) service=prometheus ;;
 	*) continue ;;
 	esac
 	# Also where systemd is there but not running, as in an image being made.

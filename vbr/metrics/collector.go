@@ -7,6 +7,7 @@ import (
 	"github.com/prometheus/client_golang/prometheus"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr"
 )
 
 // Bounds of a scrape: how long it waits for all routers together, and how many it asks at once.
@@ -22,7 +23,9 @@ const qualityOver = time.Hour
 type Host interface {
 	Status() *vbrv1.GetHostResponse
 	RouterNames() []string
+	Timings() vbr.Timings
 	RouterStatus(name string) *vbrv1.RouterStatus
+	Figures(router string) vbr.Figures
 	Sessions(router string) []*vbrv1.BgpSession
 	Usage(router, routerInterface string, since time.Time) ([]*vbrv1.Usage, error)
 	Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error)
@@ -58,6 +61,7 @@ const theHost = ""
 type look struct {
 	host     *vbrv1.GetHostResponse
 	status   *vbrv1.RouterStatus
+	figures  vbr.Figures
 	sessions []*vbrv1.BgpSession
 	usages   []*vbrv1.Usage
 	quality  map[string]*vbrv1.GetQualityResponse // by router interface
@@ -69,6 +73,8 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	names := append(c.host.RouterNames(), theHost)
 	answers := make(chan look, len(names)) // late answers need no reader
 	asked, hanging := c.ask(names, answers)
+	var waiting queues
+	out.timings(c.host.Timings())
 	deadline := time.NewTimer(c.within)
 	defer deadline.Stop()
 	for late := false; asked > 0 && !late; {
@@ -77,10 +83,12 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 			asked--
 			out.host(l.host)
 			out.router(l)
+			waiting.add(l.figures)
 		case <-deadline.C:
 			late = true
 		}
 	}
+	out.queues(waiting)
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.timeouts += float64(asked + hanging)
@@ -120,6 +128,7 @@ func (c *Collector) look(name string) look {
 	if l.status == nil {
 		return l
 	}
+	l.figures = c.host.Figures(name)
 	l.sessions = c.host.Sessions(name)
 	l.usages, _ = c.host.Usage(name, "", time.Time{}) // it went in between
 	for _, ri := range l.status.GetRouterInterfaces() {

@@ -30,8 +30,9 @@ func define(name string, kind prometheus.ValueType, help string, labels ...strin
 }
 
 const (
-	gauge   = prometheus.GaugeValue
-	counter = prometheus.CounterValue
+	gauge     = prometheus.GaugeValue
+	counter   = prometheus.CounterValue
+	histogram = prometheus.ValueType(0) // see putTimes: constant histograms have no ValueType of their own
 )
 
 // peerLabels are those of frr_exporter, whose names these are (https://github.com/tynany/frr_exporter, collector/bgp.go).
@@ -45,10 +46,9 @@ var (
 	peerPrefixes   = define("frr_bgp_peer_prefixes_received_count_total", gauge, "Prefixes received, of a session with one family.", peerLabels...)
 	peerAdvertised = define("frr_bgp_peer_prefixes_advertised_count_total", gauge, "Prefixes told, of a session with one family.", peerLabels...)
 
-	routerReady    = define("vbr_router_ready", gauge, "1 if the router is ready or drained, 0 if it is starting or degraded.", "router")
-	routerDrained  = define("vbr_router_drained", gauge, "1 if both sides are asked to use other routers.", "router")
-	routes         = define("vbr_routes", gauge, "Routes by stage: received, accepted, rejected, stale, kernel, refused (by the kernel), advertised, exported.", "router", "stage")
-	rejected       = define("vbr_routes_rejected", gauge, "Routes rejected, by reason (docs/host.md).", "router", "reason")
+	routerState    = define("vbr_router_state", gauge, "0 starting or degraded, 1 ready, 2 drained: both sides are asked to use other routers.", "router")
+	routes         = define("vbr_routes", gauge, "Routes by stage: received, accepted, stale, best (prefixes for which a path was chosen), kernel, refused (by the kernel), advertised, exported.", "router", "stage")
+	rejected       = define("vbr_routes_rejected", gauge, "Routes rejected, by reason (docs/host.md); no series without any.", "router", "reason")
 	drift          = define("vbr_kernel_drift_total", counter, "Routes found missing, altered or foreign by audits.", "router")
 	quotaHeadroom  = define("vbr_route_quota_headroom", gauge, "Prefixes that still fit into the peer's route_quota; no series without one.", "router", "peer")
 	bfdUp          = define("vbr_bfd_up", gauge, "1 if BFD with the peer is up; no series without BFD.", "router", "peer")
@@ -62,6 +62,10 @@ var (
 	healthNormal   = define("vbr_health_check_normal", gauge, "1 if the health check is Normal, 0 if Abnormal or NoRedundantRoute; router_interface is empty for the VBR's own.", "router", "router_interface")
 	healthRTT      = define("vbr_health_check_rtt_seconds", gauge, "The check's last round trip.", "router", "router_interface")
 	quality        = define("vbr_quality_ratio", gauge, "Loss, jitter, encapsulation_success, availability over the last hour, 0 to 1; no series for what was not measured.", "router", "router_interface", "objective")
+	convergence    = define("vbr_convergence_seconds", histogram, "From the first of a burst of messages until the kernel holds what follows and neighbours are told; all routers.")
+	reconcile      = define("vbr_reconcile_seconds", histogram, "A comparison of a router's devices and routes with what they should be, mending included; all routers.")
+	netlinkErrors  = define("vbr_netlink_errors_total", counter, "What the kernel refused, or could not be asked: route, nexthop, dump, cleanup.", "operation", "errno")
+	queueDepth     = define("vbr_queue_depth", gauge, "What waits in all routers: kernel (prefixes), announce (what neighbours did not take), bfd (changes).", "queue")
 	hostProblems   = define("vbr_host_problems", gauge, "What is wrong with the host itself, as `vbrctl show host` says.")
 	scrapeTimeouts = define("vbr_scrape_timeouts_total", counter, "Looks at routers that gave no answer within the scrape.")
 )
@@ -97,10 +101,9 @@ func (s sink) router(l look) {
 		return
 	}
 	state := r.GetState()
-	s.put(routerReady, flag(state == vbrv1.RouterStatus_STATE_READY || state == vbrv1.RouterStatus_STATE_DRAINED), r.GetName())
-	s.put(routerDrained, flag(r.GetDrained()), r.GetName())
+	s.put(routerState, map[vbrv1.RouterStatus_State]float64{vbrv1.RouterStatus_STATE_READY: 1, vbrv1.RouterStatus_STATE_DRAINED: 2}[state], r.GetName())
 	s.put(drift, float64(r.GetDrift()), r.GetName())
-	s.routes(r.GetName(), r.GetRoutes())
+	s.routes(r.GetName(), r.GetRoutes(), l.figures.Best)
 	vrf := r.GetVrf()
 	if vrf == "" {
 		vrf = "default" // as frr_exporter calls it
@@ -128,13 +131,11 @@ func (s sink) router(l look) {
 	}
 }
 
-func (s sink) routes(router string, c *vbrv1.RouteCounts) {
-	sum := uint32(0)
+func (s sink) routes(router string, c *vbrv1.RouteCounts, best int) {
 	for reason, n := range c.GetRejected() {
-		sum += n
 		s.put(rejected, float64(n), router, reason)
 	}
-	for stage, n := range map[string]uint32{"received": c.GetReceived(), "accepted": c.GetAccepted(), "rejected": sum, "stale": c.GetStale(), "kernel": c.GetKernel(),
+	for stage, n := range map[string]uint32{"received": c.GetReceived(), "accepted": c.GetAccepted(), "best": uint32(best), "stale": c.GetStale(), "kernel": c.GetKernel(),
 		"refused": c.GetRefused(), "advertised": c.GetAdvertised(), "exported": c.GetExported()} {
 		s.put(routes, float64(n), router, stage)
 	}

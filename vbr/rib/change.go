@@ -51,6 +51,12 @@ func (t *Table) NextWindow() {
 // Deferred is how many prefixes wait for the next window.
 func (t *Table) Deferred() int { return len(t.later) }
 
+// Waiting is how many prefixes are to be decided again, those of the next window included.
+func (t *Table) Waiting() int { return len(t.dirty) + len(t.later) }
+
+// Chosen is how many prefixes have a path that the kernel should hold, as Changes has said: those for which the kernel's own connected route serves do not count.
+func (t *Table) Chosen() int { return t.chosen }
+
 // next takes entry i off the queue, decides it and notes the outcome as said.
 func (t *Table) next(i uint32) (Change, bool) {
 	e := t.slots.at(i)
@@ -69,6 +75,7 @@ func (t *Table) next(i uint32) (Change, bool) {
 	if hops.number() != e.hops || e.told == 0 {
 		e.heldAt = t.now
 	}
+	t.chosen += int(boolByte(hops != nil)) - int(boolByte(e.hops != 0))
 	e.hops, e.best, e.window = hops.number(), best.number(), t.window
 	e.unconfirmed++
 	return Change{Prefix: e.prefix(), Hops: hops, entry: i, best: best}, true

@@ -29,6 +29,8 @@ type Table struct {
 	// window counts NextWindow; later are the entries that changed again within it.
 	window uint32
 	later  []uint32
+	// chosen counts the prefixes that the kernel should hold, as far as Changes has said so.
+	chosen int
 
 	// base and now are the time, see SetNow.
 	base time.Time
