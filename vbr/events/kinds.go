@@ -22,7 +22,7 @@ func Kinds() []Kind {
 		{"session.down", vbrv1.Event_TYPE_SESSION_DOWN, bad, "It is no longer, and why."},
 		{"bfd.up", vbrv1.Event_TYPE_BFD_UP, good, "BFD with a peer is up."},
 		{"bfd.down", vbrv1.Event_TYPE_BFD_DOWN, bad, "It is not, and what becomes of the peer's routes."},
-		{QuotaWarn, vbrv1.Event_TYPE_ROUTE_QUOTA, bad, "A peer's routes reach 80 % of its route_quota."},
+		{QuotaWarn, vbrv1.Event_TYPE_ROUTE_QUOTA, bad, "A peer's routes reach 80 % of its route_quota, or are below 95 % of it again."},
 		{QuotaExceeded, vbrv1.Event_TYPE_ROUTE_QUOTA, bad, "They are more than it, and what follows."},
 		{QuotaClear, vbrv1.Event_TYPE_ROUTE_QUOTA, good, "They are below 70 % of it again."},
 		{HealthAbnormal, vbrv1.Event_TYPE_HEALTH_CHECK, bad, "A health check is Abnormal, or NoRedundantRoute."},
