@@ -28,6 +28,7 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 		}
 	}
 	r.tellNetworks(&c, false)
+	r.noteExports(said)
 	r.speak(speaker, c, out)
 }
 
@@ -68,6 +69,7 @@ func (r *router) export(ris []riSpec) {
 		for i := range ris {
 			if heard(a.Source, &ris[i]) {
 				out.tell(r.host.far(&ris[i]), r.route(&ris[i], a))
+				r.rib.NoteExport(a.Prefix, ris[i].name, true)
 			}
 		}
 	})
@@ -86,6 +88,7 @@ func (r *router) unexport(ris []riSpec) {
 		for i := range ris {
 			if heard(a.Source, &ris[i]) {
 				out.takeBack(r.host.far(&ris[i]), evpn.Key{RD: ris[i].rd, Prefix: a.Prefix})
+				r.rib.NoteExport(a.Prefix, ris[i].name, false)
 			}
 		}
 	})
@@ -106,6 +109,7 @@ func (r *router) noLonger(after *spec) outbox {
 			before := &r.spec.ris[i]
 			if now := after.routerInterface(before.name); now != nil && heard(a.Source, before) && !heard(&then, now) {
 				out.takeBack(r.host.far(before), evpn.Key{RD: before.rd, Prefix: a.Prefix})
+				r.rib.NoteExport(a.Prefix, before.name, false)
 			}
 		}
 	})

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openvbr/openvbr/bgp/evpn"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/events"
 	"github.com/openvbr/openvbr/vbr/probe"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -218,7 +219,11 @@ func (m *monitor) carryOut(now time.Time, v verdict) {
 	m.mu.Unlock()
 	if c.told != before {
 		c.router.log.Warn("health check changes its status", "check", c.id, "status", c.told, "was", before)
-		c.router.note(vbrv1.Event_TYPE_HEALTH_CHECK, c.name, text)
+		id := events.HealthAbnormal
+		if c.told == string(probe.Normal) {
+			id = events.HealthNormal
+		}
+		c.router.noteAs(id, vbrv1.Event_TYPE_HEALTH_CHECK, c.name, text)
 	}
 }
 

@@ -71,6 +71,7 @@ func NewHost(opts Options) (*Host, error) {
 		events: events.NewLog(eventCapacity), drains: loadDrains(opts.StateDir, opts.Log), started: time.Now(),
 		serving: make(chan struct{}), settled: make(chan struct{}),
 	}
+	h.events.SetJournal(opts.Log)
 	h.applying.turn, h.applying.leaving = make(chan struct{}, 1), make(map[string]<-chan struct{})
 	var err error
 	if h.ids, err = loadIDs(opts.StateDir, opts.TableBase); err != nil {

@@ -8,6 +8,7 @@ import (
 
 	"github.com/openvbr/openvbr/bgp"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
+	"github.com/openvbr/openvbr/vbr/events"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -20,6 +21,11 @@ const (
 	quotaNear            // 80 percent are used, or were, and it is not below 70 yet
 	quotaOver            // there are more than places, or were, and it is not below 95 percent yet
 )
+
+// event is the id of the event that a peer has come to a level.
+func (l quotaLevel) event() string {
+	return [...]string{quotaFine: events.QuotaClear, quotaNear: events.QuotaWarn, quotaOver: events.QuotaExceeded}[l]
+}
 
 // levelOf says how n routes stand against a limit, 0 for none, after they stood as was says: going down takes more than going up.
 func levelOf(was quotaLevel, n, limit int) quotaLevel {
@@ -78,7 +84,7 @@ func (r *router) watchQuotas(ctx context.Context, speaker speaker, now time.Time
 		} else {
 			r.log.Warn("route quota", "peer", n.peer, "state", n.text)
 		}
-		r.note(vbrv1.Event_TYPE_ROUTE_QUOTA, n.peer.String(), n.text)
+		r.noteAs(n.level.event(), vbrv1.Event_TYPE_ROUTE_QUOTA, n.peer.String(), n.text)
 	}
 	if turn.peers {
 		r.setPeers(speaker, r.peersNow(r.spec))

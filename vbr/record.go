@@ -84,6 +84,17 @@ func (h *Host) note(typ vbrv1.Event_Type, router, owner, subject, text string) {
 	}
 }
 
+// noteAs is note for a type that has several ids; r.mu must not be held.
+func (r *router) noteAs(id string, typ vbrv1.Event_Type, subject, text string) {
+	if r.host.events == nil {
+		return
+	}
+	r.mu.Lock()
+	name, owner := r.spec.name, r.spec.owner
+	r.mu.Unlock()
+	r.host.events.Append(&vbrv1.Event{Id: id, Type: typ, Router: name, Owner: owner, Subject: subject, Text: text})
+}
+
 // note adds an event of the router's to the host's log; r.mu must not be held.
 func (r *router) note(typ vbrv1.Event_Type, subject, text string) {
 	r.mu.Lock()

@@ -85,6 +85,7 @@ type router struct {
 	listening   []netip.Addr         // what the speaker of this life listens on
 	peers       []netip.Addr         // whom it was last told to have sessions with
 	reported    *spec                // the last that was said to be about to come
+	linesSaid   map[string]bool      // which lines were last said to be up, by device
 
 	cancel                         context.CancelFunc
 	sayReady, sayTried, sayCollect sync.Once
@@ -328,6 +329,7 @@ func (r *router) loop(ctx context.Context, speaker speaker) error {
 		r.admit(speaker)
 		r.tell(ctx, speaker, due)
 		r.settleInterfaces() // what was shut is clean now
+		r.noteLines()
 		r.endTelling()
 		r.sweepIfDue(ctx, speaker)
 		if pause, waiting := r.deferred(); waiting {

@@ -49,6 +49,7 @@ type fake struct {
 	events    []*vbrv1.Event
 	watched   []*vbrv1.WatchResponse
 	explained *vbrv1.ExplainResponse
+	history   *vbrv1.GetPrefixHistoryResponse
 	tried     []*vbrv1.TestResult
 	changes   []*vbrv1.ResourceChange
 	hang      bool // answers nothing
@@ -289,6 +290,13 @@ func (f *fake) known(router string) error {
 		}
 	}
 	return status.Errorf(codes.NotFound, "no router %s", router)
+}
+
+func (f *fake) GetPrefixHistory(ctx context.Context, r *vbrv1.GetPrefixHistoryRequest) (*vbrv1.GetPrefixHistoryResponse, error) {
+	if err := f.ask(ctx, r); err != nil {
+		return nil, err
+	}
+	return f.history, f.known(r.GetRouter())
 }
 
 func (f *fake) Explain(ctx context.Context, r *vbrv1.ExplainRequest) (*vbrv1.ExplainResponse, error) {

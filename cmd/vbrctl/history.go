@@ -31,14 +31,26 @@ func aboutRevision(err error) error {
 
 func (a *app) historyCmd() *cobra.Command {
 	var limit uint32
+	var router string
 	c := &cobra.Command{
-		Use:     "history",
+		Use:     "history [PREFIX]",
 		Aliases: []string{"log"},
-		Short:   "Who changed the stored resources when, newest first",
+		Short:   "Who changed the stored resources when; or what happened to a prefix",
+		Long: `History lists the revisions of the stored resources, newest first. With a PREFIX it tells what happened to that at a router, oldest first: announced, changed,
+withdrawn, taken by the kernel, told to the VPC. A router remembers its last 4096 such events, and the answer says from when on it is complete.`,
 		Example: `  vbrctl history
-  vbrctl history -n 200 -o json`,
-		Args: nargs(0, 0),
-		RunE: func(cmd *cobra.Command, _ []string) error {
+  vbrctl history -n 200 -o json
+  vbrctl history 10.2.3.0/24 -r vbr-acme`,
+		Args: nargs(0, 1),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			switch {
+			case len(args) == 1 && cmd.Flags().Changed("limit"):
+				return usagef("--limit is for revisions, without a PREFIX")
+			case len(args) == 1:
+				return a.prefixHistory(cmd.Context(), router, args[0])
+			case router != "":
+				return usagef("--router needs a PREFIX: vbrctl history PREFIX -r %s", router)
+			}
 			c, err := a.client()
 			if err != nil {
 				return err
@@ -60,7 +72,8 @@ func (a *app) historyCmd() *cobra.Command {
 			return a.page(a.stdout).History(all)
 		},
 	}
-	c.Flags().Uint32VarP(&limit, "limit", "n", 50, "at most so many, up to 1000")
+	c.Flags().Uint32VarP(&limit, "limit", "n", 50, "at most so many revisions, up to 1000")
+	a.routerFlag(c, &router, "the router of the PREFIX; may be left out if there is only one")
 	return c
 }
 

@@ -247,6 +247,27 @@ func TestEvents(t *testing.T) {
 `)
 }
 
+func TestPrefixHistory(t *testing.T) {
+	f := start(t)
+	f.history = &vbrv1.GetPrefixHistoryResponse{Router: "vbr-acme", Prefix: "10.2.3.0/24", Flaps: 1, CompleteSince: ago(time.Hour), Events: []*vbrv1.PrefixEvent{
+		{Time: ago(time.Minute), Type: vbrv1.PrefixEvent_TYPE_ANNOUNCED, Source: "10.0.0.2", Detail: "accepted"},
+		{Time: ago(0), Type: vbrv1.PrefixEvent_TYPE_REMOVED},
+	}}
+	f.vbrctl(t, "history", "10.2.3.0/24", "-r", "vbr-acme").expect(t, exitOK, `
+10.2.3.0/24 in vbr-acme: 1 flap; complete since 11:00:00
+Time      Event      By        Detail
+11:59:00  announced  10.0.0.2  accepted
+12:00:00  removed    -         -
+`)
+	if r := f.vbrctl(t, "history", "10.2.3.0/24", "-r", "vbr-acme", "-o", "json"); !strings.Contains(r.out, `"TYPE_ANNOUNCED"`) || !strings.Contains(r.out, `"flaps"`) {
+		t.Errorf("json: %s", r.out)
+	}
+	f.history = &vbrv1.GetPrefixHistoryResponse{Router: "vbr-acme", Prefix: "10.2.4.0/24"}
+	f.vbrctl(t, "history", "10.2.4.0/24", "-r", "vbr-acme").expect(t, exitOK, `
+10.2.4.0/24 in vbr-acme: no events are kept of it; nothing has happened at this router yet
+`)
+}
+
 // until runs a command line that has no end until it has written so many lines.
 func (f *fake) until(t *testing.T, lines int, args ...string) string {
 	t.Helper()

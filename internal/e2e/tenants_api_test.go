@@ -111,6 +111,7 @@ func (a apiOf) everything(t *testing.T, router, ri string) string {
 		drain(a.ListUsage(ctx, &vbrv1.ListUsageRequest{})), drain(a.ListFailoverTests(ctx, &vbrv1.ListFailoverTestsRequest{})),
 		drain(a.ListRevisions(ctx, &vbrv1.ListRevisionsRequest{})), drain(a.ListEvents(ctx, &vbrv1.ListEventsRequest{})),
 		text(a.Explain(ctx, &vbrv1.ExplainRequest{Router: router, Destination: idcHost4})), text(a.GetHost(ctx, &vbrv1.GetHostRequest{})),
+		text(a.GetPrefixHistory(ctx, &vbrv1.GetPrefixHistoryRequest{Router: router, Prefix: "172.16.1.0/24"})),
 		text(a.GetQuality(ctx, &vbrv1.GetQualityRequest{RouterInterface: ri})), drain(a.Watch(follow, &vbrv1.WatchRequest{})),
 		drain(a.ListEvents(follow, &vbrv1.ListEventsRequest{Follow: true})),
 	}, "\n")
@@ -152,6 +153,9 @@ var guesses = []guess{
 	}},
 	{"Explain", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return text(a.Explain(ctx, &vbrv1.ExplainRequest{Router: vbr, Destination: idcHost4}))
+	}},
+	{"GetPrefixHistory", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
+		return text(a.GetPrefixHistory(ctx, &vbrv1.GetPrefixHistoryRequest{Router: vbr, Prefix: "172.16.1.0/24"}))
 	}},
 	{"TestPolicy", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return drain(a.TestPolicy(ctx, &vbrv1.TestPolicyRequest{Router: vbr, Peer: "10.0.0.2"}))

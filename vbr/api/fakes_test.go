@@ -162,6 +162,10 @@ func (f *fakeHost) Explain(router, destination string) (*vbrv1.ExplainResponse, 
 	return &vbrv1.ExplainResponse{Router: router, Destination: destination}, nil
 }
 
+func (f *fakeHost) PrefixHistory(router, prefix string) (*vbrv1.GetPrefixHistoryResponse, error) {
+	return &vbrv1.GetPrefixHistoryResponse{Router: router, Prefix: prefix}, nil
+}
+
 func (f *fakeHost) change(what string) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -24,6 +24,7 @@ type Host interface {
 	Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield func([]*vbrv1.Route) error) error
 	TestPolicy(ctx context.Context, req *vbrv1.TestPolicyRequest, yield func([]*vbrv1.TestResult) error) error
 	Explain(router, destination string) (*vbrv1.ExplainResponse, error)
+	PrefixHistory(router, prefix string) (*vbrv1.GetPrefixHistoryResponse, error)
 	ResetSession(router string, peer netip.Addr, soft bool) (int, error)
 	SetDrained(router string, drained bool) (changed bool, err error)
 	Usage(router, routerInterface string, since time.Time) ([]*vbrv1.Usage, error)
@@ -183,6 +184,14 @@ func (s *routerService) Explain(ctx context.Context, r *vbrv1.ExplainRequest) (*
 		return nil, err
 	}
 	answer, err := s.b.Host.Explain(r.GetRouter(), r.GetDestination())
+	return answer, gone(err, r.GetRouter())
+}
+
+func (s *routerService) GetPrefixHistory(ctx context.Context, r *vbrv1.GetPrefixHistoryRequest) (*vbrv1.GetPrefixHistoryResponse, error) {
+	if _, err := s.router(ctx, r.GetRouter()); err != nil {
+		return nil, err
+	}
+	answer, err := s.b.Host.PrefixHistory(r.GetRouter(), r.GetPrefix())
 	return answer, gone(err, r.GetRouter())
 }
 

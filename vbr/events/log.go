@@ -5,6 +5,7 @@ package events
 
 import (
 	"context"
+	"log/slog"
 	"slices"
 	"sync"
 	"time"
@@ -28,6 +29,7 @@ type Log struct {
 	last    uint64         // sequence of the newest event ever
 	evicted uint64         // highest sequence that was pushed out, 0 for none
 	more    chan struct{}  // closed by the next Append
+	journal *slog.Logger   // nil: none
 }
 
 // NewLog returns an empty log that keeps capacity events, at least one. Sequence numbers begin at the time in milliseconds
@@ -38,9 +40,21 @@ func NewLog(capacity int) *Log {
 	}
 }
 
-// Append adds an event, gives it its sequence number, and the time if it has none. The oldest event of the same router goes if the
-// router has too many, and the oldest of all if the log is full.
+// SetJournal has every event that follows be a line of a logger's too, with its ID as the attribute "event". Call it before the first.
+func (l *Log) SetJournal(to *slog.Logger) { l.journal = to }
+
+// Append adds an event, gives it its sequence number, and the ID of its type and the time if it has none. The oldest event of the same router goes if the
+// router has too many. If the log is full, that of a router that has most goes: who has little keeps it, whoever storms.
 func (l *Log) Append(e *vbrv1.Event) {
+	k := complete(e)
+	l.add(e)
+	if l.journal != nil {
+		l.journal.LogAttrs(context.Background(), k.Level, "event", slog.String("event", e.GetId()), slog.String("router", e.GetRouter()),
+			slog.String("subject", e.GetSubject()), slog.String("text", e.GetText()), slog.Uint64("sequence", e.GetSequence()))
+	}
+}
+
+func (l *Log) add(e *vbrv1.Event) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	l.last++
@@ -51,7 +65,11 @@ func (l *Log) Append(e *vbrv1.Event) {
 	if l.of[e.Router] >= perRouter {
 		l.evict(slices.IndexFunc(l.events, func(o *vbrv1.Event) bool { return o.Router == e.Router }))
 	} else if len(l.events) >= l.capacity {
-		l.evict(0)
+		most := 0
+		for _, n := range l.of {
+			most = max(most, n)
+		}
+		l.evict(slices.IndexFunc(l.events, func(o *vbrv1.Event) bool { return l.of[o.Router] == most }))
 	}
 	l.events = append(l.events, e)
 	l.of[e.Router]++

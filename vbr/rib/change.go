@@ -10,6 +10,8 @@ type Change struct {
 
 	entry uint32
 	best  *shared
+	moved bool // Hops are others than before
+	again bool // it is said again, see Retry
 }
 
 // Changes hands out up to limit changes, oldest first, and returns how many are still waiting. A prefix that
@@ -72,13 +74,14 @@ func (t *Table) next(i uint32) (Change, bool) {
 	}
 	t.releaseHops(t.hops.get(e.hops))
 	t.release(t.sets.get(e.best))
-	if hops.number() != e.hops || e.told == 0 {
+	moved := hops.number() != e.hops
+	if moved || e.told == 0 {
 		e.heldAt = t.now
 	}
 	t.chosen += int(boolByte(hops != nil)) - int(boolByte(e.hops != 0))
 	e.hops, e.best, e.window = hops.number(), best.number(), t.window
 	e.unconfirmed++
-	return Change{Prefix: e.prefix(), Hops: hops, entry: i, best: best}, true
+	return Change{Prefix: e.prefix(), Hops: hops, entry: i, best: best, moved: moved, again: again}, true
 }
 
 // outcome decides e: its next hops, with a reference for the caller, and its best path's attributes.

@@ -35,6 +35,19 @@ const (
 	Swept                        // it was stale, and not announced again in time
 )
 
+// String is how it went, in one word.
+func (l Leaving) String() string {
+	switch l {
+	case Withdrawn:
+		return "withdrawn"
+	case Dropped:
+		return "dropped"
+	case Swept:
+		return "swept"
+	}
+	return "unknown"
+}
+
 // Gone is a prefix that has lost its last path.
 type Gone struct {
 	Prefix netip.Prefix

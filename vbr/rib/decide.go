@@ -69,6 +69,7 @@ func (t *Table) judgeAgain(e *entry) {
 		if v != p.verdict {
 			t.count(e, p, -1)
 			p.verdict, p.since = v, t.now
+			t.note(e, Changed, s.Name, uint8(v))
 			t.count(e, p, 1)
 		}
 	}

@@ -160,6 +160,7 @@ func (t *Table) reconsider(i uint32, e *entry, s *source, p *path) {
 	was := *p
 	t.count(e, p, -1)
 	p.attrs, p.verdict, p.since = sh.id, v, t.now
+	t.note(e, Changed, s.Name, uint8(v))
 	t.count(e, p, 1)
 	s.requeue(i, e, &was, p)
 	t.release(old)

@@ -178,6 +178,7 @@ func (t *Table) fill(s *source) {
 func (t *Table) move(i uint32, e *entry, p *path, v Verdict) {
 	t.count(e, p, -1)
 	p.verdict, p.since = v, t.now
+	t.note(e, Changed, t.sourceOf(p).Name, uint8(v))
 	t.count(e, p, 1)
 	t.touch(i)
 }

@@ -61,6 +61,7 @@ func (t *Table) lastResort(i uint32, s *source, p *path) {
 	a := *old.received()
 	a.Communities = append(slices.Clip(a.Communities), LLGRStale)
 	p.attrs, p.since = t.share(s, &a, old.changed()).acquire().id, t.now
+	t.note(t.slots.at(i), Changed, s.Name, uint8(p.verdict))
 	t.release(old)
 	t.touch(i)
 }

@@ -38,6 +38,8 @@ type Table struct {
 	// told counts the prefixes that neighbours were told, by the router interface that they lead through.
 	told map[string]*toldCount
 	gone gone
+	// history is what happened to prefixes.
+	history history
 
 	// vpc counts the accepted router-interface paths of a prefix; vpcSet is its keys for longest match.
 	vpc    map[netip.Prefix]int
@@ -169,12 +171,15 @@ func (t *Table) put(prefix netip.Prefix, s *source, p path) {
 		s.requeue(i, e, old, &p)
 		if old.attrs == p.attrs && old.verdict == p.verdict { // judgeAgain sees to verdicts that come and go
 			p.since = old.since
+		} else if old.attrs != p.attrs || !passing(old.verdict) || !passing(p.verdict) {
+			t.note(e, Changed, s.Name, uint8(p.verdict))
 		}
 		t.release(t.sets.get(old.attrs))
 		p.next = old.next
 		*old = p
 	} else {
 		s.requeue(i, e, &path{}, &p)
+		t.note(e, Announced, s.Name, uint8(p.verdict))
 		t.link(e, p)
 	}
 	t.touch(i)
@@ -185,6 +190,7 @@ func (t *Table) remove(i uint32, p *path, how Leaving) {
 	e, attrs := t.slots.at(i), p.attrs
 	t.count(e, p, -1)
 	t.sourceOf(p).requeue(i, e, p, &path{})
+	t.note(e, WentAway, t.sourceOf(p).Name, uint8(how))
 	if e.first.next == 0 {
 		t.gone.note(e, t.sourceOf(p).Name, how, t.now)
 	}

@@ -24,6 +24,7 @@ func (a *Announcement) Any() bool { return a.Was != nil || a.Source != nil }
 func (t *Table) Confirm(c Change, held bool) Announcement {
 	e, best := t.slots.at(c.entry), c.best
 	e.unconfirmed--
+	t.noteConfirmed(e, &c, best, held)
 	defer t.forget(c.entry)
 	if best != nil && (!held || c.Hops == nil && best.source.Kind != Connected) {
 		t.release(best)

@@ -291,6 +291,8 @@ const (
 	Event_TYPE_BFD_DOWN Event_Type = 21
 	// A peer's routes come near its route_quota, go beyond it, or are well within it again.
 	Event_TYPE_ROUTE_QUOTA Event_Type = 40
+	// A line is down and its routes leave at once, or it is up again.
+	Event_TYPE_FAILOVER Event_Type = 50
 )
 
 // Enum value maps for Event_Type.
@@ -317,6 +319,7 @@ var (
 		20: "TYPE_BFD_UP",
 		21: "TYPE_BFD_DOWN",
 		40: "TYPE_ROUTE_QUOTA",
+		50: "TYPE_FAILOVER",
 	}
 	Event_Type_value = map[string]int32{
 		"TYPE_UNSPECIFIED":      0,
@@ -340,6 +343,7 @@ var (
 		"TYPE_BFD_UP":           20,
 		"TYPE_BFD_DOWN":         21,
 		"TYPE_ROUTE_QUOTA":      40,
+		"TYPE_FAILOVER":         50,
 	}
 )
 
@@ -432,6 +436,77 @@ func (x ProbeResponse_Outcome) Number() protoreflect.EnumNumber {
 // Deprecated: Use ProbeResponse_Outcome.Descriptor instead.
 func (ProbeResponse_Outcome) EnumDescriptor() ([]byte, []int) {
 	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{38, 0}
+}
+
+// Type says what.
+type PrefixEvent_Type int32
+
+const (
+	PrefixEvent_TYPE_UNSPECIFIED PrefixEvent_Type = 0
+	// A source offers the prefix; offers it with other attributes, or it is judged otherwise; offers it no longer.
+	PrefixEvent_TYPE_ANNOUNCED PrefixEvent_Type = 1
+	PrefixEvent_TYPE_CHANGED   PrefixEvent_Type = 2
+	PrefixEvent_TYPE_WITHDRAWN PrefixEvent_Type = 3
+	// The kernel took the route, be it another one for the prefix; let go of it; refused it.
+	PrefixEvent_TYPE_INSTALLED PrefixEvent_Type = 4
+	PrefixEvent_TYPE_REMOVED   PrefixEvent_Type = 5
+	PrefixEvent_TYPE_REFUSED   PrefixEvent_Type = 6
+	// A router interface's other end, the VPC or another router, is told; is told that it is gone.
+	PrefixEvent_TYPE_EXPORTED   PrefixEvent_Type = 7
+	PrefixEvent_TYPE_UNEXPORTED PrefixEvent_Type = 8
+)
+
+// Enum value maps for PrefixEvent_Type.
+var (
+	PrefixEvent_Type_name = map[int32]string{
+		0: "TYPE_UNSPECIFIED",
+		1: "TYPE_ANNOUNCED",
+		2: "TYPE_CHANGED",
+		3: "TYPE_WITHDRAWN",
+		4: "TYPE_INSTALLED",
+		5: "TYPE_REMOVED",
+		6: "TYPE_REFUSED",
+		7: "TYPE_EXPORTED",
+		8: "TYPE_UNEXPORTED",
+	}
+	PrefixEvent_Type_value = map[string]int32{
+		"TYPE_UNSPECIFIED": 0,
+		"TYPE_ANNOUNCED":   1,
+		"TYPE_CHANGED":     2,
+		"TYPE_WITHDRAWN":   3,
+		"TYPE_INSTALLED":   4,
+		"TYPE_REMOVED":     5,
+		"TYPE_REFUSED":     6,
+		"TYPE_EXPORTED":    7,
+		"TYPE_UNEXPORTED":  8,
+	}
+)
+
+func (x PrefixEvent_Type) Enum() *PrefixEvent_Type {
+	p := new(PrefixEvent_Type)
+	*p = x
+	return p
+}
+
+func (x PrefixEvent_Type) String() string {
+	return protoimpl.X.EnumStringOf(x.Descriptor(), protoreflect.EnumNumber(x))
+}
+
+func (PrefixEvent_Type) Descriptor() protoreflect.EnumDescriptor {
+	return file_vbr_v1_router_service_proto_enumTypes[6].Descriptor()
+}
+
+func (PrefixEvent_Type) Type() protoreflect.EnumType {
+	return &file_vbr_v1_router_service_proto_enumTypes[6]
+}
+
+func (x PrefixEvent_Type) Number() protoreflect.EnumNumber {
+	return protoreflect.EnumNumber(x)
+}
+
+// Deprecated: Use PrefixEvent_Type.Descriptor instead.
+func (PrefixEvent_Type) EnumDescriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{63, 0}
 }
 
 // GetHostRequest has nothing to say.
@@ -3366,8 +3441,10 @@ type Event struct {
 	Router string `protobuf:"bytes,4,opt,name=router,proto3" json:"router,omitempty"`
 	Owner  string `protobuf:"bytes,5,opt,name=owner,proto3" json:"owner,omitempty"`
 	// Peer, device or resource.
-	Subject       string `protobuf:"bytes,6,opt,name=subject,proto3" json:"subject,omitempty"`
-	Text          string `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	Subject string `protobuf:"bytes,6,opt,name=subject,proto3" json:"subject,omitempty"`
+	Text    string `protobuf:"bytes,7,opt,name=text,proto3" json:"text,omitempty"`
+	// What it is, for programs: "session.down". These stay what they are: docs/events.md lists them all.
+	Id            string `protobuf:"bytes,8,opt,name=id,proto3" json:"id,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -3447,6 +3524,13 @@ func (x *Event) GetSubject() string {
 func (x *Event) GetText() string {
 	if x != nil {
 		return x.Text
+	}
+	return ""
+}
+
+func (x *Event) GetId() string {
+	if x != nil {
+		return x.Id
 	}
 	return ""
 }
@@ -5407,6 +5491,213 @@ func (x *TestResult) GetAfter() *PathAttributes {
 	return nil
 }
 
+// GetPrefixHistoryRequest names a prefix.
+type GetPrefixHistoryRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Router string `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// "10.2.3.0/24". Required.
+	Prefix        string `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPrefixHistoryRequest) Reset() {
+	*x = GetPrefixHistoryRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPrefixHistoryRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPrefixHistoryRequest) ProtoMessage() {}
+
+func (x *GetPrefixHistoryRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPrefixHistoryRequest.ProtoReflect.Descriptor instead.
+func (*GetPrefixHistoryRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *GetPrefixHistoryRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *GetPrefixHistoryRequest) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+// GetPrefixHistoryResponse is what is kept of a prefix, oldest first.
+type GetPrefixHistoryResponse struct {
+	state  protoimpl.MessageState `protogen:"open.v1"`
+	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	Prefix string                 `protobuf:"bytes,2,opt,name=prefix,proto3" json:"prefix,omitempty"`
+	Events []*PrefixEvent         `protobuf:"bytes,3,rep,name=events,proto3" json:"events,omitempty"`
+	// How often a source that had withdrawn the prefix announced it again, in what is kept.
+	Flaps uint32 `protobuf:"varint,4,opt,name=flaps,proto3" json:"flaps,omitempty"`
+	// Nothing is missing from then on. Absent: nothing ever happened at the router.
+	CompleteSince *timestamppb.Timestamp `protobuf:"bytes,5,opt,name=complete_since,json=completeSince,proto3" json:"complete_since,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *GetPrefixHistoryResponse) Reset() {
+	*x = GetPrefixHistoryResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *GetPrefixHistoryResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*GetPrefixHistoryResponse) ProtoMessage() {}
+
+func (x *GetPrefixHistoryResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use GetPrefixHistoryResponse.ProtoReflect.Descriptor instead.
+func (*GetPrefixHistoryResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *GetPrefixHistoryResponse) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *GetPrefixHistoryResponse) GetPrefix() string {
+	if x != nil {
+		return x.Prefix
+	}
+	return ""
+}
+
+func (x *GetPrefixHistoryResponse) GetEvents() []*PrefixEvent {
+	if x != nil {
+		return x.Events
+	}
+	return nil
+}
+
+func (x *GetPrefixHistoryResponse) GetFlaps() uint32 {
+	if x != nil {
+		return x.Flaps
+	}
+	return 0
+}
+
+func (x *GetPrefixHistoryResponse) GetCompleteSince() *timestamppb.Timestamp {
+	if x != nil {
+		return x.CompleteSince
+	}
+	return nil
+}
+
+// PrefixEvent is something that happened to a prefix.
+type PrefixEvent struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// To a tenth of a second.
+	Time *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	Type PrefixEvent_Type       `protobuf:"varint,2,opt,name=type,proto3,enum=vbr.v1.PrefixEvent_Type" json:"type,omitempty"`
+	// The source: a peer's address, a device, a router interface. Of exports the router interface that is told. Of removals empty.
+	Source string `protobuf:"bytes,3,opt,name=source,proto3" json:"source,omitempty"`
+	// Of announcements and changes: "accepted", or the reason why it is not. Of withdrawals how: "withdrawn" by a message, "dropped" with all else of
+	// the source, "swept" since it was not announced again after a restart.
+	Detail        string `protobuf:"bytes,4,opt,name=detail,proto3" json:"detail,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *PrefixEvent) Reset() {
+	*x = PrefixEvent{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *PrefixEvent) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*PrefixEvent) ProtoMessage() {}
+
+func (x *PrefixEvent) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use PrefixEvent.ProtoReflect.Descriptor instead.
+func (*PrefixEvent) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *PrefixEvent) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *PrefixEvent) GetType() PrefixEvent_Type {
+	if x != nil {
+		return x.Type
+	}
+	return PrefixEvent_TYPE_UNSPECIFIED
+}
+
+func (x *PrefixEvent) GetSource() string {
+	if x != nil {
+		return x.Source
+	}
+	return ""
+}
+
+func (x *PrefixEvent) GetDetail() string {
+	if x != nil {
+		return x.Detail
+	}
+	return ""
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -5696,7 +5987,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05after\x18\x02 \x01(\x04R\x05after\x12\x16\n" +
 	"\x06follow\x18\x03 \x01(\bR\x06follow\";\n" +
 	"\x12ListEventsResponse\x12%\n" +
-	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xa9\x05\n" +
+	"\x06events\x18\x01 \x03(\v2\r.vbr.v1.EventR\x06events\"\xcc\x05\n" +
 	"\x05Event\x12\x1a\n" +
 	"\bsequence\x18\x01 \x01(\x04R\bsequence\x12.\n" +
 	"\x04time\x18\x02 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12&\n" +
@@ -5704,7 +5995,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06router\x18\x04 \x01(\tR\x06router\x12\x14\n" +
 	"\x05owner\x18\x05 \x01(\tR\x05owner\x12\x18\n" +
 	"\asubject\x18\x06 \x01(\tR\asubject\x12\x12\n" +
-	"\x04text\x18\a \x01(\tR\x04text\"\xcf\x03\n" +
+	"\x04text\x18\a \x01(\tR\x04text\x12\x0e\n" +
+	"\x02id\x18\b \x01(\tR\x02id\"\xe2\x03\n" +
 	"\x04Type\x12\x14\n" +
 	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x13\n" +
 	"\x0fTYPE_SESSION_UP\x10\x01\x12\x15\n" +
@@ -5729,7 +6021,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x12TYPE_FAILOVER_TEST\x10\x11\x12\x0f\n" +
 	"\vTYPE_BFD_UP\x10\x14\x12\x11\n" +
 	"\rTYPE_BFD_DOWN\x10\x15\x12\x14\n" +
-	"\x10TYPE_ROUTE_QUOTA\x10(\"\x9d\x01\n" +
+	"\x10TYPE_ROUTE_QUOTA\x10(\x12\x11\n" +
+	"\rTYPE_FAILOVER\x102\"\x9d\x01\n" +
 	"\x10ListUsageRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12)\n" +
 	"\x10router_interface\x18\x02 \x01(\tR\x0frouterInterface\x12\x14\n" +
@@ -5891,7 +6184,31 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12.\n" +
 	"\x06before\x18\x04 \x01(\v2\x16.vbr.v1.PathAttributesR\x06before\x12,\n" +
-	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after*\xdb\x01\n" +
+	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after\"I\n" +
+	"\x17GetPrefixHistoryRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\"\xd0\x01\n" +
+	"\x18GetPrefixHistoryResponse\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x16\n" +
+	"\x06prefix\x18\x02 \x01(\tR\x06prefix\x12+\n" +
+	"\x06events\x18\x03 \x03(\v2\x13.vbr.v1.PrefixEventR\x06events\x12\x14\n" +
+	"\x05flaps\x18\x04 \x01(\rR\x05flaps\x12A\n" +
+	"\x0ecomplete_since\x18\x05 \x01(\v2\x1a.google.protobuf.TimestampR\rcompleteSince\"\xd4\x02\n" +
+	"\vPrefixEvent\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12,\n" +
+	"\x04type\x18\x02 \x01(\x0e2\x18.vbr.v1.PrefixEvent.TypeR\x04type\x12\x16\n" +
+	"\x06source\x18\x03 \x01(\tR\x06source\x12\x16\n" +
+	"\x06detail\x18\x04 \x01(\tR\x06detail\"\xb6\x01\n" +
+	"\x04Type\x12\x14\n" +
+	"\x10TYPE_UNSPECIFIED\x10\x00\x12\x12\n" +
+	"\x0eTYPE_ANNOUNCED\x10\x01\x12\x10\n" +
+	"\fTYPE_CHANGED\x10\x02\x12\x12\n" +
+	"\x0eTYPE_WITHDRAWN\x10\x03\x12\x12\n" +
+	"\x0eTYPE_INSTALLED\x10\x04\x12\x10\n" +
+	"\fTYPE_REMOVED\x10\x05\x12\x10\n" +
+	"\fTYPE_REFUSED\x10\x06\x12\x11\n" +
+	"\rTYPE_EXPORTED\x10\a\x12\x13\n" +
+	"\x0fTYPE_UNEXPORTED\x10\b*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -5905,7 +6222,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xb7\v\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\x8e\f\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -5929,7 +6246,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x12DeleteFailoverTest\x12!.vbr.v1.DeleteFailoverTestRequest\x1a\".vbr.v1.DeleteFailoverTestResponse\x12X\n" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
-	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
+	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01\x12U\n" +
+	"\x10GetPrefixHistory\x12\x1f.vbr.v1.GetPrefixHistoryRequest\x1a .vbr.v1.GetPrefixHistoryResponseB/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
 
 var (
 	file_vbr_v1_router_service_proto_rawDescOnce sync.Once
@@ -5943,8 +6261,8 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 	return file_vbr_v1_router_service_proto_rawDescData
 }
 
-var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                    // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                 // 1: vbr.v1.AddressFamily
@@ -5952,182 +6270,192 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteSource_Type)(0),              // 3: vbr.v1.RouteSource.Type
 	(Event_Type)(0),                    // 4: vbr.v1.Event.Type
 	(ProbeResponse_Outcome)(0),         // 5: vbr.v1.ProbeResponse.Outcome
-	(*GetHostRequest)(nil),             // 6: vbr.v1.GetHostRequest
-	(*GetHostResponse)(nil),            // 7: vbr.v1.GetHostResponse
-	(*ListRoutersRequest)(nil),         // 8: vbr.v1.ListRoutersRequest
-	(*ListRoutersResponse)(nil),        // 9: vbr.v1.ListRoutersResponse
-	(*RouterStatus)(nil),               // 10: vbr.v1.RouterStatus
-	(*VSwitchStatus)(nil),              // 11: vbr.v1.VSwitchStatus
-	(*HealthCheckState)(nil),           // 12: vbr.v1.HealthCheckState
-	(*LineStatus)(nil),                 // 13: vbr.v1.LineStatus
-	(*RouterInterfaceStatus)(nil),      // 14: vbr.v1.RouterInterfaceStatus
-	(*RouteCounts)(nil),                // 15: vbr.v1.RouteCounts
-	(*ListSessionsRequest)(nil),        // 16: vbr.v1.ListSessionsRequest
-	(*ListSessionsResponse)(nil),       // 17: vbr.v1.ListSessionsResponse
-	(*BgpSession)(nil),                 // 18: vbr.v1.BgpSession
-	(*BfdSession)(nil),                 // 19: vbr.v1.BfdSession
-	(*ListRoutesRequest)(nil),          // 20: vbr.v1.ListRoutesRequest
-	(*ListRoutesResponse)(nil),         // 21: vbr.v1.ListRoutesResponse
-	(*Route)(nil),                      // 22: vbr.v1.Route
-	(*RouteSource)(nil),                // 23: vbr.v1.RouteSource
-	(*PathAttributes)(nil),             // 24: vbr.v1.PathAttributes
-	(*ExplainRequest)(nil),             // 25: vbr.v1.ExplainRequest
-	(*ExplainResponse)(nil),            // 26: vbr.v1.ExplainResponse
-	(*ExplainedPath)(nil),              // 27: vbr.v1.ExplainedPath
-	(*KernelRoute)(nil),                // 28: vbr.v1.KernelRoute
-	(*KernelNextHop)(nil),              // 29: vbr.v1.KernelNextHop
-	(*Told)(nil),                       // 30: vbr.v1.Told
-	(*ResetSessionRequest)(nil),        // 31: vbr.v1.ResetSessionRequest
-	(*ResetSessionResponse)(nil),       // 32: vbr.v1.ResetSessionResponse
-	(*DrainRouterRequest)(nil),         // 33: vbr.v1.DrainRouterRequest
-	(*DrainRouterResponse)(nil),        // 34: vbr.v1.DrainRouterResponse
-	(*UndrainRouterRequest)(nil),       // 35: vbr.v1.UndrainRouterRequest
-	(*UndrainRouterResponse)(nil),      // 36: vbr.v1.UndrainRouterResponse
-	(*ListEventsRequest)(nil),          // 37: vbr.v1.ListEventsRequest
-	(*ListEventsResponse)(nil),         // 38: vbr.v1.ListEventsResponse
-	(*Event)(nil),                      // 39: vbr.v1.Event
-	(*ListUsageRequest)(nil),           // 40: vbr.v1.ListUsageRequest
-	(*ListUsageResponse)(nil),          // 41: vbr.v1.ListUsageResponse
-	(*Usage)(nil),                      // 42: vbr.v1.Usage
-	(*ProbeRequest)(nil),               // 43: vbr.v1.ProbeRequest
-	(*ProbeResponse)(nil),              // 44: vbr.v1.ProbeResponse
-	(*GetQualityRequest)(nil),          // 45: vbr.v1.GetQualityRequest
-	(*GetQualityResponse)(nil),         // 46: vbr.v1.GetQualityResponse
-	(*QualityObjective)(nil),           // 47: vbr.v1.QualityObjective
-	(*QualitySample)(nil),              // 48: vbr.v1.QualitySample
-	(*CreateFailoverTestRequest)(nil),  // 49: vbr.v1.CreateFailoverTestRequest
-	(*CreateFailoverTestResponse)(nil), // 50: vbr.v1.CreateFailoverTestResponse
-	(*UpdateFailoverTestRequest)(nil),  // 51: vbr.v1.UpdateFailoverTestRequest
-	(*UpdateFailoverTestResponse)(nil), // 52: vbr.v1.UpdateFailoverTestResponse
-	(*DeleteFailoverTestRequest)(nil),  // 53: vbr.v1.DeleteFailoverTestRequest
-	(*DeleteFailoverTestResponse)(nil), // 54: vbr.v1.DeleteFailoverTestResponse
-	(*StartFailoverTestRequest)(nil),   // 55: vbr.v1.StartFailoverTestRequest
-	(*StartFailoverTestResponse)(nil),  // 56: vbr.v1.StartFailoverTestResponse
-	(*StopFailoverTestRequest)(nil),    // 57: vbr.v1.StopFailoverTestRequest
-	(*StopFailoverTestResponse)(nil),   // 58: vbr.v1.StopFailoverTestResponse
-	(*ListFailoverTestsRequest)(nil),   // 59: vbr.v1.ListFailoverTestsRequest
-	(*ListFailoverTestsResponse)(nil),  // 60: vbr.v1.ListFailoverTestsResponse
-	(*FailoverTest)(nil),               // 61: vbr.v1.FailoverTest
-	(*FailoverMeasurement)(nil),        // 62: vbr.v1.FailoverMeasurement
-	(*TestPolicyRequest)(nil),          // 63: vbr.v1.TestPolicyRequest
-	(*TestRoute)(nil),                  // 64: vbr.v1.TestRoute
-	(*TestPolicyResponse)(nil),         // 65: vbr.v1.TestPolicyResponse
-	(*TestResult)(nil),                 // 66: vbr.v1.TestResult
-	nil,                                // 67: vbr.v1.RouteCounts.RejectedEntry
-	nil,                                // 68: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),      // 69: google.protobuf.Timestamp
+	(PrefixEvent_Type)(0),              // 6: vbr.v1.PrefixEvent.Type
+	(*GetHostRequest)(nil),             // 7: vbr.v1.GetHostRequest
+	(*GetHostResponse)(nil),            // 8: vbr.v1.GetHostResponse
+	(*ListRoutersRequest)(nil),         // 9: vbr.v1.ListRoutersRequest
+	(*ListRoutersResponse)(nil),        // 10: vbr.v1.ListRoutersResponse
+	(*RouterStatus)(nil),               // 11: vbr.v1.RouterStatus
+	(*VSwitchStatus)(nil),              // 12: vbr.v1.VSwitchStatus
+	(*HealthCheckState)(nil),           // 13: vbr.v1.HealthCheckState
+	(*LineStatus)(nil),                 // 14: vbr.v1.LineStatus
+	(*RouterInterfaceStatus)(nil),      // 15: vbr.v1.RouterInterfaceStatus
+	(*RouteCounts)(nil),                // 16: vbr.v1.RouteCounts
+	(*ListSessionsRequest)(nil),        // 17: vbr.v1.ListSessionsRequest
+	(*ListSessionsResponse)(nil),       // 18: vbr.v1.ListSessionsResponse
+	(*BgpSession)(nil),                 // 19: vbr.v1.BgpSession
+	(*BfdSession)(nil),                 // 20: vbr.v1.BfdSession
+	(*ListRoutesRequest)(nil),          // 21: vbr.v1.ListRoutesRequest
+	(*ListRoutesResponse)(nil),         // 22: vbr.v1.ListRoutesResponse
+	(*Route)(nil),                      // 23: vbr.v1.Route
+	(*RouteSource)(nil),                // 24: vbr.v1.RouteSource
+	(*PathAttributes)(nil),             // 25: vbr.v1.PathAttributes
+	(*ExplainRequest)(nil),             // 26: vbr.v1.ExplainRequest
+	(*ExplainResponse)(nil),            // 27: vbr.v1.ExplainResponse
+	(*ExplainedPath)(nil),              // 28: vbr.v1.ExplainedPath
+	(*KernelRoute)(nil),                // 29: vbr.v1.KernelRoute
+	(*KernelNextHop)(nil),              // 30: vbr.v1.KernelNextHop
+	(*Told)(nil),                       // 31: vbr.v1.Told
+	(*ResetSessionRequest)(nil),        // 32: vbr.v1.ResetSessionRequest
+	(*ResetSessionResponse)(nil),       // 33: vbr.v1.ResetSessionResponse
+	(*DrainRouterRequest)(nil),         // 34: vbr.v1.DrainRouterRequest
+	(*DrainRouterResponse)(nil),        // 35: vbr.v1.DrainRouterResponse
+	(*UndrainRouterRequest)(nil),       // 36: vbr.v1.UndrainRouterRequest
+	(*UndrainRouterResponse)(nil),      // 37: vbr.v1.UndrainRouterResponse
+	(*ListEventsRequest)(nil),          // 38: vbr.v1.ListEventsRequest
+	(*ListEventsResponse)(nil),         // 39: vbr.v1.ListEventsResponse
+	(*Event)(nil),                      // 40: vbr.v1.Event
+	(*ListUsageRequest)(nil),           // 41: vbr.v1.ListUsageRequest
+	(*ListUsageResponse)(nil),          // 42: vbr.v1.ListUsageResponse
+	(*Usage)(nil),                      // 43: vbr.v1.Usage
+	(*ProbeRequest)(nil),               // 44: vbr.v1.ProbeRequest
+	(*ProbeResponse)(nil),              // 45: vbr.v1.ProbeResponse
+	(*GetQualityRequest)(nil),          // 46: vbr.v1.GetQualityRequest
+	(*GetQualityResponse)(nil),         // 47: vbr.v1.GetQualityResponse
+	(*QualityObjective)(nil),           // 48: vbr.v1.QualityObjective
+	(*QualitySample)(nil),              // 49: vbr.v1.QualitySample
+	(*CreateFailoverTestRequest)(nil),  // 50: vbr.v1.CreateFailoverTestRequest
+	(*CreateFailoverTestResponse)(nil), // 51: vbr.v1.CreateFailoverTestResponse
+	(*UpdateFailoverTestRequest)(nil),  // 52: vbr.v1.UpdateFailoverTestRequest
+	(*UpdateFailoverTestResponse)(nil), // 53: vbr.v1.UpdateFailoverTestResponse
+	(*DeleteFailoverTestRequest)(nil),  // 54: vbr.v1.DeleteFailoverTestRequest
+	(*DeleteFailoverTestResponse)(nil), // 55: vbr.v1.DeleteFailoverTestResponse
+	(*StartFailoverTestRequest)(nil),   // 56: vbr.v1.StartFailoverTestRequest
+	(*StartFailoverTestResponse)(nil),  // 57: vbr.v1.StartFailoverTestResponse
+	(*StopFailoverTestRequest)(nil),    // 58: vbr.v1.StopFailoverTestRequest
+	(*StopFailoverTestResponse)(nil),   // 59: vbr.v1.StopFailoverTestResponse
+	(*ListFailoverTestsRequest)(nil),   // 60: vbr.v1.ListFailoverTestsRequest
+	(*ListFailoverTestsResponse)(nil),  // 61: vbr.v1.ListFailoverTestsResponse
+	(*FailoverTest)(nil),               // 62: vbr.v1.FailoverTest
+	(*FailoverMeasurement)(nil),        // 63: vbr.v1.FailoverMeasurement
+	(*TestPolicyRequest)(nil),          // 64: vbr.v1.TestPolicyRequest
+	(*TestRoute)(nil),                  // 65: vbr.v1.TestRoute
+	(*TestPolicyResponse)(nil),         // 66: vbr.v1.TestPolicyResponse
+	(*TestResult)(nil),                 // 67: vbr.v1.TestResult
+	(*GetPrefixHistoryRequest)(nil),    // 68: vbr.v1.GetPrefixHistoryRequest
+	(*GetPrefixHistoryResponse)(nil),   // 69: vbr.v1.GetPrefixHistoryResponse
+	(*PrefixEvent)(nil),                // 70: vbr.v1.PrefixEvent
+	nil,                                // 71: vbr.v1.RouteCounts.RejectedEntry
+	nil,                                // 72: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),      // 73: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	69, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
-	18, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
-	10, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
+	73, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	19, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
+	11, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	69, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
-	13, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
-	14, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
-	15, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
-	11, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
-	12, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	69, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
-	69, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	69, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
-	12, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	67, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
-	18, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	69, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	68, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
-	19, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	69, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	69, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	69, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	73, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	14, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
+	15, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
+	16, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
+	12, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
+	13, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	73, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	73, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	73, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	13, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
+	71, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	19, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
+	73, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	72, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	20, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
+	73, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	73, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	73, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
 	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
 	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
-	22, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
-	23, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
-	24, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	69, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	23, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
+	24, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
+	25, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
+	73, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
 	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
-	27, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
-	28, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
-	30, // 31: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
-	22, // 32: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
-	24, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
-	29, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
-	29, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	69, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	69, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
-	39, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	69, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	28, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
+	29, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
+	31, // 31: vbr.v1.ExplainResponse.told:type_name -> vbr.v1.Told
+	23, // 32: vbr.v1.ExplainedPath.route:type_name -> vbr.v1.Route
+	25, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
+	30, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
+	30, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
+	73, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	73, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	40, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
+	73, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
 	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	69, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
-	42, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	69, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	69, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	73, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	43, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
+	73, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	73, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
 	5,  // 45: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
-	69, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	69, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	69, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
-	47, // 49: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
-	48, // 50: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	69, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	69, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
-	61, // 53: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	69, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
-	61, // 55: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	61, // 56: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	61, // 57: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	61, // 58: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	61, // 59: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	69, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	69, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
-	62, // 62: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
-	64, // 63: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
-	66, // 64: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
-	24, // 65: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
-	24, // 66: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	6,  // 67: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	8,  // 68: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	16, // 69: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	20, // 70: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	25, // 71: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	63, // 72: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	31, // 73: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	33, // 74: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	35, // 75: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	37, // 76: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	40, // 77: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	45, // 78: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	43, // 79: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
-	49, // 80: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
-	51, // 81: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
-	53, // 82: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
-	55, // 83: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	57, // 84: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	59, // 85: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	7,  // 86: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	9,  // 87: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	17, // 88: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	21, // 89: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	26, // 90: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	65, // 91: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	32, // 92: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	34, // 93: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	36, // 94: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	38, // 95: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	41, // 96: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	46, // 97: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	44, // 98: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
-	50, // 99: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
-	52, // 100: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
-	54, // 101: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
-	56, // 102: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	58, // 103: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	60, // 104: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	86, // [86:105] is the sub-list for method output_type
-	67, // [67:86] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	73, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	73, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	73, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	48, // 49: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
+	49, // 50: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
+	73, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	73, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	62, // 53: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	73, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	62, // 55: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	62, // 56: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	62, // 57: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	62, // 58: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
+	62, // 59: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
+	73, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	73, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	63, // 62: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
+	65, // 63: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
+	67, // 64: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
+	25, // 65: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
+	25, // 66: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
+	70, // 67: vbr.v1.GetPrefixHistoryResponse.events:type_name -> vbr.v1.PrefixEvent
+	73, // 68: vbr.v1.GetPrefixHistoryResponse.complete_since:type_name -> google.protobuf.Timestamp
+	73, // 69: vbr.v1.PrefixEvent.time:type_name -> google.protobuf.Timestamp
+	6,  // 70: vbr.v1.PrefixEvent.type:type_name -> vbr.v1.PrefixEvent.Type
+	7,  // 71: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	9,  // 72: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	17, // 73: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	21, // 74: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	26, // 75: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	64, // 76: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	32, // 77: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	34, // 78: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	36, // 79: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	38, // 80: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	41, // 81: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	46, // 82: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	44, // 83: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
+	50, // 84: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
+	52, // 85: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
+	54, // 86: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
+	56, // 87: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	58, // 88: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	60, // 89: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	68, // 90: vbr.v1.RouterService.GetPrefixHistory:input_type -> vbr.v1.GetPrefixHistoryRequest
+	8,  // 91: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	10, // 92: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	18, // 93: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	22, // 94: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	27, // 95: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	66, // 96: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	33, // 97: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	35, // 98: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	37, // 99: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	39, // 100: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	42, // 101: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	47, // 102: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	45, // 103: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
+	51, // 104: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
+	53, // 105: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
+	55, // 106: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
+	57, // 107: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	59, // 108: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	61, // 109: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	69, // 110: vbr.v1.RouterService.GetPrefixHistory:output_type -> vbr.v1.GetPrefixHistoryResponse
+	91, // [91:111] is the sub-list for method output_type
+	71, // [71:91] is the sub-list for method input_type
+	71, // [71:71] is the sub-list for extension type_name
+	71, // [71:71] is the sub-list for extension extendee
+	0,  // [0:71] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -6142,8 +6470,8 @@ func file_vbr_v1_router_service_proto_init() {
 		File: protoimpl.DescBuilder{
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
-			NumEnums:      6,
-			NumMessages:   63,
+			NumEnums:      7,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

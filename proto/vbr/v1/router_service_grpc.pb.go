@@ -40,6 +40,7 @@ const (
 	RouterService_StartFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StartFailoverTest"
 	RouterService_StopFailoverTest_FullMethodName   = "/vbr.v1.RouterService/StopFailoverTest"
 	RouterService_ListFailoverTests_FullMethodName  = "/vbr.v1.RouterService/ListFailoverTests"
+	RouterService_GetPrefixHistory_FullMethodName   = "/vbr.v1.RouterService/GetPrefixHistory"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -91,6 +92,8 @@ type RouterServiceClient interface {
 	StopFailoverTest(ctx context.Context, in *StopFailoverTestRequest, opts ...grpc.CallOption) (*StopFailoverTestResponse, error)
 	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
 	ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error)
+	// What happened to a prefix at a router, as far back as that is kept (docs/events.md).
+	GetPrefixHistory(ctx context.Context, in *GetPrefixHistoryRequest, opts ...grpc.CallOption) (*GetPrefixHistoryResponse, error)
 }
 
 type routerServiceClient struct {
@@ -354,6 +357,16 @@ func (c *routerServiceClient) ListFailoverTests(ctx context.Context, in *ListFai
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListFailoverTestsClient = grpc.ServerStreamingClient[ListFailoverTestsResponse]
 
+func (c *routerServiceClient) GetPrefixHistory(ctx context.Context, in *GetPrefixHistoryRequest, opts ...grpc.CallOption) (*GetPrefixHistoryResponse, error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	out := new(GetPrefixHistoryResponse)
+	err := c.cc.Invoke(ctx, RouterService_GetPrefixHistory_FullMethodName, in, out, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	return out, nil
+}
+
 // RouterServiceServer is the server API for RouterService service.
 // All implementations must embed UnimplementedRouterServiceServer
 // for forward compatibility.
@@ -403,6 +416,8 @@ type RouterServiceServer interface {
 	StopFailoverTest(context.Context, *StopFailoverTestRequest) (*StopFailoverTestResponse, error)
 	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
 	ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error
+	// What happened to a prefix at a router, as far back as that is kept (docs/events.md).
+	GetPrefixHistory(context.Context, *GetPrefixHistoryRequest) (*GetPrefixHistoryResponse, error)
 	mustEmbedUnimplementedRouterServiceServer()
 }
 
@@ -469,6 +484,9 @@ func (UnimplementedRouterServiceServer) StopFailoverTest(context.Context, *StopF
 }
 func (UnimplementedRouterServiceServer) ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ListFailoverTests not implemented")
+}
+func (UnimplementedRouterServiceServer) GetPrefixHistory(context.Context, *GetPrefixHistoryRequest) (*GetPrefixHistoryResponse, error) {
+	return nil, status.Error(codes.Unimplemented, "method GetPrefixHistory not implemented")
 }
 func (UnimplementedRouterServiceServer) mustEmbedUnimplementedRouterServiceServer() {}
 func (UnimplementedRouterServiceServer) testEmbeddedByValue()                       {}
@@ -784,6 +802,24 @@ func _RouterService_ListFailoverTests_Handler(srv interface{}, stream grpc.Serve
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListFailoverTestsServer = grpc.ServerStreamingServer[ListFailoverTestsResponse]
 
+func _RouterService_GetPrefixHistory_Handler(srv interface{}, ctx context.Context, dec func(interface{}) error, interceptor grpc.UnaryServerInterceptor) (interface{}, error) {
+	in := new(GetPrefixHistoryRequest)
+	if err := dec(in); err != nil {
+		return nil, err
+	}
+	if interceptor == nil {
+		return srv.(RouterServiceServer).GetPrefixHistory(ctx, in)
+	}
+	info := &grpc.UnaryServerInfo{
+		Server:     srv,
+		FullMethod: RouterService_GetPrefixHistory_FullMethodName,
+	}
+	handler := func(ctx context.Context, req interface{}) (interface{}, error) {
+		return srv.(RouterServiceServer).GetPrefixHistory(ctx, req.(*GetPrefixHistoryRequest))
+	}
+	return interceptor(ctx, in, info, handler)
+}
+
 // RouterService_ServiceDesc is the grpc.ServiceDesc for RouterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -838,6 +874,10 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			MethodName: "StopFailoverTest",
 			Handler:    _RouterService_StopFailoverTest_Handler,
+		},
+		{
+			MethodName: "GetPrefixHistory",
+			Handler:    _RouterService_GetPrefixHistory_Handler,
 		},
 	},
 	Streams: []grpc.StreamDesc{

@@ -24,7 +24,8 @@ const jsonList = `
       "router": "vbr-acme",
       "owner": "",
       "subject": "",
-      "text": "up"
+      "text": "up",
+      "id": ""
     },
     {
       "sequence": "2",
@@ -32,7 +33,8 @@ const jsonList = `
       "router": "vbr-acme",
       "owner": "",
       "subject": "",
-      "text": "a: \u001b[2J\n"
+      "text": "a: \u001b[2J\n",
+      "id": ""
     }
   ]
 }
@@ -46,6 +48,7 @@ events:
   owner: ""
   subject: ""
   text: up
+  id: ""
 - sequence: "2"
   type: TYPE_SESSION_UP
   router: vbr-acme

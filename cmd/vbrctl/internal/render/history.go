@@ -37,6 +37,7 @@ var eventStyles = map[vbrv1.Event_Type]table.Style{
 	vbrv1.Event_TYPE_DRAINED:          table.Warn,
 	vbrv1.Event_TYPE_HEALTH_CHECK:     table.Warn,
 	vbrv1.Event_TYPE_FAILOVER_TEST:    table.Warn,
+	vbrv1.Event_TYPE_FAILOVER:         table.Warn,
 }
 
 // Event shows one event on a line.
