@@ -5407,6 +5407,250 @@ func (x *TestResult) GetAfter() *PathAttributes {
 	return nil
 }
 
+// CaptureRequest says which packets.
+type CaptureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Router string `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// One of the router's devices: a line, a vSwitch, a router interface. Empty: all lines of a VBR, all vSwitches of a VRouter.
+	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	// An expression as "tcp port 179", a subset of pcap-filter(7); empty: all packets. At most 1024 characters.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// How many octets of each packet, 64..65535; 0: 65535.
+	SnapLength uint32 `protobuf:"varint,4,opt,name=snap_length,json=snapLength,proto3" json:"snap_length,omitempty"`
+	// It ends after so many packets, 1..1000000; 0: 10000.
+	Packets uint32 `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"`
+	// It ends when so many octets of packets have been captured, 1..67108864; 0: 16777216.
+	Bytes uint32 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// It ends after so many seconds, 1..600; 0: 60.
+	Seconds       uint32 `protobuf:"varint,7,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureRequest) Reset() {
+	*x = CaptureRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[61]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureRequest) ProtoMessage() {}
+
+func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[61]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
+func (*CaptureRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{61}
+}
+
+func (x *CaptureRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetSnapLength() uint32 {
+	if x != nil {
+		return x.SnapLength
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetPackets() uint32 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetBytes() uint32 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+// CaptureResponse is a chunk.
+type CaptureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The devices, in the first chunk only, which comes when packets are being captured.
+	Devices []string          `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	Packets []*CapturedPacket `protobuf:"bytes,2,rep,name=packets,proto3" json:"packets,omitempty"`
+	// Packets since the beginning that passed the filter and were lost, since the caller was too slow.
+	Dropped uint64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Why it has ended, in the last chunk: which bound was reached.
+	Ended         string `protobuf:"bytes,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureResponse) Reset() {
+	*x = CaptureResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[62]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureResponse) ProtoMessage() {}
+
+func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[62]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
+func (*CaptureResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{62}
+}
+
+func (x *CaptureResponse) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *CaptureResponse) GetPackets() []*CapturedPacket {
+	if x != nil {
+		return x.Packets
+	}
+	return nil
+}
+
+func (x *CaptureResponse) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *CaptureResponse) GetEnded() string {
+	if x != nil {
+		return x.Ended
+	}
+	return ""
+}
+
+// CapturedPacket is an Ethernet frame without a VLAN tag.
+type CapturedPacket struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Index into devices.
+	Device uint32 `protobuf:"varint,2,opt,name=device,proto3" json:"device,omitempty"`
+	// Octets on the wire.
+	Length uint32 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	// What was captured of it.
+	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapturedPacket) Reset() {
+	*x = CapturedPacket{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[63]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapturedPacket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapturedPacket) ProtoMessage() {}
+
+func (x *CapturedPacket) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[63]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapturedPacket.ProtoReflect.Descriptor instead.
+func (*CapturedPacket) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{63}
+}
+
+func (x *CapturedPacket) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *CapturedPacket) GetDevice() uint32 {
+	if x != nil {
+		return x.Device
+	}
+	return 0
+}
+
+func (x *CapturedPacket) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *CapturedPacket) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -5891,7 +6135,26 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\averdict\x18\x02 \x01(\tR\averdict\x12\x10\n" +
 	"\x03why\x18\x03 \x01(\tR\x03why\x12.\n" +
 	"\x06before\x18\x04 \x01(\v2\x16.vbr.v1.PathAttributesR\x06before\x12,\n" +
-	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after*\xdb\x01\n" +
+	"\x05after\x18\x05 \x01(\v2\x16.vbr.v1.PathAttributesR\x05after\"\xc3\x01\n" +
+	"\x0eCaptureRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x1f\n" +
+	"\vsnap_length\x18\x04 \x01(\rR\n" +
+	"snapLength\x12\x18\n" +
+	"\apackets\x18\x05 \x01(\rR\apackets\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\rR\x05bytes\x12\x18\n" +
+	"\aseconds\x18\a \x01(\rR\aseconds\"\x8d\x01\n" +
+	"\x0fCaptureResponse\x12\x18\n" +
+	"\adevices\x18\x01 \x03(\tR\adevices\x120\n" +
+	"\apackets\x18\x02 \x03(\v2\x16.vbr.v1.CapturedPacketR\apackets\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\tR\x05ended\"\x84\x01\n" +
+	"\x0eCapturedPacket\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\rR\x06device\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\rR\x06length\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -5905,7 +6168,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xb7\v\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xf5\v\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -5929,7 +6192,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x12DeleteFailoverTest\x12!.vbr.v1.DeleteFailoverTestRequest\x1a\".vbr.v1.DeleteFailoverTestResponse\x12X\n" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
-	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
+	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01\x12<\n" +
+	"\aCapture\x12\x16.vbr.v1.CaptureRequest\x1a\x17.vbr.v1.CaptureResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
 
 var (
 	file_vbr_v1_router_service_proto_rawDescOnce sync.Once
@@ -5944,7 +6208,7 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 6)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 63)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                    // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                 // 1: vbr.v1.AddressFamily
@@ -6013,39 +6277,42 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(*TestRoute)(nil),                  // 64: vbr.v1.TestRoute
 	(*TestPolicyResponse)(nil),         // 65: vbr.v1.TestPolicyResponse
 	(*TestResult)(nil),                 // 66: vbr.v1.TestResult
-	nil,                                // 67: vbr.v1.RouteCounts.RejectedEntry
-	nil,                                // 68: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),      // 69: google.protobuf.Timestamp
+	(*CaptureRequest)(nil),             // 67: vbr.v1.CaptureRequest
+	(*CaptureResponse)(nil),            // 68: vbr.v1.CaptureResponse
+	(*CapturedPacket)(nil),             // 69: vbr.v1.CapturedPacket
+	nil,                                // 70: vbr.v1.RouteCounts.RejectedEntry
+	nil,                                // 71: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),      // 72: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	69, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	72, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	18, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	10, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	69, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	72, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	13, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	14, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	15, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	11, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	12, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	69, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
-	69, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	69, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	72, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	72, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	72, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	12, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	67, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	70, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	18, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	69, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	68, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	72, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	71, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
 	19, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	69, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	69, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	69, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	72, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	72, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	72, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
 	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
 	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
 	22, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
 	23, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
 	24, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	69, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	72, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
 	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
 	27, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
 	28, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
@@ -6054,80 +6321,84 @@ var file_vbr_v1_router_service_proto_depIdxs = []int32{
 	24, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
 	29, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
 	29, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	69, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	69, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	72, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	72, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
 	39, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	69, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	72, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
 	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	69, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	72, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
 	42, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	69, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	69, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	72, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	72, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
 	5,  // 45: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
-	69, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	69, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	69, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	72, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	72, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	72, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
 	47, // 49: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
 	48, // 50: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	69, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	69, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	72, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	72, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
 	61, // 53: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	69, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	72, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
 	61, // 55: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	61, // 56: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	61, // 57: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	61, // 58: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	61, // 59: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	69, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	69, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	72, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	72, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
 	62, // 62: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
 	64, // 63: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
 	66, // 64: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
 	24, // 65: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
 	24, // 66: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
-	6,  // 67: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	8,  // 68: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	16, // 69: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	20, // 70: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	25, // 71: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	63, // 72: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	31, // 73: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	33, // 74: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	35, // 75: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	37, // 76: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	40, // 77: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	45, // 78: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	43, // 79: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
-	49, // 80: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
-	51, // 81: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
-	53, // 82: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
-	55, // 83: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	57, // 84: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	59, // 85: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	7,  // 86: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	9,  // 87: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	17, // 88: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	21, // 89: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	26, // 90: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	65, // 91: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	32, // 92: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	34, // 93: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	36, // 94: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	38, // 95: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	41, // 96: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	46, // 97: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	44, // 98: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
-	50, // 99: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
-	52, // 100: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
-	54, // 101: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
-	56, // 102: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	58, // 103: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	60, // 104: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	86, // [86:105] is the sub-list for method output_type
-	67, // [67:86] is the sub-list for method input_type
-	67, // [67:67] is the sub-list for extension type_name
-	67, // [67:67] is the sub-list for extension extendee
-	0,  // [0:67] is the sub-list for field type_name
+	69, // 67: vbr.v1.CaptureResponse.packets:type_name -> vbr.v1.CapturedPacket
+	72, // 68: vbr.v1.CapturedPacket.time:type_name -> google.protobuf.Timestamp
+	6,  // 69: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	8,  // 70: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	16, // 71: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	20, // 72: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	25, // 73: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	63, // 74: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	31, // 75: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	33, // 76: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	35, // 77: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	37, // 78: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	40, // 79: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	45, // 80: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	43, // 81: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
+	49, // 82: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
+	51, // 83: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
+	53, // 84: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
+	55, // 85: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	57, // 86: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	59, // 87: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	67, // 88: vbr.v1.RouterService.Capture:input_type -> vbr.v1.CaptureRequest
+	7,  // 89: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	9,  // 90: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	17, // 91: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	21, // 92: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	26, // 93: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	65, // 94: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	32, // 95: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	34, // 96: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	36, // 97: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	38, // 98: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	41, // 99: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	46, // 100: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	44, // 101: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
+	50, // 102: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
+	52, // 103: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
+	54, // 104: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
+	56, // 105: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	58, // 106: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	60, // 107: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	68, // 108: vbr.v1.RouterService.Capture:output_type -> vbr.v1.CaptureResponse
+	89, // [89:109] is the sub-list for method output_type
+	69, // [69:89] is the sub-list for method input_type
+	69, // [69:69] is the sub-list for extension type_name
+	69, // [69:69] is the sub-list for extension extendee
+	0,  // [0:69] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -6143,7 +6414,7 @@ func file_vbr_v1_router_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      6,
-			NumMessages:   63,
+			NumMessages:   66,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

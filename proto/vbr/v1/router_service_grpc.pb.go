@@ -40,6 +40,7 @@ const (
 	RouterService_StartFailoverTest_FullMethodName  = "/vbr.v1.RouterService/StartFailoverTest"
 	RouterService_StopFailoverTest_FullMethodName   = "/vbr.v1.RouterService/StopFailoverTest"
 	RouterService_ListFailoverTests_FullMethodName  = "/vbr.v1.RouterService/ListFailoverTests"
+	RouterService_Capture_FullMethodName            = "/vbr.v1.RouterService/Capture"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -91,6 +92,10 @@ type RouterServiceClient interface {
 	StopFailoverTest(ctx context.Context, in *StopFailoverTestRequest, opts ...grpc.CallOption) (*StopFailoverTestResponse, error)
 	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
 	ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error)
+	// Capture streams packets of a router's own devices, until one of its bounds is reached, the caller goes away or does not read for 10 s, or the
+	// devices are no longer the router's. What the caller does not take in time is dropped, and counted. At most 2 at once of a router, and 8 of the
+	// host, else RESOURCE_EXHAUSTED.
+	Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureResponse], error)
 }
 
 type routerServiceClient struct {
@@ -354,6 +359,25 @@ func (c *routerServiceClient) ListFailoverTests(ctx context.Context, in *ListFai
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListFailoverTestsClient = grpc.ServerStreamingClient[ListFailoverTestsResponse]
 
+func (c *routerServiceClient) Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[7], RouterService_Capture_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CaptureRequest, CaptureResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_CaptureClient = grpc.ServerStreamingClient[CaptureResponse]
+
 // RouterServiceServer is the server API for RouterService service.
 // All implementations must embed UnimplementedRouterServiceServer
 // for forward compatibility.
@@ -403,6 +427,10 @@ type RouterServiceServer interface {
 	StopFailoverTest(context.Context, *StopFailoverTestRequest) (*StopFailoverTestResponse, error)
 	// ListFailoverTests streams the tests of the last year, newest first. EC: DescribeFailoverTestJobs.
 	ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error
+	// Capture streams packets of a router's own devices, until one of its bounds is reached, the caller goes away or does not read for 10 s, or the
+	// devices are no longer the router's. What the caller does not take in time is dropped, and counted. At most 2 at once of a router, and 8 of the
+	// host, else RESOURCE_EXHAUSTED.
+	Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureResponse]) error
 	mustEmbedUnimplementedRouterServiceServer()
 }
 
@@ -469,6 +497,9 @@ func (UnimplementedRouterServiceServer) StopFailoverTest(context.Context, *StopF
 }
 func (UnimplementedRouterServiceServer) ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error {
 	return status.Error(codes.Unimplemented, "method ListFailoverTests not implemented")
+}
+func (UnimplementedRouterServiceServer) Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureResponse]) error {
+	return status.Error(codes.Unimplemented, "method Capture not implemented")
 }
 func (UnimplementedRouterServiceServer) mustEmbedUnimplementedRouterServiceServer() {}
 func (UnimplementedRouterServiceServer) testEmbeddedByValue()                       {}
@@ -784,6 +815,17 @@ func _RouterService_ListFailoverTests_Handler(srv interface{}, stream grpc.Serve
 // This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
 type RouterService_ListFailoverTestsServer = grpc.ServerStreamingServer[ListFailoverTestsResponse]
 
+func _RouterService_Capture_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CaptureRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouterServiceServer).Capture(m, &grpc.GenericServerStream[CaptureRequest, CaptureResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_CaptureServer = grpc.ServerStreamingServer[CaptureResponse]
+
 // RouterService_ServiceDesc is the grpc.ServiceDesc for RouterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -874,6 +916,11 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListFailoverTests",
 			Handler:       _RouterService_ListFailoverTests_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Capture",
+			Handler:       _RouterService_Capture_Handler,
 			ServerStreams: true,
 		},
 	},
