@@ -210,6 +210,9 @@ func (m *monitored) testBMP(t *testing.T) {
 	if err := m.Sessions(); err != nil {
 		t.Error(err)
 	}
+	if out, err := m.Vbrctl(binary(t), "show", "host"); err != nil || !strings.Contains(out, "BMP collector 192.0.2.61:11019: connect: ") || strings.Contains(out, collectorIP) {
+		t.Errorf("%v\n%s", err, out)
+	}
 	if n := strings.Count(m.vbrd.Log(), "BMP collector is not connected"); n != 1 || !strings.Contains(m.vbrd.Log(), "collector=192.0.2.61:11019") {
 		t.Errorf("%d lines of the log are about a collector that is not there", n)
 	}

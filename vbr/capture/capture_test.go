@@ -3,6 +3,8 @@ package capture
 import (
 	"errors"
 	"net"
+	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -131,5 +133,26 @@ func TestTaggedFramesAreNotCaptured(t *testing.T) {
 	}
 	if all := strings.Join(got, " "); !strings.Contains(all, "plain") || strings.Contains(all, "tagged") {
 		t.Errorf("%q", got)
+	}
+}
+
+// Without CAP_NET_RAW the error says that it is that.
+func TestNotAllowed(t *testing.T) {
+	const inside = "CAPTURE_WITHOUT_NET_RAW"
+	if os.Getenv(inside) != "" {
+		code, _ := Compile("", 100)
+		if _, err := Open([]string{"lo"}, code); !errors.Is(err, unix.EPERM) {
+			t.Error(err)
+		}
+		return
+	}
+	exe, err := os.Executable()
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command("setpriv", "--bounding-set=-net_raw", "--inh-caps=-net_raw", exe, "-test.run=TestNotAllowed$")
+	cmd.Env = append(os.Environ(), inside+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		t.Errorf("%v: %s", err, out)
 	}
 }

@@ -28,18 +28,19 @@ var errSlow = errors.New("the collector reads too slowly, and its queue is full"
 // serve keeps a collector connected until the context ends.
 func (h *Hub) serve(ctx context.Context, to netip.AddrPort) {
 	log := h.cfg.Log.With("collector", to.String())
-	pause, last := retryFirst, ""
+	what := "BMP collector " + to.String()
+	h.note(what, "not connected yet")
+	pause := retryFirst
 	for ctx.Err() == nil {
 		began := time.Now()
 		err := h.connect(ctx, to, func() {
-			last = ""
+			h.note(what, "")
 			log.Info("BMP collector is connected")
 		})
 		if ctx.Err() != nil {
 			return
 		}
-		if text := err.Error(); text != last { // once for each reason
-			last = text
+		if h.note(what, err.Error()) { // once for each reason
 			log.Warn("BMP collector is not connected", "err", err)
 		}
 		if time.Since(began) > retryMost {

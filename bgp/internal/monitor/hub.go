@@ -30,7 +30,8 @@ type Hub struct {
 
 	mu      sync.Mutex
 	sources []*Source
-	queues  map[*queue]bool // of the connections that there are
+	trouble map[string]string // by what it is about, such as a collector: why it is not served
+	queues  map[*queue]bool   // of the connections that there are
 }
 
 // New makes a Hub; Run has it work.
@@ -38,7 +39,34 @@ func New(cfg Config) *Hub {
 	if cfg.Log == nil {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
-	return &Hub{cfg: cfg, copying: make(chan struct{}, 1), queues: make(map[*queue]bool)}
+	return &Hub{cfg: cfg, copying: make(chan struct{}, 1), queues: make(map[*queue]bool), trouble: make(map[string]string)}
+}
+
+// note keeps why something is not served, or "" when it is, and says whether that is news.
+func (h *Hub) note(what, why string) bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	old, was := h.trouble[what]
+	if why == "" {
+		delete(h.trouble, what)
+		return was
+	}
+	h.trouble[what] = why
+	return why != old
+}
+
+// Problems are the collectors that are not connected, and what keeps dumps from being written, each with why. A nil Hub has none.
+func (h *Hub) Problems() (l []string) {
+	if h == nil {
+		return nil
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for what, why := range h.trouble {
+		l = append(l, what+": "+why)
+	}
+	slices.Sort(l)
+	return l
 }
 
 // Run serves the collectors and writes dumps until the context ends, and returns when all has ended.

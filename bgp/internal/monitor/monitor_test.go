@@ -267,7 +267,7 @@ func TestSlowCollector(t *testing.T) {
 	reads.expect("initiation  edge1", "1:10000 10.0.0.2 AS 65001: up 10.0.0.1:40000 179 vbr-a", "1:10000 10.0.0.2 AS 65001: end of ipv4-unicast", "1:10000 10.0.0.2 AS 65001: end of ipv6-unicast")
 	stuck.expect("initiation  edge1", "1:10000 10.0.0.2 AS 65001: up 10.0.0.1:40000 179 vbr-a")
 
-	const updates = 200_000 // of 128 octets: more than the queue and both sockets' buffers hold
+	const updates = 320_000 // of some 130 octets: more than the queue and both sockets' buffers hold
 	got := make(chan int)
 	go func() {
 		n := 0
@@ -277,7 +277,7 @@ func TestSlowCollector(t *testing.T) {
 		got <- n
 	}()
 	p := []*apiutil.Path{path(t, "172.16.1.0/24", 65001, false)}
-	longest := time.Duration(0)
+	longest, start := time.Duration(0), time.Now()
 	for i := range updates {
 		began := time.Now()
 		s.Paths(x.Peer.Addr(), p, began)
@@ -292,7 +292,11 @@ func TestSlowCollector(t *testing.T) {
 	if longest > 2*time.Second {
 		t.Errorf("a peer's UPDATE has waited for %v", longest)
 	}
-	if again := accept(t, slow).next(); again != "initiation  edge1" {
+	again := accept(t, slow).next()
+	if took := time.Since(start); took > writeTimeout*2/3 {
+		t.Errorf("it was cut after %v: because of the time that a write took, not because its queue was full", took)
+	}
+	if again != "initiation  edge1" {
 		t.Errorf("the slow one is not dialled again: %s", again)
 	}
 }
@@ -307,6 +311,47 @@ func TestNoCollector(t *testing.T) {
 	s.Up(x)
 	run(t, h)
 	s.push(func() [][]byte { t.Error("a message is made for nobody"); return nil })
+	for end := time.Now().Add(5 * time.Second); ; time.Sleep(10 * time.Millisecond) {
+		l := h.Problems()
+		if len(l) == 1 && strings.HasPrefix(l[0], "BMP collector "+at.String()+": connect: ") && strings.HasSuffix(l[0], "connection refused") {
+			break
+		}
+		if time.Now().After(end) {
+			t.Fatalf("problems %q", l)
+		}
+	}
+	back, err := net.Listen("tcp", at.String())
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer back.Close()
+	accept(t, back).expect("initiation  ", "1:1 10.0.0.2 AS 65001: up 10.0.0.1:40000 179 vbr-a")
+	if l := h.Problems(); len(l) != 0 {
+		t.Errorf("problems %q", l)
+	}
+}
+
+// A folder that cannot be written is a problem as long as it lasts, and said once.
+func TestDumpProblem(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "mrt")
+	if err := os.WriteFile(path, nil, 0o600); err != nil { // a file where the folder belongs
+		t.Fatal(err)
+	}
+	h := New(Config{MRT: MRT{Directory: path, Interval: 20 * time.Millisecond, Keep: 5, Size: 1 << 20}})
+	run(t, h)
+	until := func(n int) {
+		t.Helper()
+		for end := time.Now().Add(5 * time.Second); len(h.Problems()) != n; time.Sleep(10 * time.Millisecond) {
+			if time.Now().After(end) {
+				t.Fatalf("problems %q", h.Problems())
+			}
+		}
+	}
+	until(1)
+	if err := os.Remove(path); err != nil {
+		t.Fatal(err)
+	}
+	until(0)
 }
 
 // dumped is what bgpdump says of a file.

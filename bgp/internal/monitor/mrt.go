@@ -44,7 +44,12 @@ func (h *Hub) dumps(ctx context.Context) {
 		case <-ctx.Done():
 			return
 		case now := <-tick.C:
-			if err := h.dumpAll(ctx, now.UTC()); err != nil && ctx.Err() == nil {
+			err := h.dumpAll(ctx, now.UTC())
+			switch {
+			case ctx.Err() != nil:
+			case err == nil:
+				h.note("MRT dumps", "")
+			case h.note("MRT dumps", err.Error()): // once for each reason
 				h.cfg.Log.Error("MRT dumps are not complete", "err", err)
 			}
 		}
