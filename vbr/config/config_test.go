@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -249,4 +250,17 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("settings %v beside %v", s, problems)
 		}
 	})
+}
+
+// TestCollectorsAreReserved: no customer may announce where the collectors are, or it would be told what others announce.
+func TestCollectorsAreReserved(t *testing.T) {
+	s, problems := load(t, "backbone: {asn: 64600, vtep: 192.0.2.1}\nbmp: {collectors: ['198.51.100.7:11019', '[2001:db8::50]:11019']}\n", nil)
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	for _, want := range []string{"192.0.2.1/32", "198.51.100.7/32", "2001:db8::50/128"} {
+		if !slices.Contains(s.Reserved(), netip.MustParsePrefix(want)) {
+			t.Errorf("%s is not reserved: %v", want, s.Reserved())
+		}
+	}
 }

@@ -22,7 +22,7 @@ type Config struct {
 	Log               *slog.Logger
 }
 
-// Hub joins sources with collectors. The zero of a pointer to it is one without either.
+// Hub joins sources with collectors. A nil one has neither.
 type Hub struct {
 	cfg Config
 	// copying is held while routes are copied, since that takes memory in proportion to them: those of one peer or of one router of the host at a time.
