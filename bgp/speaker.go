@@ -7,7 +7,10 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+	"github.com/openvbr/openvbr/bgp/internal/monitor"
 	"github.com/openvbr/openvbr/internal/fault"
 )
 
@@ -36,7 +39,11 @@ type Config struct {
 	SendHold   time.Duration // how long a message may take to be sent before the session ends (RFC 9687); 0: 30 s
 	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 48 MiB, so that all for it stays below 64
 	OpenTime   time.Duration // how long a connection may be without a session; 0: 10 s
-	Log        *slog.Logger  // nil: no log. Session changes are not logged: Handler tells them.
+	// Monitor shows the peers' announcements to collectors; nil: none. They know the router by its name, and by the kernel's table of its VRF, 0 for the
+	// namespace's main one.
+	Monitor *Monitor
+	Table   uint32
+	Log     *slog.Logger // nil: no log. Session changes are not logged: Handler tells them.
 }
 
 // Peer is one neighbour's configuration.
@@ -74,6 +81,19 @@ type (
 	// Families is a set of address families.
 	Families = gobgp.Families
 )
+
+// These are of package monitor.
+type (
+	// Monitor shows what the peers of all its speakers announce to collectors, by BMP (RFC 7854) and MRT (RFC 6396). Its Run has it work.
+	Monitor = monitor.Hub
+	// MonitorConfig is a Monitor's.
+	MonitorConfig = monitor.Config
+	// MRT says what a Monitor dumps into files.
+	MRT = monitor.MRT
+)
+
+// NewMonitor makes a Monitor.
+func NewMonitor(cfg MonitorConfig) *Monitor { return monitor.New(cfg) }
 
 // The families of this package.
 const (
@@ -119,6 +139,7 @@ var ErrNotUp = gobgp.ErrNotUp
 type Speaker struct {
 	server *gobgp.Server
 	asn    uint32
+	source *monitor.Source
 }
 
 // Start opens the listeners. Before SetPeers no session begins, and after a restart who dials gets no answer. ctx bounds the start only, which
@@ -128,17 +149,25 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 	if log != nil && cfg.Router != "" {
 		log = log.With("router", cfg.Router)
 	}
+	source := cfg.Monitor.Add(cfg.Router, cfg.Table, cfg.RouterID)
 	s, err := gobgp.Start(ctx, gobgp.Config{
 		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
 		Families:    IPv4 | IPv6,
 		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
 		SendHold: cfg.SendHold, SendQueue: cfg.SendQueue, OpenTime: cfg.OpenTime,
 		Log: log,
-	}, events{h})
+	}, events{h, source})
 	if err != nil {
+		source.Close()
 		return nil, fmt.Errorf("bgp: %w", err)
 	}
-	return &Speaker{s, cfg.ASN}, nil
+	source.Serve(func(peer netip.Addr, v6 bool) ([]*apiutil.Path, error) {
+		if v6 {
+			return s.Received(peer, IPv6)
+		}
+		return s.Received(peer, IPv4)
+	})
+	return &Speaker{s, cfg.ASN, source}, nil
 }
 
 // SetPeers makes the neighbours be exactly these. It may be called again at any time: a
@@ -222,6 +251,7 @@ func (s *Speaker) Tell(ctx context.Context, peer netip.Addr) error {
 //
 // When it returns no handler call runs or follows. On an error, goroutines may still be ending.
 func (s *Speaker) Close(goodbye bool) error {
+	defer s.source.Close()
 	if err := fault.Around("session.stop", func() error { return s.server.Close(goodbye) }); err != nil {
 		return fmt.Errorf("bgp: %w", err)
 	}

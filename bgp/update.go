@@ -3,11 +3,13 @@ package bgp
 import (
 	"encoding/binary"
 	"net/netip"
+	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+	"github.com/openvbr/openvbr/bgp/internal/monitor"
 )
 
 // Update is what one UPDATE message changed, or the part of it that has one next hop. Apply
@@ -61,13 +63,15 @@ type Segment struct {
 
 // events turns what the server reports into handler calls.
 type events struct {
-	h Handler
+	h      Handler
+	source *monitor.Source // nil: there are no collectors
 }
 
 var (
 	_ gobgp.Events    = events{}
 	_ gobgp.Early     = events{}
 	_ gobgp.Refresher = events{}
+	_ gobgp.Opener    = events{}
 )
 
 // BeginRefresh implements gobgp.Refresher.
@@ -83,7 +87,15 @@ func (e events) EndRefresh(peer netip.Addr) {
 	}
 }
 
-func (e events) PeerState(s gobgp.PeerState) { e.h.PeerState(s) }
+// Opened implements gobgp.Opener.
+func (e events) Opened(o gobgp.Opened) { e.source.Up(monitor.Session(o)) }
+
+func (e events) PeerState(s gobgp.PeerState) {
+	if !s.Established {
+		e.source.Down(s.Peer, monitor.End{At: s.At, Removed: s.State == "removed", Lost: s.Ending.Lost, ByPeer: s.Ending.ByPeer, Code: s.Ending.Code, Subcode: s.Ending.Subcode})
+	}
+	e.h.PeerState(s)
+}
 
 // SessionLost implements gobgp.Early.
 func (e events) SessionLost(peer netip.Addr) {
@@ -92,11 +104,20 @@ func (e events) SessionLost(peer netip.Addr) {
 	}
 }
 
-func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) { e.h.EndOfRIB(peer, f == IPv6) }
+func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) {
+	e.source.EndOfRIB(peer, f == IPv6, time.Now())
+	e.h.EndOfRIB(peer, f == IPv6)
+}
 
-// Paths implements gobgp.Events. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and
-// the one in MP_REACH_NLRI (RFC 4760 3).
+// Paths implements gobgp.Events.
 func (e events) Paths(peer netip.Addr, paths []*apiutil.Path) {
+	e.source.Paths(peer, paths, time.Now())
+	e.Again(peer, paths)
+}
+
+// Again implements gobgp.Refresher, and hands up what Paths has. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and
+// the one in MP_REACH_NLRI (RFC 4760 3).
+func (e events) Again(peer netip.Addr, paths []*apiutil.Path) {
 	plain, mp := part{Update: Update{Peer: peer}}, part{Update: Update{Peer: peer}}
 	for i, p := range paths {
 		nlri, ok := p.Nlri.(*packet.IPAddrPrefix)

@@ -56,7 +56,7 @@ func TestAttrs(t *testing.T) {
 		bgptest.Attr(0xc0, 35, 0, 0, 0xfd, 0xe9),
 	), bgptest.NLRI("10.1.0.0/16"))
 	k := &keeper{}
-	events{k}.Paths(a, paths(parseUpdate(t, body)))
+	events{h: k}.Paths(a, paths(parseUpdate(t, body)))
 	want := []Update{{Peer: a, Announced: prefixes("10.1.0.0/16"), Attrs: &Attrs{
 		NextHop: a, Origin: 1,
 		ASPath: []Segment{{ASSequence, []uint32{65001, 65536}}, {ASSet, []uint32{7}}},
@@ -77,7 +77,7 @@ func TestMalformedOTC(t *testing.T) {
 	a := netip.MustParseAddr("192.0.2.9")
 	body := bgptest.UpdateBody(nil, bgptest.Join(bgptest.Basic(a, peerASN, 7), bgptest.Attr(0xc0, 35, 0, 1)), bgptest.NLRI("10.1.0.0/16"))
 	k := &keeper{}
-	events{k}.Paths(a, paths(parseUpdate(t, body)))
+	events{h: k}.Paths(a, paths(parseUpdate(t, body)))
 	if len(k.got) != 1 || k.got[0].Attrs != nil || k.got[0].Announced != nil || len(k.got[0].Withdrawn) != 1 {
 		t.Errorf("%+v", k.got)
 	}
@@ -88,7 +88,7 @@ func TestMalformedOTC(t *testing.T) {
 func TestUpdateAllocatesPerMessage(t *testing.T) {
 	big := paths(parseUpdate(t, feed(0, 700)))
 	k := &keeper{got: make([]Update, 0, 1<<16)}
-	e := events{k}
+	e := events{h: k}
 	if n := testing.AllocsPerRun(100, func() { e.Paths(netip.Addr{}, big) }); n > 4 {
 		t.Errorf("%v allocations for an UPDATE of 700 prefixes, want at most 4", n)
 	}
@@ -100,7 +100,7 @@ func TestUpdateAllocatesPerMessage(t *testing.T) {
 func BenchmarkPaths(b *testing.B) {
 	l := paths(parseUpdate(b, feed(0, 700)))
 	k := &keeper{}
-	e := events{k}
+	e := events{h: k}
 	b.ReportAllocs()
 	for b.Loop() {
 		k.got = k.got[:0]

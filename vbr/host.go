@@ -42,6 +42,7 @@ type Host struct {
 	monitor  *monitor
 	drills   *drills
 	shots    shots
+	captures captures
 	vbrs     lifecycles
 	watchers watchers
 	carriers carriers

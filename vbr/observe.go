@@ -45,6 +45,7 @@ func (h *Host) Status() *vbrv1.GetHostResponse {
 			s.Problems = append(s.Problems, text)
 		}
 	}
+	s.Problems = append(s.Problems, h.opts.Monitor.Problems()...)
 	return s
 }
 

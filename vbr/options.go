@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"time"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -29,6 +30,8 @@ type Options struct {
 	// Partial tells, when Run begins, whether its intent may lack resources that exist. Then nothing that a predecessor left is
 	// removed by this Host. nil: it never does.
 	Partial func() bool
+	// Monitor is told what customers' peers announce; nil: nobody is.
+	Monitor *bgp.Monitor
 	Log     *slog.Logger
 }
 

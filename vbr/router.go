@@ -253,7 +253,10 @@ func (r *router) speakerConfig(state link.State) bgp.Config {
 	c := bgp.Config{
 		Router: r.spec.name, ASN: r.spec.asn, RouterID: r.spec.routerID, Device: r.spec.link.VRF,
 		RestartTime: r.host.opts.Timers.Restart, DeferralTime: r.host.opts.Timers.Deferral,
-		Restarting: len(r.adopted) > 0, Log: r.host.log,
+		Restarting: len(r.adopted) > 0, Log: r.host.log, Monitor: r.host.opts.Monitor,
+	}
+	if r.spec.link.VRF != "" {
+		c.Table = r.spec.link.Table
 	}
 	c.Listen = listenOn(r.spec, state)
 	r.listening = c.Listen

@@ -110,36 +110,43 @@ func outcome(a probe.Answer) *vbrv1.ProbeResponse {
 }
 
 // shots counts the probes that are under way.
-type shots struct {
+type shots struct{ crowd }
+
+func (s *shots) take(router string) error {
+	return s.crowd.take(router, "probes", shotsPerRouter, shotsPerHost)
+}
+
+// crowd counts what is under way on behalf of callers.
+type crowd struct {
 	mu  sync.Mutex
 	of  map[string]int // by router
 	all int
 }
 
 // take counts one more of a router, or says that there are too many.
-func (s *shots) take(router string) error {
-	s.mu.Lock()
-	defer s.mu.Unlock()
+func (c *crowd) take(router, what string, perRouter, perHost int) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	switch {
-	case s.of[router] >= shotsPerRouter:
-		return &BusyError{"probes of router " + router, shotsPerRouter}
-	case s.all >= shotsPerHost:
-		return &BusyError{"probes of this host", shotsPerHost}
-	case s.of == nil:
-		s.of = map[string]int{}
+	case c.of[router] >= perRouter:
+		return &BusyError{what + " of router " + router, perRouter}
+	case c.all >= perHost:
+		return &BusyError{what + " of this host", perHost}
+	case c.of == nil:
+		c.of = map[string]int{}
 	}
-	s.of[router]++
-	s.all++
+	c.of[router]++
+	c.all++
 	return nil
 }
 
 // give takes one back.
-func (s *shots) give(router string) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.all--; s.of[router] > 1 {
-		s.of[router]--
+func (c *crowd) give(router string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if c.all--; c.of[router] > 1 {
+		c.of[router]--
 	} else {
-		delete(s.of, router)
+		delete(c.of, router)
 	}
 }

@@ -60,7 +60,7 @@ Exit status: 0 done, 1 failed, 2 wrong usage, 3 vbrd cannot be reached.`,
 	add(groupLook, a.showCmd(), a.explainCmd(), a.policyCmd(), a.eventsCmd(), a.qualityCmd(), a.usageCmd(), a.topCmd())
 	add(groupChange, a.planCmd(), a.applyCmd(), a.confirmCmd(), a.deleteCmd(), a.getCmd(), a.watchCmd(), a.historyCmd(), a.diffCmd(), a.rollbackCmd())
 	add(groupPair, a.acceptCmd(), a.activateCmd(), a.deactivateCmd(), a.confirmVBRCmd(), a.terminateCmd(), a.recoverCmd())
-	add(groupAct, a.resetCmd(), a.drainCmd(), a.undrainCmd(), a.drillCmd(), a.pingCmd(), a.tracerouteCmd(), a.mtuCmd())
+	add(groupAct, a.resetCmd(), a.drainCmd(), a.undrainCmd(), a.drillCmd(), a.pingCmd(), a.tracerouteCmd(), a.mtuCmd(), a.captureCmd())
 	add("", a.completionCmd(), a.versionCmd())
 	add("", a.manCmd()...)
 	return root

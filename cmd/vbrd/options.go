@@ -9,6 +9,7 @@ import (
 
 	"golang.org/x/term"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
 	"github.com/openvbr/openvbr/vbr"
 	"github.com/openvbr/openvbr/vbr/config"
@@ -41,6 +42,9 @@ func hostOptions(s *config.Settings, log *slog.Logger) (vbr.Options, error) {
 	opts := vbr.Options{
 		Region: s.Region, StateDir: s.StateDir, Keys: intent.KeyDir(s.KeyDir), TableBase: s.TableBase, KeepCompatMode: s.KeepNexthopCompat, Log: log,
 		Timers: vbr.Timers{Restart: s.Timers.Restart, Deferral: s.Timers.Deferral, Stale: s.Timers.Stale, Audit: s.Timers.Audit},
+	}
+	if m := (bgp.MRT{Directory: s.MRT.Directory, Interval: s.MRT.Interval, Keep: s.MRT.Keep, Size: s.MRT.Size}); len(s.Collectors) > 0 || m.Directory != "" {
+		opts.Monitor = bgp.NewMonitor(bgp.MonitorConfig{Collectors: s.Collectors, Name: s.Host, Description: "OpenVBR " + version, MRT: m, Log: log})
 	}
 	if s.Backbone == nil {
 		return opts, nil

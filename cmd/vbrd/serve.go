@@ -13,6 +13,7 @@ import (
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr"
 	"github.com/openvbr/openvbr/vbr/api"
 	"github.com/openvbr/openvbr/vbr/config"
@@ -65,7 +66,7 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return errors.Join(err, h.Close())
 	}
 	log.Info("vbrd starts", "version", version, "host", s.Host, "settings", s.File, "resources", s.Resources, "store", st.Name())
-	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
+	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, monitor: opts.Monitor, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
 	err = errors.Join(d.run(ctx, in), h.Close())
 	if err == nil {
 		log.Info("vbrd ends; devices and routes stay unless cleaned up")
@@ -80,6 +81,7 @@ type server struct {
 	control *control.Controller
 	api     *api.Server
 	scrapes net.Listener // nil: nobody asks for metrics
+	monitor *bgp.Monitor // nil: nobody is told what peers announce
 	notify  *notifier
 	about   api.Backends
 }
@@ -97,6 +99,9 @@ func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	wg.Go(func() { d.report("api", d.api.Serve(ctx, d.about)) })
 	if d.scrapes != nil {
 		wg.Go(func() { d.report("metrics", metrics.Serve(ctx, d.scrapes, d.host, version, d.log)) })
+	}
+	if d.monitor != nil {
+		wg.Go(func() { d.monitor.Run(ctx) })
 	}
 	return d.host.Run(ctx, in)
 }

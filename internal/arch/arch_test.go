@@ -28,8 +28,8 @@ var levels = [][]string{
 	{"vbr/intent"},
 	{"vbr/intent/source", "vbr/intent/store"},
 	{"vbr/rib"},
-	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/quality", "vbr/usage", "vbr/policy"},
-	{"bgp/internal/gobgp", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
+	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/capture", "vbr/quality", "vbr/usage", "vbr/policy"},
+	{"bgp/internal/gobgp", "bgp/internal/monitor", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
 	{"bgp/internal/wire"},
 	{"internal/fault"},
 }

@@ -181,6 +181,9 @@ var guesses = []guess{
 	{"ResetSession", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return text(a.ResetSession(ctx, &vbrv1.ResetSessionRequest{Router: vbr, Soft: true}))
 	}},
+	{"Capture", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
+		return drain(a.Capture(ctx, &vbrv1.CaptureRequest{Router: vbr, Seconds: 1}))
+	}},
 	{"DrainRouter", func(ctx context.Context, a apiOf, owner, vbr, ri string) string {
 		return text(a.DrainRouter(ctx, &vbrv1.DrainRouterRequest{Router: vbr}))
 	}},

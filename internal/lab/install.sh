@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs from Debian what the lab runs and is missing: FRR, BIRD, GoBGP's
-# daemon (as a route reflector), etcd, Prometheus, iproute2, ping, tcpdump, iperf3; user-mode-linux
+# daemon (as a route reflector), etcd, Prometheus, iproute2, ping, tcpdump, tshark, bgpdump,
+# iperf3; user-mode-linux
 # where the kernel has no VRF or VLAN devices. Quiet when nothing is missing.
 # Needs root only to install. Services that Debian starts are stopped: the lab
 # runs daemons of its own.
@@ -33,6 +34,8 @@ kernel_suffices() {
 want iproute2 ip tc bridge
 want iputils-ping ping
 want tcpdump tcpdump
+want tshark tshark
+want bgpdump bgpdump
 want iperf3 iperf3
 want frr /usr/lib/frr/zebra /usr/lib/frr/bgpd /usr/lib/frr/staticd vtysh
 want bird2 bird birdc

@@ -93,6 +93,34 @@ func TestCapabilities(t *testing.T) {
 	}
 }
 
+// The drop-in for captures adds what they need, and no more: one capability and one address family.
+func TestCaptureDropIn(t *testing.T) {
+	more, err := os.ReadFile(filepath.Join(systemdDir, "vbrd.service.d/capture.conf"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	text := unit(t) + "\n" + string(more) // as systemd reads it: later lines of these keys add
+	out, err := analyse(t, "security", "--offline=true", "--threshold=18", offline(t, text))
+	if err != nil {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	if strings.Contains(out, "✓ RestrictAddressFamilies=~AF_PACKET") || !strings.Contains(out, "✓ CapabilityBoundingSet=~CAP_SYS_ADMIN") {
+		t.Errorf("AF_PACKET is not there, or too much is:\n%s", out)
+	}
+	if out, err := analyse(t, "verify", "--man=no", offline(t, strings.Replace(text, "/usr/bin/vbrd", "/bin/true", 1))); err != nil || strings.TrimSpace(out) != "" {
+		t.Errorf("%v:\n%s", err, out)
+	}
+	var lines []string
+	for line := range strings.Lines(string(more)) {
+		if line = strings.TrimSpace(line); line != "" && !strings.HasPrefix(line, "#") {
+			lines = append(lines, line)
+		}
+	}
+	if want := []string{"[Service]", "AmbientCapabilities=CAP_NET_RAW", "CapabilityBoundingSet=CAP_NET_RAW", "RestrictAddressFamilies=AF_PACKET"}; !slices.Equal(lines, want) {
+		t.Errorf("%q, want %q", lines, want)
+	}
+}
+
 // systemd understands every line of the unit.
 func TestUnitIsUnderstood(t *testing.T) {
 	text := strings.Replace(unit(t), "/usr/bin/vbrd", "/bin/true", 1) // it is not installed here

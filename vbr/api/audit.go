@@ -75,6 +75,8 @@ func what(request any) []any {
 		return []any{"what", short("router " + r.GetRouter())}
 	case *vbrv1.ProbeRequest:
 		return []any{"what", short("router " + r.GetRouter() + " to " + r.GetTarget())}
+	case *vbrv1.CaptureRequest:
+		return []any{"what", short(strings.TrimSpace("router " + r.GetRouter() + " " + r.GetDevice())), "filter", short(r.GetFilter())}
 	case *vbrv1.StartFailoverTestRequest:
 		if r.GetId() != "" {
 			return []any{"what", short("failover test " + r.GetId()), "dry_run", r.GetDryRun()}

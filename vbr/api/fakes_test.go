@@ -197,6 +197,13 @@ func (f *fakeHost) Probe(_ context.Context, r *vbrv1.ProbeRequest) (*vbrv1.Probe
 	return &vbrv1.ProbeResponse{Outcome: vbrv1.ProbeResponse_OUTCOME_ECHO_REPLY, From: r.GetTarget()}, nil
 }
 
+func (f *fakeHost) Capture(_ context.Context, r *vbrv1.CaptureRequest, yield func(*vbrv1.CaptureResponse) error) error {
+	f.mu.Lock()
+	f.changes = append(f.changes, "capture "+r.GetRouter()+" "+r.GetFilter())
+	f.mu.Unlock()
+	return yield(&vbrv1.CaptureResponse{Devices: []string{"eth1.100"}, Packets: []*vbrv1.CapturedPacket{{Length: 60, Data: make([]byte, 60)}}})
+}
+
 func (f *fakeHost) StartFailoverTest(r *vbrv1.StartFailoverTestRequest, mayProbe func(string) bool) (*vbrv1.FailoverTest, error) {
 	for _, p := range r.GetProbes() { // the fake has an owner where others have a probe
 		if !mayProbe(p) {

@@ -31,7 +31,7 @@ func methods() map[string]method {
 	add(control.Viewer, false, resources, "Get List Watch ListRevisions DiffRevisions")
 	add(control.Operator, true, resources, "Apply Delete Confirm Rollback")
 	add(control.Viewer, false, routers, "GetHost ListRouters ListSessions ListRoutes Explain GetPrefixHistory ListEvents TestPolicy ListUsage GetQuality ListFailoverTests")
-	add(control.Operator, true, routers, "Probe ResetSession DrainRouter UndrainRouter StartFailoverTest StopFailoverTest CreateFailoverTest UpdateFailoverTest DeleteFailoverTest")
+	add(control.Operator, true, routers, "Capture Probe ResetSession DrainRouter UndrainRouter StartFailoverTest StopFailoverTest CreateFailoverTest UpdateFailoverTest DeleteFailoverTest")
 	add(control.Viewer, false, "grpc.health.v1.Health", "Check List Watch")
 	add(control.Viewer, false, "grpc.reflection.v1.ServerReflection", "ServerReflectionInfo")
 	add(control.Viewer, false, "grpc.reflection.v1alpha.ServerReflection", "ServerReflectionInfo")

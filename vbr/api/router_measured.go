@@ -120,3 +120,20 @@ func (s *routerService) Probe(ctx context.Context, r *vbrv1.ProbeRequest) (*vbrv
 	}
 	return answer, nil
 }
+
+// Capture is for those who may operate the router.
+func (s *routerService) Capture(r *vbrv1.CaptureRequest, out grpc.ServerStreamingServer[vbrv1.CaptureResponse]) error {
+	if err := s.mayOperate(out.Context(), r.GetRouter()); err != nil {
+		return err
+	}
+	begun := false
+	return gone(s.b.Host.Capture(out.Context(), r, func(m *vbrv1.CaptureResponse) error {
+		if !begun { // now that the host sees to it that the router stays its owner's
+			if err := s.mayOperate(out.Context(), r.GetRouter()); err != nil {
+				return err
+			}
+			begun = true
+		}
+		return out.Send(m)
+	}), r.GetRouter())
+}

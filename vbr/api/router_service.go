@@ -30,6 +30,7 @@ type Host interface {
 	Usage(router, routerInterface string, since time.Time) ([]*vbrv1.Usage, error)
 	Quality(routerInterface string, since time.Time, samples int) (*vbrv1.GetQualityResponse, error)
 	Probe(ctx context.Context, req *vbrv1.ProbeRequest) (*vbrv1.ProbeResponse, error)
+	Capture(ctx context.Context, req *vbrv1.CaptureRequest, yield func(*vbrv1.CaptureResponse) error) error
 	StartFailoverTest(req *vbrv1.StartFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
 	CreateFailoverTest(req *vbrv1.CreateFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)
 	UpdateFailoverTest(req *vbrv1.UpdateFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error)

@@ -58,13 +58,17 @@ func (bb *Backbone) reserved() []netip.Prefix {
 
 func host(a netip.Addr) netip.Prefix { return netip.PrefixFrom(a, a.BitLen()) }
 
-// Reserved lists what no customer may announce or use: the backbone's prefixes, the VTEP and the peers. Empty
+// Reserved lists what no customer may announce or use: the backbone's prefixes, the VTEP, the peers and the BMP collectors. Empty
 // without a backbone.
 func (s *Settings) Reserved() []netip.Prefix {
 	if s.Backbone == nil {
 		return nil
 	}
-	return s.Backbone.reserved()
+	out := s.Backbone.reserved()
+	for _, c := range s.Collectors {
+		out = append(out, host(c.Addr()))
+	}
+	return out
 }
 
 // CheckHost checks the settings against the machine: the key files of backbone peers, and what the API and the store need.

@@ -6,6 +6,7 @@ import (
 	"net/netip"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,7 +18,7 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent"
 )
 
-var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{})
+var byValue = cmpopts.EquateComparable(netip.Addr{}, netip.Prefix{}, netip.AddrPort{})
 
 // load runs Load on a settings file with that text; "FILE" in the result stands for its path.
 func load(t *testing.T, text string, env []string, args ...string) (*config.Settings, string) {
@@ -43,7 +44,8 @@ func defaults() *config.Settings {
 		Timers:    config.Timers{Restart: 120 * time.Second, Deferral: 15 * time.Second, Stale: 60 * time.Second, Audit: 60 * time.Second},
 		TableBase: 10000, Runtime: config.Runtime{GCPercent: 70},
 		API:   config.API{Socket: "/run/vbrd/vbrd.sock", Rate: 50},
-		Store: config.Store{Type: "bbolt", Path: "/var/lib/vbrd/intent.db"}}
+		Store: config.Store{Type: "bbolt", Path: "/var/lib/vbrd/intent.db"},
+		MRT:   config.MRT{Interval: time.Hour, Keep: 24, Size: 1 << 30}}
 }
 
 func TestDefaults(t *testing.T) {
@@ -117,11 +119,15 @@ store:
     password_file: /p
     tls: {ca: /eca, certificate: /ec, key: /ek}
     timeout: 9s
+bmp: {collectors: ['192.0.2.50:11019', '[::1]:11019']}
+mrt: {directory: /mrt/, interval: 90, keep: 2, size: 3}
 `
 	want := defaults()
 	want.API = config.API{Socket: "/s", SocketGroup: "noc", Listen: "[2001:db8::1]:7443", TLS: config.APITLS{Certificate: "/c", Key: "/k", ClientCA: "/ca"}, Rate: 7,
 		Roles: []config.Role{{Match: "uri:spiffe://example.net/acme", Role: "operator", Owners: []string{"acme", "acme's"}}, {Match: "uid:0", Role: "admin"}}}
 	want.Metrics = "127.0.0.1:9342"
+	want.Collectors = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.50:11019"), netip.MustParseAddrPort("[::1]:11019")}
+	want.MRT = config.MRT{Directory: "/mrt", Interval: 90 * time.Second, Keep: 2, Size: 3 << 20}
 	want.Store = config.Store{Type: "etcd", Path: "/var/lib/vbrd/intent.db", Etcd: config.Etcd{Endpoints: []string{"https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Prefix: "/x", Username: "u",
 		PasswordFile: "/p", TLS: config.EtcdTLS{CA: "/eca", Certificate: "/ec", Key: "/ek"}, Timeout: 9 * time.Second}}
 	got, problems := load(t, file, []string{"VBRD_STORE_ETCD_ENDPOINTS=https://192.0.2.2:2379, https://192.0.2.3:2379"})
@@ -244,4 +250,17 @@ func FuzzLoad(f *testing.F) {
 			t.Errorf("settings %v beside %v", s, problems)
 		}
 	})
+}
+
+// TestCollectorsAreReserved: no customer may announce where the collectors are, or it would be told what others announce.
+func TestCollectorsAreReserved(t *testing.T) {
+	s, problems := load(t, "backbone: {asn: 64600, vtep: 192.0.2.1}\nbmp: {collectors: ['198.51.100.7:11019', '[2001:db8::50]:11019']}\n", nil)
+	if problems != "" {
+		t.Fatal(problems)
+	}
+	for _, want := range []string{"192.0.2.1/32", "198.51.100.7/32", "2001:db8::50/128"} {
+		if !slices.Contains(s.Reserved(), netip.MustParsePrefix(want)) {
+			t.Errorf("%s is not reserved: %v", want, s.Reserved())
+		}
+	}
 }

@@ -80,6 +80,11 @@ func keys() []key {
 		{path: "store::etcd::tls::certificate", legal: legalPath + " of a PEM file"},
 		{path: "store::etcd::tls::key", legal: legalPath + " of a PEM file"},
 		{path: "store::etcd::timeout", value: "5s", legal: "1s..60s"},
+		{path: "bmp::collectors", shape: list, legal: "at most 4 of ADDRESS:PORT, such as 192.0.2.50:11019 or [2001:db8::50]:11019"},
+		{path: "mrt::directory", legal: legalPath},
+		{path: "mrt::interval", value: "1h", legal: "1s..24h"},
+		{path: "mrt::keep", value: "24", legal: "1..10000 files of a router"},
+		{path: "mrt::size", value: "1024", legal: "1..1048576 MiB"},
 	}
 }
 

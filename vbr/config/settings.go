@@ -41,6 +41,9 @@ type Settings struct {
 	API     API
 	Metrics string // where metrics are served, as metrics.Listen takes it; empty: nowhere
 	Store   Store
+
+	Collectors []netip.AddrPort // of BMP
+	MRT        MRT
 }
 
 // Log says what is logged and how.
@@ -105,6 +108,7 @@ func (s *Settings) String() string {
 		fmt.Fprintf(&b, "metrics: {listen: %s}\n", quote(s.Metrics))
 	}
 	b.WriteString(s.Store.yaml())
+	b.WriteString(monitorYAML(s.Collectors, s.MRT))
 	return b.String()
 }
 

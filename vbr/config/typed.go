@@ -41,6 +41,10 @@ type raw struct {
 		Listen string `mapstructure:"listen"`
 	} `mapstructure:"metrics"`
 	Store rawStore `mapstructure:"store"`
+	BMP   struct {
+		Collectors []string `mapstructure:"collectors"`
+	} `mapstructure:"bmp"`
+	MRT rawMRT `mapstructure:"mrt"`
 }
 
 type rawBackbone struct {
@@ -126,6 +130,7 @@ func (l *loader) settings(r *raw) *Settings {
 	s.API = l.api(&r.API)
 	s.Metrics = l.metrics(r.Metrics.Listen)
 	s.Store = l.store(&r.Store, s.StateDir)
+	s.Collectors, s.MRT = l.collectors(r.BMP.Collectors), l.mrt(&r.MRT)
 	return s
 }
 

@@ -151,6 +151,7 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	case typ == wire.Notification:
 		c.mute.Store(true)
 	case c.state == openSent && typ == wire.Open:
+		c.s.noteOpen(c.peer, false, wire.Frame(wire.Open, body))
 		if c.session, out, v = c.session.Open(body); v.Action == wire.Pass {
 			c.state = openConfirm
 		}
@@ -235,6 +236,9 @@ func (c *conn) isLimited() bool {
 func (c *conn) Write(b []byte) (int, error) {
 	if c.mute.Load() {
 		return len(b), nil
+	}
+	if !c.up.Load() && len(b) > wire.HeaderLen && b[wire.HeaderLen-1] == wire.Open {
+		c.s.noteOpen(c.peer, true, b)
 	}
 	c.writes.Add(1)
 	defer c.writes.Add(-1)

@@ -2,6 +2,7 @@ package gobgp
 
 import (
 	"net/netip"
+	"slices"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -36,9 +37,29 @@ func (s *Server) expect(a netip.Addr, configured bool) {
 		s.sessions[a] = &session{state: "idle", configured: true, added: time.Now()}
 	case x != nil && !configured && !x.up:
 		delete(s.sessions, a)
+		delete(s.opens, a)
 	case x != nil:
 		x.configured = configured
 	}
+}
+
+// opens are the OPEN messages of a neighbour's newest connection, whole.
+type opens struct{ sent, received []byte }
+
+// noteOpen keeps an OPEN message of a configured neighbour.
+func (s *Server) noteOpen(a netip.Addr, sent bool, message []byte) {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	if s.sessions[a] == nil {
+		return
+	}
+	o := s.opens[a]
+	if sent {
+		o.sent = slices.Clone(message)
+	} else {
+		o.received = slices.Clone(message)
+	}
+	s.opens[a] = o
 }
 
 // call runs a handler call unless the server is closed.
@@ -96,13 +117,13 @@ func (s *Server) onPeer(ev *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 	}
 	st := &ev.Peer.State
 	if st.SessionState == packet.BGP_FSM_ESTABLISHED {
-		s.onEstablished(st, at)
+		s.onEstablished(st, &ev.Peer.Transport, at)
 		return
 	}
 	s.onNotUp(st, at)
 }
 
-func (s *Server) onEstablished(st *apiutil.PeerState, at time.Time) {
+func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at time.Time) {
 	a := st.NeighborAddress
 	s.stateMu.Lock()
 	x := s.sessions[a]
@@ -115,6 +136,7 @@ func (s *Server) onEstablished(st *apiutil.PeerState, at time.Time) {
 	x.up, x.state, x.since, x.reason = true, "established", at, ""
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
+	opens := s.opens[a]
 	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
 	x.gr.limit(x.conf.LongLived)
 	if s.cfg.RestartTime == 0 {
@@ -122,7 +144,15 @@ func (s *Server) onEstablished(st *apiutil.PeerState, at time.Time) {
 	}
 	ps := x.peerState(a, at)
 	s.stateMu.Unlock()
-	s.call(func() { s.events.PeerState(ps) })
+	s.call(func() {
+		if o, ok := s.events.(Opener); ok {
+			o.Opened(Opened{
+				Peer: netip.AddrPortFrom(a, uint16(tr.RemotePort)), Local: netip.AddrPortFrom(tr.LocalAddress, uint16(tr.LocalPort)),
+				ASN: ps.ASN, RouterID: ps.RouterID, Sent: opens.sent, Received: opens.received, At: at,
+			})
+		}
+		s.events.PeerState(ps)
+	})
 }
 
 func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
@@ -155,11 +185,13 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	}
 	x.reason = reason
 	ps := x.peerState(a, at)
+	ps.Ending = endingOf(st.DisconnectReason, st.DisconnectMessage)
 	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 &&
 		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
 	if !x.configured {
 		ps.State = "removed"
 		delete(s.sessions, a)
+		delete(s.opens, a)
 	}
 	s.stateMu.Unlock()
 	s.call(func() { s.events.PeerState(ps) })

@@ -42,8 +42,33 @@ func reasonText(r api.PeerState_DisconnectReason, message string) string {
 	}
 }
 
-// notificationIn finds "code N(...) subcode M(...)" in GoBGP's text.
+// endingOf is the same for programs.
+func endingOf(r api.PeerState_DisconnectReason, message string) (e Ending) {
+	switch r {
+	case api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED, api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT:
+		e.Code, e.Subcode, _ = numbersIn(message)
+		e.ByPeer = r == api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED
+	case api.PeerState_DISCONNECT_REASON_HARD_RESET:
+		e = Ending{Code: 6, Subcode: 9, ByPeer: true}
+	case api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED:
+		e.Code = 4
+	case api.PeerState_DISCONNECT_REASON_READ_FAILED, api.PeerState_DISCONNECT_REASON_WRITE_FAILED, api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+		e.Lost = true
+	}
+	return e
+}
+
+// notificationIn names the NOTIFICATION in GoBGP's text.
 func notificationIn(message string) string {
+	code, sub, ok := numbersIn(message)
+	if !ok {
+		return "unknown notification"
+	}
+	return notificationText(code, sub)
+}
+
+// numbersIn finds "code N(...) subcode M(...)" in GoBGP's text.
+func numbersIn(message string) (code, subcode uint8, ok bool) {
 	number := func(after string) (uint8, bool) {
 		_, rest, ok := strings.Cut(message, after)
 		if !ok {
@@ -57,11 +82,8 @@ func notificationIn(message string) string {
 		return uint8(n), err == nil
 	}
 	code, ok1 := number(" code ")
-	sub, ok2 := number(" subcode ")
-	if !ok1 || !ok2 {
-		return "unknown notification"
-	}
-	return notificationText(code, sub)
+	subcode, ok2 := number(" subcode ")
+	return code, subcode, ok1 && ok2
 }
 
 // notificationText names a NOTIFICATION: RFC 4271 4.5 and 6, RFC 4486, 5492, 6608, 7313, 8538,

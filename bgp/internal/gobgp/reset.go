@@ -13,8 +13,10 @@ import (
 
 // Refresher is what an Events may also be, to take in again what a peer has told.
 type Refresher interface {
-	// BeginRefresh: Paths will repeat all that the peer has told and not withdrawn. With false nothing is repeated.
+	// BeginRefresh: Again will repeat all that the peer has told and not withdrawn. With false nothing is repeated.
 	BeginRefresh(peer netip.Addr) bool
+	// Again is Paths, of what it has had before.
+	Again(peer netip.Addr, paths []*apiutil.Path)
 	// EndRefresh: what was not repeated, the peer does not offer. It does not come when the repetition broke off.
 	EndRefresh(peer netip.Addr)
 }
@@ -70,7 +72,7 @@ func (s *Server) repeatIn(a netip.Addr) error {
 		}, func(_ packet.NLRI, paths []*apiutil.Path) {
 			for i := range paths {
 				if !s.closing.Load() {
-					s.events.Paths(a, paths[i:i+1])
+					r.Again(a, paths[i:i+1])
 				}
 			}
 		})

@@ -75,6 +75,21 @@ type Early interface {
 	SessionLost(peer netip.Addr)
 }
 
+// Opener is what an Events may also be.
+type Opener interface {
+	// Opened: a session has come up, and PeerState follows.
+	Opened(Opened)
+}
+
+// Opened is how a session came up.
+type Opened struct {
+	Peer, Local    netip.AddrPort
+	ASN            uint32
+	RouterID       netip.Addr
+	Sent, Received []byte // the OPEN messages as they were on the wire; empty in the rare case that another connection's was not seen
+	At             time.Time
+}
+
 // Server is a running GoBGP server.
 type Server struct {
 	cfg     Config
@@ -112,6 +127,7 @@ type Server struct {
 	// stateMu guards sessions, briefly.
 	stateMu  sync.Mutex
 	sessions map[netip.Addr]*session
+	opens    map[netip.Addr]opens
 	ups      ups
 	counted  counted
 
@@ -204,6 +220,7 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		cfg: cfg, events: events, notes: n, log: cfg.Log, started: time.Now(),
 		neighbours: map[netip.Addr]Neighbour{},
 		sessions:   map[netip.Addr]*session{},
+		opens:      map[netip.Addr]opens{},
 		ups:        ups{kick: make(chan struct{}, 1)},
 		counted:    newCounted(),
 	}

@@ -230,3 +230,22 @@ func TestNoBFDSocket(t *testing.T) {
 		t.Errorf("ss: %v\n%s", err, out)
 	}
 }
+
+func TestEnding(t *testing.T) {
+	for _, c := range []struct {
+		reason  api.PeerState_DisconnectReason
+		message string
+		want    Ending
+	}{
+		{api.PeerState_DISCONNECT_REASON_NOTIFICATION_RECEIVED, "notification-received code 6(cease) subcode 2(administrative shutdown)", Ending{Code: 6, Subcode: 2, ByPeer: true}},
+		{api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT, "notification-sent code 3(update) subcode 200(undefined)", Ending{Code: 3, Subcode: 200}},
+		{api.PeerState_DISCONNECT_REASON_HARD_RESET, "", Ending{Code: 6, Subcode: 9, ByPeer: true}},
+		{api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED, "", Ending{Code: 4}},
+		{api.PeerState_DISCONNECT_REASON_READ_FAILED, "", Ending{Lost: true}},
+		{api.PeerState_DISCONNECT_REASON_ADMIN_DOWN, "", Ending{}},
+	} {
+		if got := endingOf(c.reason, c.message); got != c.want {
+			t.Errorf("%v %q: %+v, want %+v", c.reason, c.message, got, c.want)
+		}
+	}
+}

@@ -82,7 +82,15 @@ type PeerState struct {
 	// Families are the address families both ends agreed on. Valid when Established.
 	Families        Families
 	GracefulRestart GracefulRestart
+	Ending          Ending // of one that is not established
 	At              time.Time
+}
+
+// Ending is how a session ended, for programs.
+type Ending struct {
+	Code, Subcode byte // of the NOTIFICATION (RFC 4271 4.5); 0: none
+	ByPeer        bool // the NOTIFICATION is the peer's
+	Lost          bool // the connection broke
 }
 
 // GracefulRestart is what RFC 4724 gives for a session.
