@@ -95,7 +95,7 @@ test-vrf-e2e:
 	go test -timeout 8m -skip '$(CLOUD)|TestFaults' -exec '$(VMEXEC)' ./internal/e2e
 test-vrf-packages:
 	go test -p 1 -timeout 8m -exec '$(VMEXEC)' -skip '$(CLOUD)' ./vbr/link ./internal/lab
-	go test -timeout 3m -run 'TestClab/(one-customer|ipv6-secured)$$' -exec '$(VMEXEC)' ./internal/e2e/clab # test-cloud has all of them
+	go test -timeout 3m -run 'TestClab/(one-customer|vpc-to-vpc)$$' -exec '$(VMEXEC)' ./internal/e2e/clab # test-cloud has all of them
 	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
 	go test -timeout 4m -run 'TestFaults$$|TestSoak$$' ./internal/e2e/admin # GoBGP races with itself here, as a helper of restarts
 	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there

@@ -4,6 +4,7 @@ package clab
 import (
 	"os"
 	"path/filepath"
+	"strings"
 	"testing"
 	"time"
 
@@ -45,9 +46,12 @@ func play(t *testing.T, file string) {
 	running := clab.Play(lab.New(t), topology, bin)
 	t.Logf("runs after %.1f s", time.Since(began).Seconds())
 	for i := range assertions {
-		if err := running.Check(&assertions[i]); err != nil {
+		a := &assertions[i]
+		took, err := running.Check(a)
+		if err != nil {
 			t.Fatal(err)
 		}
+		t.Logf("%4.1f s  assert.yml:%d %s# %s", took.Seconds(), a.Pos.Line, a.Node, strings.Join(a.Run, " "))
 	}
 	t.Logf("%d assertions hold after %.1f s", len(assertions), time.Since(began).Seconds())
 }

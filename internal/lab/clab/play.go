@@ -5,6 +5,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/openvbr/openvbr/internal/lab"
 )
@@ -92,7 +93,7 @@ func (r *Running) startFRR(n *Node) {
 func daemons(text string) (yes []string) {
 	for line := range strings.Lines(text) {
 		name, value, _ := strings.Cut(strings.TrimSpace(line), "=")
-		if value == "yes" && strings.HasSuffix(name, "d") {
+		if value == "yes" && strings.HasSuffix(name, "d") && !strings.HasPrefix(name, "#") {
 			yes = append(yes, name)
 		}
 	}
@@ -111,16 +112,16 @@ func (r *Running) Run(node string, words ...string) (string, error) {
 	return ns.Run(words...)
 }
 
-// Check is nil when an assertion holds, within its limit.
-func (r *Running) Check(a *Assertion) error {
+// Check is nil when an assertion holds, within its limit; it returns how long that took.
+func (r *Running) Check(a *Assertion) (time.Duration, error) {
 	took, err := lab.Within(a.Within, func() error {
 		out, err := r.Run(a.Node, a.Run...)
 		return a.judge(out, err)
 	})
 	if err != nil {
-		return fmt.Errorf("%v: %s: %s: after %v: %w", a.Pos, a.Node, strings.Join(a.Run, " "), took, err)
+		return took, fmt.Errorf("%v: %s: %s: after %v: %w", a.Pos, a.Node, strings.Join(a.Run, " "), took, err)
 	}
-	return nil
+	return took, nil
 }
 
 // Enter is how a command begins that another process runs in a node.
