@@ -35,7 +35,9 @@ const maxWithin = 2 * time.Minute
 func LoadAssertions(t *Topology) ([]Assertion, error) {
 	d := &decoder{}
 	var all []Assertion
-	d.each(func(n *source.Node, path string) { all = append(all, d.assertion(t, n, path)) })(d.document(filepath.Join(filepath.Dir(t.File), "assert.yml")), "")
+	if root := d.document(filepath.Join(filepath.Dir(t.File), "assert.yml")); root != nil {
+		d.each(func(n *source.Node, path string) { all = append(all, d.assertion(t, n, path)) })(root, "")
+	}
 	d.problems.Sort()
 	return all, d.problems.Err()
 }

@@ -13,15 +13,18 @@ type decoder struct {
 	problems source.Problems
 }
 
-// document reads a file's only document.
+// document reads a file's only document; nil: it cannot be read, and why is a problem.
 func (d *decoder) document(file string) *source.Node {
 	docs, problems := source.ReadFile(file)
 	d.problems = append(d.problems, problems...)
-	if len(docs) == 1 || len(problems) > 0 && len(docs) == 0 {
-		return append(docs, &source.Node{Pos: source.Pos{File: file}})[0]
+	switch {
+	case len(problems) > 0:
+		return nil
+	case len(docs) != 1:
+		d.problems.Add(source.Problem{Pos: source.Pos{File: file}, Value: fmt.Sprintf("%d documents", len(docs)), Text: "not a file of this sort", Legal: "one document"})
+		return nil
 	}
-	d.problems.Add(source.Problem{Pos: source.Pos{File: file}, Value: fmt.Sprintf("%d documents", len(docs)), Text: "not a file of this sort", Legal: "one document"})
-	return &source.Node{Pos: source.Pos{File: file}}
+	return docs[0]
 }
 
 func (d *decoder) fail(n *source.Node, path, text, legal string) {

@@ -100,6 +100,7 @@ func (l *loader) define(n *source.Node, at string) *definition {
 			if _, ok := program(d.image); d.image != "" && !ok {
 				l.fail(n, path, "nothing here runs for this image", legalImage)
 			}
+			d.image = n.Text // refused or not, it is not missing
 		},
 		"cmd":     l.text(&d.cmd, anything, "a command"),
 		"binds":   l.each(func(n *source.Node, path string) { d.binds = append(d.binds, l.bind(n, path)) }),
@@ -110,10 +111,10 @@ func (l *loader) define(n *source.Node, at string) *definition {
 	return d
 }
 
-// kind reads one, of which only linux is played.
-func (l *loader) kind(n *source.Node, at string) (kind string) {
-	l.text(&kind, regexp.MustCompile(`^linux$`), "linux")(n, at)
-	return kind
+// kind reads one, of which only linux is played. Refused or not, it is not missing.
+func (l *loader) kind(n *source.Node, at string) string {
+	l.text(new(string), regexp.MustCompile(`^linux$`), "linux")(n, at)
+	return n.Text
 }
 
 // words splits a command as containerlab does: by quotes and blanks, with no shell.

@@ -62,6 +62,9 @@ const legalName = "letters, digits, '.', '_' and '-', the first a letter or a di
 func Load(file string) (*Topology, error) {
 	l := &loader{Topology: Topology{File: file}, dir: filepath.Dir(file), kinds: map[string]*definition{}, defaults: newDefinition()}
 	root := l.document(file)
+	if root == nil {
+		return nil, l.problems.Err()
+	}
 	l.fields(root, "", map[string]take{
 		"name":     l.text(&l.Name, labName, legalName),
 		"prefix":   l.text(new(string), anything, "text"),

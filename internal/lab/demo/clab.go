@@ -13,6 +13,7 @@ import (
 
 // playClab plays the containerlab topology of a folder and gives the user a shell beside its nodes.
 func (s *stage) playClab(l *lab.Lab, folder, vbrd string) {
+	s.step("Play the topology of %s", folder)
 	file, err := clab.Find(folder)
 	if err != nil {
 		l.Fatalf("%v", err)
@@ -21,9 +22,8 @@ func (s *stage) playClab(l *lab.Lab, folder, vbrd string) {
 	if err != nil {
 		l.Fatalf("it cannot be played:\n%v", err)
 	}
-	s.step("Play %s: %d nodes, %d links", file, len(topology.Nodes), len(topology.Links))
 	running := clab.Play(l, topology, filepath.Dir(vbrd))
-	s.done("programs, links and exec, in containerlab's order")
+	s.done("%d nodes, %d links: programs, links and exec, in containerlab's order", len(topology.Nodes), len(topology.Links))
 	if text, err := os.ReadFile(filepath.Join(folder, "README.md")); err == nil {
 		fmt.Fprintf(s.out, "\n%s", text)
 	}
