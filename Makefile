@@ -15,7 +15,7 @@ SBOM    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 # Those of their tests that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
 CLOUD     := TestTwoRegions|TestCloudEdges|TestActiveStandby|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
-UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/internal/e2e/systemd$$|/bgp/bfd$$')
+UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/internal/e2e/systemd$$|/internal/e2e/clab$$|/bgp/bfd$$')
 
 .PHONY: help
 help: ## list the targets
@@ -65,6 +65,13 @@ lab: deps build vmexec ## a shell inside the running demo topology, with vtysh, 
 	@go build -o $(BIN)/demo ./internal/lab/demo
 	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -shell
 
+LAB ?= one-customer
+
+.PHONY: clab
+clab: deps build vmexec ## a shell beside the nodes of a containerlab topology, played without containers: LAB=NAME, one of examples/clab
+	@go build -o $(BIN)/demo ./internal/lab/demo
+	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -clab examples/clab/$(LAB)
+
 .PHONY: test
 test: deps check test-unit test-vrf ## checks, unit tests with -race, integration tests in the VRF kernel: all but what test-cloud has
 
@@ -88,6 +95,7 @@ test-vrf-e2e:
 	go test -timeout 8m -skip '$(CLOUD)|TestFaults' -exec '$(VMEXEC)' ./internal/e2e
 test-vrf-packages:
 	go test -p 1 -timeout 8m -exec '$(VMEXEC)' -skip '$(CLOUD)' ./vbr/link ./internal/lab
+	go test -timeout 3m -run 'TestClab/(one-customer|vpc-to-vpc)$$' -exec '$(VMEXEC)' ./internal/e2e/clab # test-cloud has all of them
 	go test -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp
 	go test -timeout 4m -run 'TestFaults$$|TestSoak$$' ./internal/e2e/admin # GoBGP races with itself here, as a helper of restarts
 	go test -timeout 4m ./internal/lab/vmexec # boots itself, and the race detector does not run in there
@@ -95,6 +103,7 @@ test-vrf-packages:
 .PHONY: test-cloud
 test-cloud: deps build vmexec ## the slow ones: VPCs, pairs, two regions, accurate rates, BFD and probes in VRFs, 32 equal tenants, host faults (13 minutes)
 	go test -p 1 -timeout 25m -run '$(CLOUD)' -exec '$(VMEXEC)' ./internal/e2e ./vbr/link
+	go test -timeout 6m -exec '$(VMEXEC)' ./internal/e2e/clab
 	go test -p 1 -tags vrf -run VRF -timeout 3m -exec '$(VMEXEC)' ./bgp/bfd ./vbr/probe
 
 .PHONY: test-systemd

@@ -5,7 +5,7 @@
 // It runs where the kernel has VRF, as process owner of everything in sight:
 // inside command vmexec, which also removes what is left. A Lab is used from
 // tests (lab.New(t)) and from programs (lab.Run). Package topo below draws
-// the topologies.
+// the topologies, package clab reads and plays containerlab's.
 //
 // A failed step ends the test, as t.Fatal does; only calls whose failure is a
 // finding return an error. Logs of all started processes are in Lab.Dir,

@@ -22,6 +22,7 @@ type NS struct {
 	Name   string
 	lab    *Lab
 	handle netns.NsHandle
+	view   *os.File // of the file system; nil: the lab's
 }
 
 // namespaceDefaults make addresses usable at once (no duplicate address
@@ -65,6 +66,9 @@ func (l *Lab) Namespace(name string) *NS {
 func (n *NS) close() {
 	_ = n.handle.Close()
 	_ = netns.DeleteNamed(n.Name)
+	if n.view != nil {
+		_ = n.view.Close()
+	}
 }
 
 // onThread runs f on a thread of its own, which ends with it, so that
@@ -86,6 +90,9 @@ func (n *NS) Do(f func() error) error {
 	return onThread(func() error {
 		if err := netns.Set(n.handle); err != nil {
 			return fmt.Errorf("enter namespace %s: %w", n.Name, err)
+		}
+		if err := n.enter(); err != nil {
+			return fmt.Errorf("enter the view of %s: %w", n.Name, err)
 		}
 		return f()
 	})

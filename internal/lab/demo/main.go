@@ -16,15 +16,19 @@ func main() {
 	vbrd := flag.String("vbrd", "bin/vbrd", "the vbrd `binary` to show")
 	shell := flag.Bool("shell", false, "give a shell in the running first-light topology instead of the steps")
 	cloud := flag.Bool("cloud", false, "play the cloud topology")
+	clab := flag.String("clab", "", "play the containerlab topology of this `folder` and give a shell beside its nodes")
 	only := flag.String("steps", "", "of the cloud topology: only these `steps`, separated by commas")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), syscall.SIGTERM, syscall.SIGINT)
 	defer stop()
 	s := newStage(os.Stdout)
 	err := lab.Run(ctx, "demo", os.Stderr, func(l *lab.Lab) {
-		if *cloud {
+		switch {
+		case *clab != "":
+			s.playClab(l, *clab, *vbrd)
+		case *cloud:
 			s.playCloud(l, *vbrd, *only)
-		} else {
+		default:
 			s.play(l, *vbrd, *shell)
 		}
 	})
@@ -35,7 +39,7 @@ func main() {
 		}
 		os.Exit(1)
 	}
-	if !*shell {
+	if !*shell && *clab == "" {
 		fmt.Printf("\ndemo: passed (%d checks in %.0f s)\n", s.checks, s.elapsed().Seconds())
 	}
 }
