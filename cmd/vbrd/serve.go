@@ -17,6 +17,7 @@ import (
 	"github.com/openvbr/openvbr/vbr/api"
 	"github.com/openvbr/openvbr/vbr/config"
 	"github.com/openvbr/openvbr/vbr/control"
+	"github.com/openvbr/openvbr/vbr/glass"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/intent/source"
 	"github.com/openvbr/openvbr/vbr/metrics"
@@ -36,13 +37,11 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // closed by its end already, if it served
-	var scrapes net.Listener
-	if s.Metrics != "" {
-		if scrapes, err = metrics.Listen(s.Metrics); err != nil {
-			return err
-		}
-		defer func() { _ = scrapes.Close() }()
+	scrapes, door, err := beside(s, listener)
+	if err != nil {
+		return err
 	}
+	defer closeBeside(scrapes, door)
 	st, damage, err := openStore(s, log)
 	if err != nil {
 		return err
@@ -65,7 +64,7 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return errors.Join(err, h.Close())
 	}
 	log.Info("vbrd starts", "version", version, "host", s.Host, "settings", s.File, "resources", s.Resources, "store", st.Name())
-	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
+	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, door: door, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
 	err = errors.Join(d.run(ctx, in), h.Close())
 	if err == nil {
 		log.Info("vbrd ends; devices and routes stay unless cleaned up")
@@ -80,6 +79,7 @@ type server struct {
 	control *control.Controller
 	api     *api.Server
 	scrapes net.Listener // nil: nobody asks for metrics
+	door    *api.Door    // nil: there is no looking glass
 	notify  *notifier
 	about   api.Backends
 }
@@ -97,6 +97,9 @@ func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	wg.Go(func() { d.report("api", d.api.Serve(ctx, d.about)) })
 	if d.scrapes != nil {
 		wg.Go(func() { d.report("metrics", metrics.Serve(ctx, d.scrapes, d.host, version, d.log)) })
+	}
+	if d.door != nil {
+		wg.Go(func() { d.report("glass", glass.Serve(ctx, d.door, d.log)) })
 	}
 	return d.host.Run(ctx, in)
 }

@@ -108,6 +108,7 @@ func TestAPIAndStore(t *testing.T) {
     - {match: "uri:spiffe://example.net/acme", role: operator, owners: [acme, "acme's"]}
     - {match: "uid:0", role: admin}
 metrics: {listen: '127.0.0.1:9342'}
+glass: {listen: 'unix:/g'}
 store:
   type: etcd
   etcd:
@@ -121,7 +122,7 @@ store:
 	want := defaults()
 	want.API = config.API{Socket: "/s", SocketGroup: "noc", Listen: "[2001:db8::1]:7443", TLS: config.APITLS{Certificate: "/c", Key: "/k", ClientCA: "/ca"}, Rate: 7,
 		Roles: []config.Role{{Match: "uri:spiffe://example.net/acme", Role: "operator", Owners: []string{"acme", "acme's"}}, {Match: "uid:0", Role: "admin"}}}
-	want.Metrics = "127.0.0.1:9342"
+	want.Metrics, want.Glass = "127.0.0.1:9342", "unix:/g"
 	want.Store = config.Store{Type: "etcd", Path: "/var/lib/vbrd/intent.db", Etcd: config.Etcd{Endpoints: []string{"https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Prefix: "/x", Username: "u",
 		PasswordFile: "/p", TLS: config.EtcdTLS{CA: "/eca", Certificate: "/ec", Key: "/ek"}, Timeout: 9 * time.Second}}
 	got, problems := load(t, file, []string{"VBRD_STORE_ETCD_ENDPOINTS=https://192.0.2.2:2379, https://192.0.2.3:2379"})

@@ -40,6 +40,9 @@ type raw struct {
 	Metrics struct {
 		Listen string `mapstructure:"listen"`
 	} `mapstructure:"metrics"`
+	Glass struct {
+		Listen string `mapstructure:"listen"`
+	} `mapstructure:"glass"`
 	Store rawStore `mapstructure:"store"`
 }
 
@@ -123,8 +126,9 @@ func (l *loader) settings(r *raw) *Settings {
 		},
 	}
 	s.Backbone = l.backbone(&r.Backbone)
-	s.API = l.api(&r.API)
+	s.API = l.api(&r.API, glassNeedsTLS(r.Glass.Listen))
 	s.Metrics = l.metrics(r.Metrics.Listen)
+	s.Glass = l.glass(r.Glass.Listen)
 	s.Store = l.store(&r.Store, s.StateDir)
 	return s
 }
