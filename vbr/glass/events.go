@@ -32,7 +32,6 @@ type eventsBody struct {
 	Router string
 	Rows   []*vbrv1.Event
 	Last   uint64 // sequence of the newest
-	Kept   int
 }
 
 func (s *server) eventsPage(ctx context.Context, r *request) (*frame, error) {
@@ -41,11 +40,10 @@ func (s *server) eventsPage(ctx context.Context, r *request) (*frame, error) {
 	if err != nil {
 		return nil, err
 	}
-	b.Kept = len(all)
-	if b.Kept > 0 {
-		b.Last = all[b.Kept-1].GetSequence()
+	if n := len(all); n > 0 {
+		b.Last = all[n-1].GetSequence()
 	}
-	b.Rows = slices.Clone(all[max(0, b.Kept-eventsPerPage):])
+	b.Rows = slices.Clone(all[max(0, len(all)-eventsPerPage):])
 	slices.Reverse(b.Rows)
 	return &frame{Title: "Events", Section: "events", Body: b}, nil
 }

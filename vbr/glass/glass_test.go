@@ -114,7 +114,7 @@ func TestPages(t *testing.T) {
 	for path, want := range map[string][]string{
 		"/":                        {"edge-fra-1", "vbr-globex", "degraded", "terminated", "37\u202f797", "110 of 110, 12 over", "route quota: 12 of 10.1.0.6", "revision 1284", "uid:"},
 		"/?search=globex":          {"1 router with", "vbr-globex"},
-		"/router/vbr-acme":         {"AS 64512", "table 10001", "martian 12", "18\u202f451 of 25\u202f000", "ri-acme-prod", "79 % of the budget left", "missed", "<svg viewBox", "median ", "sent, ", "eth2.100", "Up, 900 ms"},
+		"/router/vbr-acme":         {"AS 64512", "table 10001", "martian 12", "18\u202f451 of 25\u202f000", "ri-acme-prod", "79 % of the budget left", "budget overspent by 80 %", "missed", "<svg viewBox", "median ", "sent, ", "eth2.100", "Up, 900 ms"},
 		"/router/vbr-acme?span=7d": {"in parts of 6h"},
 		"/router/vpc-acme":         {"the router of a VPC", "br-vsw-a", "tap1 tap2"},
 		"/router/vbr-globex":       {"hold timer expired (RFC 4271 6.5)"},

@@ -105,7 +105,7 @@ func qualityPlots(q *vbrv1.GetQualityResponse) (roundTrip, loss *plot) {
 	roundTrip.Empty = len(rtts) == 0
 	if !roundTrip.Empty {
 		a.top = ceiling(max(slices.Max(rtts), jitter))
-		roundTrip.Text = fmt.Sprintf("median %.3g ms, at most %.3g ms; jitter at most %.3g ms", median(rtts), slices.Max(rtts), jitter)
+		roundTrip.Text = fmt.Sprintf("median %.3g ms, at most %.3g; jitter at most %.2g", median(rtts), slices.Max(rtts), jitter)
 		roundTrip.Lines = []plotLine{{"jitter", a.path(samples, (*vbrv1.QualitySample).GetJitterMs)}, {"rtt", a.path(samples, (*vbrv1.QualitySample).GetRttMs)}}
 		roundTrip.Legend = []mark{{"round trip", "rtt"}, {"jitter", "jitter"}}
 		a.ticks(roundTrip, func(v float64) string { return fmt.Sprintf("%.3g ms", v) })

@@ -26,7 +26,7 @@ func words() template.FuncMap {
 		"status": routeStatus, "source": sourceOf, "communities": communities, "hops": hops, "event": eventOf, "isAddress": isAddress,
 		"percent": percent, "quota": quotaMark, "dash": dash, "objectiveName": objectiveName, "target": target, "size": size, "changed": changed,
 		"asMark": func(text, class string) mark { return mark{text, class} }, "rfc": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"upDown": upDown, "yesNo": yesNo, "optional": optional, "quotaHigh": func(s *vbrv1.BgpSession) float64 { return quotaWarns * float64(s.GetRouteQuota()) / 100 },
+		"upDown": upDown, "yesNo": yesNo, "told": told, "budget": budget, "optional": optional, "quotaHigh": func(s *vbrv1.BgpSession) float64 { return quotaWarns * float64(s.GetRouteQuota()) / 100 },
 	}
 }
 
@@ -240,4 +240,20 @@ func yesNo(yes bool) mark {
 		return mark{"yes", "good"}
 	}
 	return mark{"no", "bad"}
+}
+
+// told is like yesNo where a no may well be meant.
+func told(yes bool) mark {
+	if yes {
+		return mark{"yes", "good"}
+	}
+	return mark{"no", ""}
+}
+
+// budget says how much of an objective's error budget is left, or how far it is overspent.
+func budget(o *vbrv1.QualityObjective) string {
+	if left := o.GetBudgetLeft(); left < 0 {
+		return fmt.Sprintf("budget overspent by %.0f %%", -left)
+	}
+	return fmt.Sprintf("%.0f %% of the budget left", o.GetBudgetLeft())
 }
