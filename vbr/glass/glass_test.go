@@ -208,6 +208,17 @@ func TestTenants(t *testing.T) {
 			t.Errorf("%s: %s %s", path, a.Status, body)
 		}
 	}
+	w.events.Append(&vbrv1.Event{Type: vbrv1.Event_TYPE_SESSION_UP, Router: "vbr-globex", Owner: "globex", Text: "theirs"})
+	w.events.Append(&vbrv1.Event{Type: vbrv1.Event_TYPE_APPLIED, Text: "the host's"})
+	w.events.Append(&vbrv1.Event{Type: vbrv1.Event_TYPE_SESSION_UP, Router: "vbr-acme", Owner: "acme", Text: "ours"})
+	follows, err := acme.Get("https://" + w.door.Addr().String() + "/events/stream")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer follows.Body.Close()
+	if line := until(t, bufio.NewReader(follows.Body), "data: "); follows.Proto != "HTTP/2.0" || !strings.Contains(line, `"text":"ours"`) {
+		t.Error(follows.Proto, line)
+	}
 	if a, err := as().Get("https://" + w.door.Addr().String() + "/"); err == nil {
 		t.Error("without a certificate:", a.Status)
 	}
