@@ -31,7 +31,7 @@ func TestMain(m *testing.M) { goleak.VerifyTestMain(m) }
 // hostile is what a customer might call things.
 const hostile = `<script>alert(1)</script>"'><img src=x onerror=alert(2)>`
 
-// fakeHost is a host with seven routers; what the glass never calls is nil and would panic.
+// fakeHost is a host with six routers, and more on demand; what the glass never calls is nil and would panic.
 type fakeHost struct {
 	api.Host
 	more   atomic.Int32 // further routers
@@ -44,14 +44,15 @@ func (fakeController) Status() (string, uint64, []string) { return "etcd", 1284,
 
 func ago(d time.Duration) *timestamppb.Timestamp { return timestamppb.New(time.Now().Add(-d)) }
 
-func (f *fakeHost) all() []*vbrv1.RouterStatus {
+// few are those without the further ones.
+func (f *fakeHost) few() []*vbrv1.RouterStatus {
 	ready, day := vbrv1.RouterStatus_STATE_READY, 24*time.Hour
 	check := &vbrv1.HealthCheckState{HealthCheckStatus: "Normal", SourceIp: "10.0.0.1", TargetIp: "10.0.0.2", Since: ago(3 * day), Lost: 0, RttMs: 1.92}
 	ris := []*vbrv1.RouterInterfaceStatus{
 		{Name: "ri-acme-prod", Owner: "acme", Status: "Active", Since: ago(9 * day), Vni: 5001, RouteTarget: "64600:5001", Imported: 12, Exported: 18442, Gateways: []string{"192.0.2.11", "192.0.2.12"}, HealthCheck: check},
 		{Name: "ri-acme-lab", Owner: "acme", Status: "Active", Since: ago(2 * time.Hour), Vni: 5002, RouteTarget: "64600:5002", Imported: 2, Exported: 18442, OppositeInterfaceId: "ri-lab-acme"},
 	}
-	list := []*vbrv1.RouterStatus{
+	return []*vbrv1.RouterStatus{
 		{Name: "vbr-acme", Owner: "acme", RouterType: "VBR", State: ready, Since: ago(12 * day), LocalAsn: 64512, RouterId: "10.0.0.1", Vrf: "vbr-acme", RouteTableId: 10001, Sessions: 2, SessionsEstablished: 2,
 			Routes:           &vbrv1.RouteCounts{Received: 36902, Accepted: 36884, Rejected: map[string]uint32{"martian": 12, "as-loop": 6}, Kernel: 18442, Advertised: 14, Exported: 18442},
 			Lines:            []*vbrv1.LineStatus{{PhysicalConnectionId: "pc-fra-1", Device: "eth1.100", VlanId: 100, Up: true, Addresses: []string{"10.0.0.1/30", "2001:db8::1/126"}}, {PhysicalConnectionId: "pc-fra-2", Device: "eth2.100", VlanId: 100, Up: true, Addresses: []string{"10.0.0.5/30"}}},
@@ -66,10 +67,6 @@ func (f *fakeHost) all() []*vbrv1.RouterStatus {
 		{Name: "vpc-acme", Owner: "acme", RouterType: "VRouter", State: ready, Since: ago(12 * day), Vrf: "vpc-acme", RouteTableId: 10004, Routes: &vbrv1.RouteCounts{Received: 18444, Accepted: 18444, Kernel: 18444},
 			Vswitches: []*vbrv1.VSwitchStatus{{Name: "vsw-a", Device: "br-vsw-a", Up: true, Addresses: []string{"172.16.1.1/24"}, Members: []string{"tap1", "tap2"}}}},
 	}
-	for i := range f.more.Load() {
-		list = append(list, &vbrv1.RouterStatus{Name: fmt.Sprintf("vbr-x%04d", i), Owner: "many", State: ready, Since: ago(day), Routes: &vbrv1.RouteCounts{}})
-	}
-	return list
 }
 
 func (f *fakeHost) Status() *vbrv1.GetHostResponse {
@@ -78,14 +75,20 @@ func (f *fakeHost) Status() *vbrv1.GetHostResponse {
 }
 
 func (f *fakeHost) RouterNames() (names []string) {
-	for _, r := range f.all() {
+	for _, r := range f.few() {
 		names = append(names, r.GetName())
+	}
+	for i := range f.more.Load() {
+		names = append(names, fmt.Sprintf("vbr-x%04d", i))
 	}
 	return names
 }
 
 func (f *fakeHost) RouterStatus(name string) *vbrv1.RouterStatus {
-	for _, r := range f.all() {
+	if strings.HasPrefix(name, "vbr-x") {
+		return &vbrv1.RouterStatus{Name: name, Owner: "many", State: vbrv1.RouterStatus_STATE_READY, Since: ago(time.Hour), Routes: &vbrv1.RouteCounts{}}
+	}
+	for _, r := range f.few() {
 		if r.GetName() == name {
 			return r
 		}
