@@ -45,6 +45,10 @@ deb-check: deb ## build the package twice, and compare: it is the same to the by
 deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...
 	@bash internal/lab/install.sh
 
+.PHONY: deps-browser
+deps-browser: ## the same, with a headless Chromium for the tests of the looking glass
+	@bash internal/lab/install.sh browser
+
 .PHONY: vmexec
 vmexec:
 	@mkdir -p $(BIN)
@@ -73,7 +77,7 @@ clab: deps build vmexec ## a shell beside the nodes of a containerlab topology, 
 	@$(VMEXEC) -it -- $(BIN)/demo -vbrd $(BIN)/vbrd -clab examples/clab/$(LAB)
 
 .PHONY: test
-test: deps check test-unit test-vrf ## checks, unit tests with -race, integration tests in the VRF kernel: all but what test-cloud has
+test: deps-browser check test-unit test-vrf ## checks, unit tests with -race, integration tests in the VRF kernel: all but what test-cloud has
 
 .PHONY: check
 check: ## gofmt, go vet, the arrows between packages

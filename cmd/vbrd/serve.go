@@ -18,6 +18,7 @@ import (
 	"github.com/openvbr/openvbr/vbr/api"
 	"github.com/openvbr/openvbr/vbr/config"
 	"github.com/openvbr/openvbr/vbr/control"
+	"github.com/openvbr/openvbr/vbr/glass"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/intent/source"
 	"github.com/openvbr/openvbr/vbr/metrics"
@@ -37,13 +38,11 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return err
 	}
 	defer func() { _ = listener.Close() }() // closed by its end already, if it served
-	var scrapes net.Listener
-	if s.Metrics != "" {
-		if scrapes, err = metrics.Listen(s.Metrics); err != nil {
-			return err
-		}
-		defer func() { _ = scrapes.Close() }()
+	scrapes, door, err := beside(s, listener)
+	if err != nil {
+		return err
 	}
+	defer closeBeside(scrapes, door)
 	st, damage, err := openStore(s, log)
 	if err != nil {
 		return err
@@ -66,7 +65,7 @@ func serve(ctx context.Context, s *config.Settings, log *slog.Logger) error {
 		return errors.Join(err, h.Close())
 	}
 	log.Info("vbrd starts", "version", version, "host", s.Host, "settings", s.File, "resources", s.Resources, "store", st.Name())
-	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, monitor: opts.Monitor, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
+	d := &server{log: log, host: h, control: ctl, api: listener, scrapes: scrapes, door: door, monitor: opts.Monitor, notify: notifierOf(h, log), about: api.Backends{Controller: ctl, Host: h, Events: h.Events(), Name: s.Host, Version: version, StartTime: began}}
 	err = errors.Join(d.run(ctx, in), h.Close())
 	if err == nil {
 		log.Info("vbrd ends; devices and routes stay unless cleaned up")
@@ -82,6 +81,7 @@ type server struct {
 	api     *api.Server
 	scrapes net.Listener // nil: nobody asks for metrics
 	monitor *bgp.Monitor // nil: nobody is told what peers announce
+	door    *api.Door    // nil: there is no looking glass
 	notify  *notifier
 	about   api.Backends
 }
@@ -102,6 +102,9 @@ func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	}
 	if d.monitor != nil {
 		wg.Go(func() { d.monitor.Run(ctx) })
+	}
+	if d.door != nil {
+		wg.Go(func() { d.report("glass", glass.Serve(ctx, d.door, d.log)) })
 	}
 	return d.host.Run(ctx, in)
 }

@@ -256,6 +256,8 @@ func TestCannotListen(t *testing.T) {
 		{"bad: group", "socket: DIR/sock, socket_group: no-such-group", "api.socket_group", exitInvalid},
 		{"bad: role", "socket: DIR/sock, roles: [{match: 'user:no-such-user', role: admin}]", "api.roles[0].match", exitInvalid},
 		{"bad: port taken", fmt.Sprintf("socket: DIR/sock, listen: '127.0.0.1:7443', tls: {certificate: %s, key: %s, client_ca: %[1]s}", certificate, key), "address already in use", exitFailed},
+		{"bad: port of the glass taken", "socket: DIR/sock}\nglass: {listen: '127.0.0.1:7443'", "glass.listen: api: listen tcp 127.0.0.1:7443: bind: address already in use", exitFailed},
+		{"bad: glass and metrics at one port", "socket: DIR/sock}\nmetrics: {listen: '127.0.0.1:7444'}\nglass: {listen: '127.0.0.1:7444'", "glass.listen", exitFailed},
 		{"bad: socket is a file", "socket: DIR/vbrd.yaml", "is there and is no socket", exitFailed},
 	} {
 		t.Run(tt.name, func(t *testing.T) {

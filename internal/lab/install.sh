@@ -2,7 +2,7 @@
 # Installs from Debian what the lab runs and is missing: FRR, BIRD, GoBGP's
 # daemon (as a route reflector), etcd, Prometheus, iproute2, ping, tcpdump, tshark, bgpdump,
 # iperf3; user-mode-linux
-# where the kernel has no VRF or VLAN devices. Quiet when nothing is missing.
+# where the kernel has no VRF or VLAN devices; with the argument "browser" a headless Chromium too. Quiet when nothing is missing.
 # Needs root only to install. Services that Debian starts are stopped: the lab
 # runs daemons of its own.
 set -eu
@@ -45,6 +45,7 @@ want systemd systemd-analyze /lib/systemd/systemd
 want init-system-helpers deb-systemd-invoke
 want procps ps
 want prometheus prometheus promtool
+[ "${1:-}" != browser ] || want chromium-headless-shell chromium-headless-shell
 if command -v ip >/dev/null 2>&1; then
 	kernel_suffices || want user-mode-linux linux.uml
 else

@@ -52,6 +52,17 @@ func (c *certs) config() *tls.Config {
 	}
 }
 
+// webConfig is the same for callers by HTTP.
+func (c *certs) webConfig() *tls.Config {
+	cfg := c.config()
+	cfg.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+		newest := c.newest().Clone()
+		newest.NextProtos = []string{"h2", "http/1.1"}
+		return newest, nil
+	}
+	return cfg
+}
+
 // newest is what the files say; what they said before if they cannot be used now.
 func (c *certs) newest() *tls.Config {
 	c.mu.Lock()

@@ -79,6 +79,7 @@ func (ps *peers) warn(msg string, args ...any) {
 type listener struct {
 	net.Listener
 	peers *peers
+	owner func(net.Conn) (*identity, error) // of a door: who connects, where the kernel knows; nil: counted by address
 	mu    sync.Mutex
 	open  int
 }
@@ -90,6 +91,7 @@ type conn struct {
 	mu      sync.Mutex
 	closed  bool
 	holds   *peer       // counted for: first its address, then its caller
+	owner   *identity   // as the listener's owner has it
 	waiting *time.Timer // closes it unless a call comes
 }
 
@@ -119,18 +121,31 @@ func (l *listener) admit(raw net.Conn) *conn {
 		return nil
 	}
 	c := &conn{Conn: raw, l: l}
-	tcp, ok := raw.RemoteAddr().(*net.TCPAddr)
-	if !ok {
-		return c
-	}
-	p, err := l.peers.take("address " + tcp.IP.String())
+	err := c.count()
 	if err != nil {
 		l.peers.warn("api: connection refused", "listener", l.Addr().String(), "err", err)
 		l.leave()
 		return nil
 	}
-	c.holds = p
 	return c
+}
+
+// count counts a new connection for the address that it comes from, or at a door for its owner.
+func (c *conn) count() (err error) {
+	name := ""
+	if tcp, ok := c.RemoteAddr().(*net.TCPAddr); ok {
+		name = "address " + tcp.IP.String()
+	}
+	if c.l.owner != nil {
+		if c.owner, err = c.l.owner(c.Conn); err != nil {
+			return err
+		}
+		name = "door: " + c.owner.name
+	}
+	if name != "" {
+		c.holds, err = c.l.peers.take(name)
+	}
+	return err
 }
 
 func (l *listener) leave() {

@@ -5,4 +5,6 @@
 //
 //	socket -> conns (how many) -> handshake (who: peer credentials or certificate) -> guard (rate, role, time, audit)
 //	       -> resourceService or routerService (whose) -> Controller or Host
+//
+// Callers by another protocol than gRPC come in by a Door, which finds out who they are, and go the same way from the handshake on.
 package api

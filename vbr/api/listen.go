@@ -38,12 +38,12 @@ func socketGroup(name string) (*uint32, error) {
 	return gid, nil
 }
 
-// listenUnix makes the socket, in place of one that a dead process left. It is never more open than in the end.
-func listenUnix(path string, gid *uint32) (net.Listener, error) {
+// listenUnix makes the socket of that setting, in place of one that a dead process left. It is never more open than in the end.
+func listenUnix(path string, gid *uint32, setting string) (net.Listener, error) {
 	if err := os.MkdirAll(filepath.Dir(path), folderMode); err != nil {
 		return nil, fmt.Errorf("api: folder of the socket: %w", err)
 	}
-	if err := removeStale(path); err != nil {
+	if err := removeStale(path, setting); err != nil {
 		return nil, err
 	}
 	closed := net.ListenConfig{Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -71,7 +71,7 @@ func belongs(path string, gid uint32) bool {
 }
 
 // removeStale removes a socket that nobody serves.
-func removeStale(path string) error {
+func removeStale(path, setting string) error {
 	info, err := os.Lstat(path)
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -80,12 +80,12 @@ func removeStale(path string) error {
 		return fmt.Errorf("api: %w", err)
 	}
 	if info.Mode().Type() != os.ModeSocket {
-		return fmt.Errorf("api: %s is there and is no socket; legal for api.socket: a path of its own", path)
+		return fmt.Errorf("api: %s is there and is no socket; legal for %s: a path of its own", path, setting)
 	}
 	c, err := net.DialTimeout("unix", path, dialTimeout)
 	if err == nil {
 		c.Close()
-		return fmt.Errorf("api: %s is served by another process; legal for api.socket: a path of its own", path)
+		return fmt.Errorf("api: %s is served by another process; legal for %s: a path of its own", path, setting)
 	}
 	if !errors.Is(err, syscall.ECONNREFUSED) {
 		return fmt.Errorf("api: cannot tell whether %s is served by another process: %w", path, err)

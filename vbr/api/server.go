@@ -25,7 +25,7 @@ type Config struct {
 	Socket string // path
 	// SocketGroup owns the socket; "": DefaultGroup if the system has it, else that of the process.
 	SocketGroup string
-	// Listen is the TCP address, "host:port"; "": none. TLS must be set with it.
+	// Listen is the TCP address, "host:port"; "": none. TLS must be set with it, and with a Door that is no loopback address.
 	Listen string
 	TLS    TLSFiles
 	Rules  []Rule // none: members of the socket's group are admins
@@ -49,6 +49,8 @@ type Server struct {
 	limits    limits
 	shake     *handshaker
 	listeners []net.Listener
+	gid       *uint32  // of sockets
+	tls       TLSFiles // for doors
 }
 
 // Listen opens the sockets. An error means that nothing stays open.
@@ -64,7 +66,7 @@ func Listen(cfg Config) (*Server, error) {
 	if cfg.Rate == 0 {
 		cfg.Rate = DefaultRate
 	}
-	s := &Server{log: cfg.Log, limits: defaultLimits(), shake: &handshaker{rules: rs, peers: newPeers(cfg.Log, cfg.Rate)}}
+	s := &Server{log: cfg.Log, limits: defaultLimits(), gid: gid, tls: cfg.TLS, shake: &handshaker{rules: rs, peers: newPeers(cfg.Log, cfg.Rate)}}
 	if cfg.Listen != "" {
 		c, err := newCerts(cfg.TLS, cfg.Log)
 		if err != nil {
@@ -72,7 +74,7 @@ func Listen(cfg Config) (*Server, error) {
 		}
 		s.shake.tls = credentials.NewTLS(c.config())
 	}
-	l, err := listenUnix(cfg.Socket, gid)
+	l, err := listenUnix(cfg.Socket, gid, "api.socket")
 	if err != nil {
 		return nil, err
 	}

@@ -15,12 +15,12 @@ type API struct {
 	Socket      string // path
 	SocketGroup string // empty: vbr if there is such a group
 	Listen      string // TCP address and port; empty: the socket only
-	TLS         APITLS // of Listen
+	TLS         APITLS // of Listen, and of the looking glass
 	Roles       []Role // first match wins
 	Rate        int    // calls a second of one caller
 }
 
-// APITLS are PEM files. All are set when API.Listen is, otherwise none.
+// APITLS are PEM files. All are set when API.Listen is, or Settings.Glass needs them, otherwise none.
 type APITLS struct{ Certificate, Key, ClientCA string }
 
 // Role gives a role to whoever it matches.
@@ -52,7 +52,8 @@ type rawRole struct {
 // maxSocketPath is the longest path of a unix socket (sun_path of unix(7) without its NUL).
 const maxSocketPath = 107
 
-func (l *loader) api(r *rawAPI) API {
+// api judges the section; glass says that the looking glass needs its TLS.
+func (l *loader) api(r *rawAPI, glass bool) API {
 	a := API{
 		Socket: l.path("api.socket", r.Socket), SocketGroup: r.SocketGroup, Listen: r.Listen,
 		TLS:  APITLS{r.TLS.Certificate, r.TLS.Key, r.TLS.ClientCA},
@@ -71,7 +72,9 @@ func (l *loader) api(r *rawAPI) API {
 		switch {
 		case f[1] == "" && a.Listen != "":
 			l.missing(f[0], legalOf(f[0])+": api.listen is for mutual TLS only")
-		case f[1] != "" && a.Listen == "":
+		case f[1] == "" && glass:
+			l.missing(f[0], legalOf(f[0])+": glass.listen beyond the loopback is for mutual TLS only")
+		case f[1] != "" && a.Listen == "" && !glass:
 			l.bad(f[0], "for nothing without api.listen", "api.listen too, or not this")
 		case f[1] != "":
 			l.absolute(f[0], f[1])
@@ -161,7 +164,7 @@ func (a API) yaml() string {
 			fmt.Fprintf(&b, "  %s: %s\n", kv[0], quote(kv[1]))
 		}
 	}
-	if a.Listen != "" {
+	if a.TLS != (APITLS{}) {
 		fmt.Fprintf(&b, "  tls: {certificate: %s, key: %s, client_ca: %s}\n", quote(a.TLS.Certificate), quote(a.TLS.Key), quote(a.TLS.ClientCA))
 	}
 	for i, r := range a.Roles {

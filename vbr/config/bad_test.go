@@ -49,7 +49,7 @@ FILE:3:7: log.level: has no value; leave the key out or give it one; legal: debu
 		{name: "bad: not YAML", file: "host: {a\n",
 			want: `FILE:1:8: not YAML: could not find flow map content`},
 		{name: "bad: a list", file: "- host\n",
-			want: `FILE:1:1: a list of 1: not a mapping; legal: host, region, resources, state_dir, key_dir, log, backbone, timers, nexthop_compat_mode, table_base, runtime, api, metrics, store, bmp, mrt`},
+			want: `FILE:1:1: a list of 1: not a mapping; legal: host, region, resources, state_dir, key_dir, log, backbone, timers, nexthop_compat_mode, table_base, runtime, api, metrics, glass, store, bmp, mrt`},
 		{name: "bad: second document", file: "host: a\n---\nkind: RouterInterface\n",
 			want: `FILE:3:1: a second document; legal: one document of settings; resources go to the resources folder`},
 		{name: "bad: every scalar", file: "host: a b\nresources: r.d\nstate_dir: var\nlog: {level: loud, format: xml}\ntimers: {restart: 0, deferral: 1h, stale: soon, audit: 1500ms}\nnexthop_compat_mode: 1\ntable_base: 254\nruntime: {gc_percent: 5, memory_limit: 1}\n",
@@ -134,6 +134,14 @@ FILE:2:44: mrt.keep: 0: out of range; legal: 1..10000 files of a router
 FILE:2:53: mrt.size: "1GiB": not a whole number; legal: 1..1048576 MiB`},
 		{name: "bad: a collector too many", file: "bmp: {collectors: ['192.0.2.1:1', '192.0.2.2:1', '192.0.2.3:1', '192.0.2.4:1', '192.0.2.5:1']}\n",
 			want: `FILE:1:80: bmp.collectors[4]: "192.0.2.5:1": one too many; legal: at most 4 of ADDRESS:PORT, such as 192.0.2.50:11019 or [2001:db8::50]:11019`},
+		{name: "bad: glass, socket", file: "glass: {listen: 'unix:g.sock'}\n",
+			want: `FILE:1:17: glass.listen: "unix:g.sock": not an absolute path that a socket may have; legal: ADDRESS:PORT of the loopback, such as 127.0.0.1:9343 or [::1]:9343, unix: and an absolute path of at most 107 bytes, or with api.tls any ADDRESS:PORT`},
+		{name: "bad: glass, name", file: "glass: {listen: 'localhost:9343'}\n",
+			want: `FILE:1:17: glass.listen: "localhost:9343": not an address with a port; legal: ADDRESS:PORT of the loopback, such as 127.0.0.1:9343 or [::1]:9343, unix: and an absolute path of at most 107 bytes, or with api.tls any ADDRESS:PORT`},
+		{name: "bad: glass for all, nobody asked", file: "glass: {listen: ':9343'}\napi: {tls: {key: /k, client_ca: /ca}}\n",
+			want: `FILE:2:13: api.tls.certificate: missing; legal: an absolute path of a PEM file: glass.listen beyond the loopback is for mutual TLS only`},
+		{name: "bad: TLS for a glass of the loopback", file: "glass: {listen: '[::1]:9343'}\napi: {tls: {key: /k}}\n",
+			want: `FILE:2:18: api.tls.key: "/k": for nothing without api.listen; legal: api.listen too, or not this`},
 		{name: "bad: metrics, socket", file: "metrics: {listen: 'unix:m.sock'}\n",
 			want: `FILE:1:19: metrics.listen: "unix:m.sock": not an absolute path that a socket may have; legal: ADDRESS:PORT, such as 127.0.0.1:9342 or [::1]:9342, or unix: and an absolute path of at most 107 bytes`},
 		{name: "bad: api, tls without listen and key in place of its file, never shown", file: "api: {tls: {key: s3cr3t-k3y}}\n",
@@ -167,7 +175,7 @@ FILE:1:146: backbone.peers[1].auth_key_file: not a single value; legal: an absol
 		{name: "bad: environment", env: []string{"VBRD_LOGLEVEL=debug", "VBRD_COLOUR=red", "VBRD_LOG_LEVEL=loud", "VBRD_BACKBONE_ASN=1", "VBRD_BACKBONE_VTEP=x", "VBRD_BACKBONE_PREFIXES=10.0.0.0/8,y"},
 			want: `VBRD_BACKBONE_PREFIXES: backbone.prefixes[1]: "y": not a prefix; legal: a prefix such as 192.0.2.0/24 or 2001:db8::/32
 VBRD_BACKBONE_VTEP: backbone.vtep: "x": not such an address; legal: a unicast IPv4 address of this host
-VBRD_COLOUR: unknown variable; legal: VBRD_CONFIG, VBRD_HOST, VBRD_REGION, VBRD_RESOURCES, VBRD_STATE_DIR, VBRD_KEY_DIR, VBRD_LOG_LEVEL, VBRD_LOG_FORMAT, VBRD_BACKBONE_ASN, VBRD_BACKBONE_ROUTER_ID, VBRD_BACKBONE_VTEP, VBRD_BACKBONE_PREFIXES, VBRD_TIMERS_RESTART, VBRD_TIMERS_DEFERRAL, VBRD_TIMERS_STALE, VBRD_TIMERS_AUDIT, VBRD_NEXTHOP_COMPAT_MODE, VBRD_TABLE_BASE, VBRD_RUNTIME_GC_PERCENT, VBRD_RUNTIME_MEMORY_LIMIT, VBRD_API_SOCKET, VBRD_API_SOCKET_GROUP, VBRD_API_LISTEN, VBRD_API_TLS_CERTIFICATE, VBRD_API_TLS_KEY, VBRD_API_TLS_CLIENT_CA, VBRD_API_RATE, VBRD_METRICS_LISTEN, VBRD_STORE_TYPE, VBRD_STORE_PATH, VBRD_STORE_ETCD_ENDPOINTS, VBRD_STORE_ETCD_PREFIX, VBRD_STORE_ETCD_USERNAME, VBRD_STORE_ETCD_PASSWORD_FILE, VBRD_STORE_ETCD_TLS_CA, VBRD_STORE_ETCD_TLS_CERTIFICATE, VBRD_STORE_ETCD_TLS_KEY, VBRD_STORE_ETCD_TIMEOUT, VBRD_BMP_COLLECTORS, VBRD_MRT_DIRECTORY, VBRD_MRT_INTERVAL, VBRD_MRT_KEEP, VBRD_MRT_SIZE
+VBRD_COLOUR: unknown variable; legal: VBRD_CONFIG, VBRD_HOST, VBRD_REGION, VBRD_RESOURCES, VBRD_STATE_DIR, VBRD_KEY_DIR, VBRD_LOG_LEVEL, VBRD_LOG_FORMAT, VBRD_BACKBONE_ASN, VBRD_BACKBONE_ROUTER_ID, VBRD_BACKBONE_VTEP, VBRD_BACKBONE_PREFIXES, VBRD_TIMERS_RESTART, VBRD_TIMERS_DEFERRAL, VBRD_TIMERS_STALE, VBRD_TIMERS_AUDIT, VBRD_NEXTHOP_COMPAT_MODE, VBRD_TABLE_BASE, VBRD_RUNTIME_GC_PERCENT, VBRD_RUNTIME_MEMORY_LIMIT, VBRD_API_SOCKET, VBRD_API_SOCKET_GROUP, VBRD_API_LISTEN, VBRD_API_TLS_CERTIFICATE, VBRD_API_TLS_KEY, VBRD_API_TLS_CLIENT_CA, VBRD_API_RATE, VBRD_METRICS_LISTEN, VBRD_GLASS_LISTEN, VBRD_STORE_TYPE, VBRD_STORE_PATH, VBRD_STORE_ETCD_ENDPOINTS, VBRD_STORE_ETCD_PREFIX, VBRD_STORE_ETCD_USERNAME, VBRD_STORE_ETCD_PASSWORD_FILE, VBRD_STORE_ETCD_TLS_CA, VBRD_STORE_ETCD_TLS_CERTIFICATE, VBRD_STORE_ETCD_TLS_KEY, VBRD_STORE_ETCD_TIMEOUT, VBRD_BMP_COLLECTORS, VBRD_MRT_DIRECTORY, VBRD_MRT_INTERVAL, VBRD_MRT_KEEP, VBRD_MRT_SIZE
 VBRD_LOGLEVEL: unknown variable; did you mean "VBRD_LOG_LEVEL"?
 VBRD_LOG_LEVEL: log.level: "loud": not a log level; legal: debug, info, warn, error`},
 		{name: "bad: flags", args: []string{"--log-levle=debug", "--check", "--cleanup", "--state-dir", "var", "--frobnicate", "now"},

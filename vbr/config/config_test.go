@@ -110,6 +110,7 @@ func TestAPIAndStore(t *testing.T) {
     - {match: "uri:spiffe://example.net/acme", role: operator, owners: [acme, "acme's"]}
     - {match: "uid:0", role: admin}
 metrics: {listen: '127.0.0.1:9342'}
+glass: {listen: 'unix:/g'}
 store:
   type: etcd
   etcd:
@@ -125,7 +126,7 @@ mrt: {directory: /mrt/, interval: 90, keep: 2, size: 3}
 	want := defaults()
 	want.API = config.API{Socket: "/s", SocketGroup: "noc", Listen: "[2001:db8::1]:7443", TLS: config.APITLS{Certificate: "/c", Key: "/k", ClientCA: "/ca"}, Rate: 7,
 		Roles: []config.Role{{Match: "uri:spiffe://example.net/acme", Role: "operator", Owners: []string{"acme", "acme's"}}, {Match: "uid:0", Role: "admin"}}}
-	want.Metrics = "127.0.0.1:9342"
+	want.Metrics, want.Glass = "127.0.0.1:9342", "unix:/g"
 	want.Collectors = []netip.AddrPort{netip.MustParseAddrPort("192.0.2.50:11019"), netip.MustParseAddrPort("[::1]:11019")}
 	want.MRT = config.MRT{Directory: "/mrt", Interval: 90 * time.Second, Keep: 2, Size: 3 << 20}
 	want.Store = config.Store{Type: "etcd", Path: "/var/lib/vbrd/intent.db", Etcd: config.Etcd{Endpoints: []string{"https://192.0.2.2:2379", "https://192.0.2.3:2379"}, Prefix: "/x", Username: "u",

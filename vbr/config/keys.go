@@ -70,6 +70,7 @@ func keys() []key {
 		{path: "api::roles", shape: objects, legal: "a list of roles", of: roleKeys()},
 		{path: "api::rate", value: "50", legal: "1..10000 calls a second"},
 		{path: "metrics::listen", legal: "ADDRESS:PORT, such as 127.0.0.1:9342 or [::1]:9342, or unix: and an absolute path of at most 107 bytes"},
+		{path: "glass::listen", legal: legalGlass},
 		{path: "store::type", value: "bbolt", legal: "bbolt, etcd"},
 		{path: "store::path", legal: legalPath},
 		{path: "store::etcd::endpoints", shape: list, legal: "a list of URLs such as https://192.0.2.1:2379"},
@@ -113,6 +114,7 @@ func peerKeys() []key {
 
 const (
 	legalPath   = "an absolute path"
+	legalGlass  = "ADDRESS:PORT of the loopback, such as 127.0.0.1:9343 or [::1]:9343, unix: and an absolute path of at most 107 bytes, or with api.tls any ADDRESS:PORT"
 	legalMemory = "0 (none) or 64..1048576 MiB"
 	legalMatch  = "uid:N, user:NAME, group:NAME, uri:URI, cn:NAME"
 	legalASN    = "1..4294967294 except 23456 and 65535"

@@ -29,7 +29,7 @@ func (m *machine) api(a *API) {
 	if a.SocketGroup != "" {
 		m.group("api.socket_group", a.SocketGroup, a.SocketGroup)
 	}
-	if a.Listen != "" {
+	if a.TLS != (APITLS{}) {
 		m.pair("api.tls.certificate", "api.tls.key", a.TLS.Certificate, a.TLS.Key)
 		m.authorities("api.tls.client_ca", a.TLS.ClientCA)
 	}

@@ -40,6 +40,7 @@ type Settings struct {
 
 	API     API
 	Metrics string // where metrics are served, as metrics.Listen takes it; empty: nowhere
+	Glass   string // where the looking glass is served, as api.Server's Door takes it; empty: nowhere
 	Store   Store
 
 	Collectors []netip.AddrPort // of BMP
@@ -106,6 +107,9 @@ func (s *Settings) String() string {
 	b.WriteString(s.API.yaml())
 	if s.Metrics != "" {
 		fmt.Fprintf(&b, "metrics: {listen: %s}\n", quote(s.Metrics))
+	}
+	if s.Glass != "" {
+		fmt.Fprintf(&b, "glass: {listen: %s}\n", quote(s.Glass))
 	}
 	b.WriteString(s.Store.yaml())
 	b.WriteString(monitorYAML(s.Collectors, s.MRT))

@@ -40,6 +40,9 @@ type raw struct {
 	Metrics struct {
 		Listen string `mapstructure:"listen"`
 	} `mapstructure:"metrics"`
+	Glass struct {
+		Listen string `mapstructure:"listen"`
+	} `mapstructure:"glass"`
 	Store rawStore `mapstructure:"store"`
 	BMP   struct {
 		Collectors []string `mapstructure:"collectors"`
@@ -127,8 +130,9 @@ func (l *loader) settings(r *raw) *Settings {
 		},
 	}
 	s.Backbone = l.backbone(&r.Backbone)
-	s.API = l.api(&r.API)
+	s.API = l.api(&r.API, glassNeedsTLS(r.Glass.Listen))
 	s.Metrics = l.metrics(r.Metrics.Listen)
+	s.Glass = l.glass(r.Glass.Listen)
 	s.Store = l.store(&r.Store, s.StateDir)
 	s.Collectors, s.MRT = l.collectors(r.BMP.Collectors), l.mrt(&r.MRT)
 	return s

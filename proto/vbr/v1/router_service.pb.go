@@ -5698,6 +5698,250 @@ func (x *PrefixEvent) GetDetail() string {
 	return ""
 }
 
+// CaptureRequest says which packets.
+type CaptureRequest struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// Required.
+	Router string `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
+	// One of the router's devices: a line, a vSwitch, a router interface. Empty: all lines of a VBR, all vSwitches of a VRouter.
+	Device string `protobuf:"bytes,2,opt,name=device,proto3" json:"device,omitempty"`
+	// An expression as "tcp port 179", a subset of pcap-filter(7); empty: all packets. At most 1024 characters.
+	Filter string `protobuf:"bytes,3,opt,name=filter,proto3" json:"filter,omitempty"`
+	// How many octets of each packet, 64..65535; 0: 65535.
+	SnapLength uint32 `protobuf:"varint,4,opt,name=snap_length,json=snapLength,proto3" json:"snap_length,omitempty"`
+	// It ends after so many packets, 1..1000000; 0: 10000.
+	Packets uint32 `protobuf:"varint,5,opt,name=packets,proto3" json:"packets,omitempty"`
+	// It ends when so many octets of packets have been captured, 1..67108864; 0: 16777216.
+	Bytes uint32 `protobuf:"varint,6,opt,name=bytes,proto3" json:"bytes,omitempty"`
+	// It ends after so many seconds, 1..600; 0: 60.
+	Seconds       uint32 `protobuf:"varint,7,opt,name=seconds,proto3" json:"seconds,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureRequest) Reset() {
+	*x = CaptureRequest{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[64]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureRequest) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureRequest) ProtoMessage() {}
+
+func (x *CaptureRequest) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[64]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureRequest.ProtoReflect.Descriptor instead.
+func (*CaptureRequest) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{64}
+}
+
+func (x *CaptureRequest) GetRouter() string {
+	if x != nil {
+		return x.Router
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetDevice() string {
+	if x != nil {
+		return x.Device
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetFilter() string {
+	if x != nil {
+		return x.Filter
+	}
+	return ""
+}
+
+func (x *CaptureRequest) GetSnapLength() uint32 {
+	if x != nil {
+		return x.SnapLength
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetPackets() uint32 {
+	if x != nil {
+		return x.Packets
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetBytes() uint32 {
+	if x != nil {
+		return x.Bytes
+	}
+	return 0
+}
+
+func (x *CaptureRequest) GetSeconds() uint32 {
+	if x != nil {
+		return x.Seconds
+	}
+	return 0
+}
+
+// CaptureResponse is a chunk.
+type CaptureResponse struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	// The devices, in the first chunk only, which comes when packets are being captured.
+	Devices []string          `protobuf:"bytes,1,rep,name=devices,proto3" json:"devices,omitempty"`
+	Packets []*CapturedPacket `protobuf:"bytes,2,rep,name=packets,proto3" json:"packets,omitempty"`
+	// Packets since the beginning that passed the filter and were lost, since the caller was too slow.
+	Dropped uint64 `protobuf:"varint,3,opt,name=dropped,proto3" json:"dropped,omitempty"`
+	// Why it has ended, in the last chunk: which bound was reached.
+	Ended         string `protobuf:"bytes,4,opt,name=ended,proto3" json:"ended,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CaptureResponse) Reset() {
+	*x = CaptureResponse{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[65]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CaptureResponse) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CaptureResponse) ProtoMessage() {}
+
+func (x *CaptureResponse) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[65]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CaptureResponse.ProtoReflect.Descriptor instead.
+func (*CaptureResponse) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{65}
+}
+
+func (x *CaptureResponse) GetDevices() []string {
+	if x != nil {
+		return x.Devices
+	}
+	return nil
+}
+
+func (x *CaptureResponse) GetPackets() []*CapturedPacket {
+	if x != nil {
+		return x.Packets
+	}
+	return nil
+}
+
+func (x *CaptureResponse) GetDropped() uint64 {
+	if x != nil {
+		return x.Dropped
+	}
+	return 0
+}
+
+func (x *CaptureResponse) GetEnded() string {
+	if x != nil {
+		return x.Ended
+	}
+	return ""
+}
+
+// CapturedPacket is an Ethernet frame without a VLAN tag.
+type CapturedPacket struct {
+	state protoimpl.MessageState `protogen:"open.v1"`
+	Time  *timestamppb.Timestamp `protobuf:"bytes,1,opt,name=time,proto3" json:"time,omitempty"`
+	// Index into devices.
+	Device uint32 `protobuf:"varint,2,opt,name=device,proto3" json:"device,omitempty"`
+	// Octets on the wire.
+	Length uint32 `protobuf:"varint,3,opt,name=length,proto3" json:"length,omitempty"`
+	// What was captured of it.
+	Data          []byte `protobuf:"bytes,4,opt,name=data,proto3" json:"data,omitempty"`
+	unknownFields protoimpl.UnknownFields
+	sizeCache     protoimpl.SizeCache
+}
+
+func (x *CapturedPacket) Reset() {
+	*x = CapturedPacket{}
+	mi := &file_vbr_v1_router_service_proto_msgTypes[66]
+	ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+	ms.StoreMessageInfo(mi)
+}
+
+func (x *CapturedPacket) String() string {
+	return protoimpl.X.MessageStringOf(x)
+}
+
+func (*CapturedPacket) ProtoMessage() {}
+
+func (x *CapturedPacket) ProtoReflect() protoreflect.Message {
+	mi := &file_vbr_v1_router_service_proto_msgTypes[66]
+	if x != nil {
+		ms := protoimpl.X.MessageStateOf(protoimpl.Pointer(x))
+		if ms.LoadMessageInfo() == nil {
+			ms.StoreMessageInfo(mi)
+		}
+		return ms
+	}
+	return mi.MessageOf(x)
+}
+
+// Deprecated: Use CapturedPacket.ProtoReflect.Descriptor instead.
+func (*CapturedPacket) Descriptor() ([]byte, []int) {
+	return file_vbr_v1_router_service_proto_rawDescGZIP(), []int{66}
+}
+
+func (x *CapturedPacket) GetTime() *timestamppb.Timestamp {
+	if x != nil {
+		return x.Time
+	}
+	return nil
+}
+
+func (x *CapturedPacket) GetDevice() uint32 {
+	if x != nil {
+		return x.Device
+	}
+	return 0
+}
+
+func (x *CapturedPacket) GetLength() uint32 {
+	if x != nil {
+		return x.Length
+	}
+	return 0
+}
+
+func (x *CapturedPacket) GetData() []byte {
+	if x != nil {
+		return x.Data
+	}
+	return nil
+}
+
 var File_vbr_v1_router_service_proto protoreflect.FileDescriptor
 
 const file_vbr_v1_router_service_proto_rawDesc = "" +
@@ -6208,7 +6452,26 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\fTYPE_REMOVED\x10\x05\x12\x10\n" +
 	"\fTYPE_REFUSED\x10\x06\x12\x11\n" +
 	"\rTYPE_EXPORTED\x10\a\x12\x13\n" +
-	"\x0fTYPE_UNEXPORTED\x10\b*\xdb\x01\n" +
+	"\x0fTYPE_UNEXPORTED\x10\b\"\xc3\x01\n" +
+	"\x0eCaptureRequest\x12\x16\n" +
+	"\x06router\x18\x01 \x01(\tR\x06router\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\tR\x06device\x12\x16\n" +
+	"\x06filter\x18\x03 \x01(\tR\x06filter\x12\x1f\n" +
+	"\vsnap_length\x18\x04 \x01(\rR\n" +
+	"snapLength\x12\x18\n" +
+	"\apackets\x18\x05 \x01(\rR\apackets\x12\x14\n" +
+	"\x05bytes\x18\x06 \x01(\rR\x05bytes\x12\x18\n" +
+	"\aseconds\x18\a \x01(\rR\aseconds\"\x8d\x01\n" +
+	"\x0fCaptureResponse\x12\x18\n" +
+	"\adevices\x18\x01 \x03(\tR\adevices\x120\n" +
+	"\apackets\x18\x02 \x03(\v2\x16.vbr.v1.CapturedPacketR\apackets\x12\x18\n" +
+	"\adropped\x18\x03 \x01(\x04R\adropped\x12\x14\n" +
+	"\x05ended\x18\x04 \x01(\tR\x05ended\"\x84\x01\n" +
+	"\x0eCapturedPacket\x12.\n" +
+	"\x04time\x18\x01 \x01(\v2\x1a.google.protobuf.TimestampR\x04time\x12\x16\n" +
+	"\x06device\x18\x02 \x01(\rR\x06device\x12\x16\n" +
+	"\x06length\x18\x03 \x01(\rR\x06length\x12\x12\n" +
+	"\x04data\x18\x04 \x01(\fR\x04data*\xdb\x01\n" +
 	"\n" +
 	"RouteStage\x12\x1b\n" +
 	"\x17ROUTE_STAGE_UNSPECIFIED\x10\x00\x12\x18\n" +
@@ -6222,7 +6485,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\rAddressFamily\x12\x1e\n" +
 	"\x1aADDRESS_FAMILY_UNSPECIFIED\x10\x00\x12\x17\n" +
 	"\x13ADDRESS_FAMILY_IPV4\x10\x01\x12\x17\n" +
-	"\x13ADDRESS_FAMILY_IPV6\x10\x022\x8e\f\n" +
+	"\x13ADDRESS_FAMILY_IPV6\x10\x022\xcc\f\n" +
 	"\rRouterService\x12:\n" +
 	"\aGetHost\x12\x16.vbr.v1.GetHostRequest\x1a\x17.vbr.v1.GetHostResponse\x12H\n" +
 	"\vListRouters\x12\x1a.vbr.v1.ListRoutersRequest\x1a\x1b.vbr.v1.ListRoutersResponse0\x01\x12K\n" +
@@ -6247,7 +6510,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x11StartFailoverTest\x12 .vbr.v1.StartFailoverTestRequest\x1a!.vbr.v1.StartFailoverTestResponse\x12U\n" +
 	"\x10StopFailoverTest\x12\x1f.vbr.v1.StopFailoverTestRequest\x1a .vbr.v1.StopFailoverTestResponse\x12Z\n" +
 	"\x11ListFailoverTests\x12 .vbr.v1.ListFailoverTestsRequest\x1a!.vbr.v1.ListFailoverTestsResponse0\x01\x12U\n" +
-	"\x10GetPrefixHistory\x12\x1f.vbr.v1.GetPrefixHistoryRequest\x1a .vbr.v1.GetPrefixHistoryResponseB/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
+	"\x10GetPrefixHistory\x12\x1f.vbr.v1.GetPrefixHistoryRequest\x1a .vbr.v1.GetPrefixHistoryResponse\x12<\n" +
+	"\aCapture\x12\x16.vbr.v1.CaptureRequest\x1a\x17.vbr.v1.CaptureResponse0\x01B/Z-github.com/openvbr/openvbr/proto/vbr/v1;vbrv1b\x06proto3"
 
 var (
 	file_vbr_v1_router_service_proto_rawDescOnce sync.Once
@@ -6262,7 +6526,7 @@ func file_vbr_v1_router_service_proto_rawDescGZIP() []byte {
 }
 
 var file_vbr_v1_router_service_proto_enumTypes = make([]protoimpl.EnumInfo, 7)
-var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 66)
+var file_vbr_v1_router_service_proto_msgTypes = make([]protoimpl.MessageInfo, 69)
 var file_vbr_v1_router_service_proto_goTypes = []any{
 	(RouteStage)(0),                    // 0: vbr.v1.RouteStage
 	(AddressFamily)(0),                 // 1: vbr.v1.AddressFamily
@@ -6335,39 +6599,42 @@ var file_vbr_v1_router_service_proto_goTypes = []any{
 	(*GetPrefixHistoryRequest)(nil),    // 68: vbr.v1.GetPrefixHistoryRequest
 	(*GetPrefixHistoryResponse)(nil),   // 69: vbr.v1.GetPrefixHistoryResponse
 	(*PrefixEvent)(nil),                // 70: vbr.v1.PrefixEvent
-	nil,                                // 71: vbr.v1.RouteCounts.RejectedEntry
-	nil,                                // 72: vbr.v1.BgpSession.RejectedEntry
-	(*timestamppb.Timestamp)(nil),      // 73: google.protobuf.Timestamp
+	(*CaptureRequest)(nil),             // 71: vbr.v1.CaptureRequest
+	(*CaptureResponse)(nil),            // 72: vbr.v1.CaptureResponse
+	(*CapturedPacket)(nil),             // 73: vbr.v1.CapturedPacket
+	nil,                                // 74: vbr.v1.RouteCounts.RejectedEntry
+	nil,                                // 75: vbr.v1.BgpSession.RejectedEntry
+	(*timestamppb.Timestamp)(nil),      // 76: google.protobuf.Timestamp
 }
 var file_vbr_v1_router_service_proto_depIdxs = []int32{
-	73, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
+	76, // 0: vbr.v1.GetHostResponse.start_time:type_name -> google.protobuf.Timestamp
 	19, // 1: vbr.v1.GetHostResponse.backbone_sessions:type_name -> vbr.v1.BgpSession
 	11, // 2: vbr.v1.ListRoutersResponse.routers:type_name -> vbr.v1.RouterStatus
 	2,  // 3: vbr.v1.RouterStatus.state:type_name -> vbr.v1.RouterStatus.State
-	73, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
+	76, // 4: vbr.v1.RouterStatus.since:type_name -> google.protobuf.Timestamp
 	14, // 5: vbr.v1.RouterStatus.lines:type_name -> vbr.v1.LineStatus
 	15, // 6: vbr.v1.RouterStatus.router_interfaces:type_name -> vbr.v1.RouterInterfaceStatus
 	16, // 7: vbr.v1.RouterStatus.routes:type_name -> vbr.v1.RouteCounts
 	12, // 8: vbr.v1.RouterStatus.vswitches:type_name -> vbr.v1.VSwitchStatus
 	13, // 9: vbr.v1.RouterStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	73, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
-	73, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
-	73, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
+	76, // 10: vbr.v1.RouterStatus.vlan_held_until:type_name -> google.protobuf.Timestamp
+	76, // 11: vbr.v1.HealthCheckState.since:type_name -> google.protobuf.Timestamp
+	76, // 12: vbr.v1.RouterInterfaceStatus.since:type_name -> google.protobuf.Timestamp
 	13, // 13: vbr.v1.RouterInterfaceStatus.health_check:type_name -> vbr.v1.HealthCheckState
-	71, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
+	74, // 14: vbr.v1.RouteCounts.rejected:type_name -> vbr.v1.RouteCounts.RejectedEntry
 	19, // 15: vbr.v1.ListSessionsResponse.sessions:type_name -> vbr.v1.BgpSession
-	73, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
-	72, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
+	76, // 16: vbr.v1.BgpSession.since:type_name -> google.protobuf.Timestamp
+	75, // 17: vbr.v1.BgpSession.rejected:type_name -> vbr.v1.BgpSession.RejectedEntry
 	20, // 18: vbr.v1.BgpSession.bfd:type_name -> vbr.v1.BfdSession
-	73, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
-	73, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
-	73, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
+	76, // 19: vbr.v1.BgpSession.held_down_until:type_name -> google.protobuf.Timestamp
+	76, // 20: vbr.v1.BfdSession.since:type_name -> google.protobuf.Timestamp
+	76, // 21: vbr.v1.BfdSession.hold_down_until:type_name -> google.protobuf.Timestamp
 	0,  // 22: vbr.v1.ListRoutesRequest.stage:type_name -> vbr.v1.RouteStage
 	1,  // 23: vbr.v1.ListRoutesRequest.family:type_name -> vbr.v1.AddressFamily
 	23, // 24: vbr.v1.ListRoutesResponse.routes:type_name -> vbr.v1.Route
 	24, // 25: vbr.v1.Route.source:type_name -> vbr.v1.RouteSource
 	25, // 26: vbr.v1.Route.attributes:type_name -> vbr.v1.PathAttributes
-	73, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
+	76, // 27: vbr.v1.Route.since:type_name -> google.protobuf.Timestamp
 	3,  // 28: vbr.v1.RouteSource.type:type_name -> vbr.v1.RouteSource.Type
 	28, // 29: vbr.v1.ExplainResponse.paths:type_name -> vbr.v1.ExplainedPath
 	29, // 30: vbr.v1.ExplainResponse.kernel:type_name -> vbr.v1.KernelRoute
@@ -6376,86 +6643,90 @@ var file_vbr_v1_router_service_proto_depIdxs = []int32{
 	25, // 33: vbr.v1.ExplainedPath.received:type_name -> vbr.v1.PathAttributes
 	30, // 34: vbr.v1.KernelRoute.next_hops:type_name -> vbr.v1.KernelNextHop
 	30, // 35: vbr.v1.KernelRoute.backups:type_name -> vbr.v1.KernelNextHop
-	73, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
-	73, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
+	76, // 36: vbr.v1.KernelRoute.since:type_name -> google.protobuf.Timestamp
+	76, // 37: vbr.v1.Told.since:type_name -> google.protobuf.Timestamp
 	40, // 38: vbr.v1.ListEventsResponse.events:type_name -> vbr.v1.Event
-	73, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
+	76, // 39: vbr.v1.Event.time:type_name -> google.protobuf.Timestamp
 	4,  // 40: vbr.v1.Event.type:type_name -> vbr.v1.Event.Type
-	73, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
+	76, // 41: vbr.v1.ListUsageRequest.since:type_name -> google.protobuf.Timestamp
 	43, // 42: vbr.v1.ListUsageResponse.usages:type_name -> vbr.v1.Usage
-	73, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
-	73, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
+	76, // 43: vbr.v1.Usage.since:type_name -> google.protobuf.Timestamp
+	76, // 44: vbr.v1.Usage.until:type_name -> google.protobuf.Timestamp
 	5,  // 45: vbr.v1.ProbeResponse.outcome:type_name -> vbr.v1.ProbeResponse.Outcome
-	73, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
-	73, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
-	73, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
+	76, // 46: vbr.v1.GetQualityRequest.since:type_name -> google.protobuf.Timestamp
+	76, // 47: vbr.v1.GetQualityResponse.since:type_name -> google.protobuf.Timestamp
+	76, // 48: vbr.v1.GetQualityResponse.until:type_name -> google.protobuf.Timestamp
 	48, // 49: vbr.v1.GetQualityResponse.objectives:type_name -> vbr.v1.QualityObjective
 	49, // 50: vbr.v1.GetQualityResponse.samples:type_name -> vbr.v1.QualitySample
-	73, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
-	73, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	76, // 51: vbr.v1.QualitySample.time:type_name -> google.protobuf.Timestamp
+	76, // 52: vbr.v1.CreateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
 	62, // 53: vbr.v1.CreateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
-	73, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
+	76, // 54: vbr.v1.UpdateFailoverTestRequest.start_time:type_name -> google.protobuf.Timestamp
 	62, // 55: vbr.v1.UpdateFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	62, // 56: vbr.v1.DeleteFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	62, // 57: vbr.v1.StartFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	62, // 58: vbr.v1.StopFailoverTestResponse.test:type_name -> vbr.v1.FailoverTest
 	62, // 59: vbr.v1.ListFailoverTestsResponse.tests:type_name -> vbr.v1.FailoverTest
-	73, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
-	73, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
+	76, // 60: vbr.v1.FailoverTest.start_time:type_name -> google.protobuf.Timestamp
+	76, // 61: vbr.v1.FailoverTest.end_time:type_name -> google.protobuf.Timestamp
 	63, // 62: vbr.v1.FailoverTest.measurements:type_name -> vbr.v1.FailoverMeasurement
 	65, // 63: vbr.v1.TestPolicyRequest.routes:type_name -> vbr.v1.TestRoute
 	67, // 64: vbr.v1.TestPolicyResponse.results:type_name -> vbr.v1.TestResult
 	25, // 65: vbr.v1.TestResult.before:type_name -> vbr.v1.PathAttributes
 	25, // 66: vbr.v1.TestResult.after:type_name -> vbr.v1.PathAttributes
 	70, // 67: vbr.v1.GetPrefixHistoryResponse.events:type_name -> vbr.v1.PrefixEvent
-	73, // 68: vbr.v1.GetPrefixHistoryResponse.complete_since:type_name -> google.protobuf.Timestamp
-	73, // 69: vbr.v1.PrefixEvent.time:type_name -> google.protobuf.Timestamp
+	76, // 68: vbr.v1.GetPrefixHistoryResponse.complete_since:type_name -> google.protobuf.Timestamp
+	76, // 69: vbr.v1.PrefixEvent.time:type_name -> google.protobuf.Timestamp
 	6,  // 70: vbr.v1.PrefixEvent.type:type_name -> vbr.v1.PrefixEvent.Type
-	7,  // 71: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
-	9,  // 72: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
-	17, // 73: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
-	21, // 74: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
-	26, // 75: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
-	64, // 76: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
-	32, // 77: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
-	34, // 78: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
-	36, // 79: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
-	38, // 80: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
-	41, // 81: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
-	46, // 82: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
-	44, // 83: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
-	50, // 84: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
-	52, // 85: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
-	54, // 86: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
-	56, // 87: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
-	58, // 88: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
-	60, // 89: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
-	68, // 90: vbr.v1.RouterService.GetPrefixHistory:input_type -> vbr.v1.GetPrefixHistoryRequest
-	8,  // 91: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
-	10, // 92: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
-	18, // 93: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
-	22, // 94: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
-	27, // 95: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
-	66, // 96: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
-	33, // 97: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
-	35, // 98: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
-	37, // 99: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
-	39, // 100: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
-	42, // 101: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
-	47, // 102: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
-	45, // 103: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
-	51, // 104: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
-	53, // 105: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
-	55, // 106: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
-	57, // 107: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
-	59, // 108: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
-	61, // 109: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
-	69, // 110: vbr.v1.RouterService.GetPrefixHistory:output_type -> vbr.v1.GetPrefixHistoryResponse
-	91, // [91:111] is the sub-list for method output_type
-	71, // [71:91] is the sub-list for method input_type
-	71, // [71:71] is the sub-list for extension type_name
-	71, // [71:71] is the sub-list for extension extendee
-	0,  // [0:71] is the sub-list for field type_name
+	73, // 71: vbr.v1.CaptureResponse.packets:type_name -> vbr.v1.CapturedPacket
+	76, // 72: vbr.v1.CapturedPacket.time:type_name -> google.protobuf.Timestamp
+	7,  // 73: vbr.v1.RouterService.GetHost:input_type -> vbr.v1.GetHostRequest
+	9,  // 74: vbr.v1.RouterService.ListRouters:input_type -> vbr.v1.ListRoutersRequest
+	17, // 75: vbr.v1.RouterService.ListSessions:input_type -> vbr.v1.ListSessionsRequest
+	21, // 76: vbr.v1.RouterService.ListRoutes:input_type -> vbr.v1.ListRoutesRequest
+	26, // 77: vbr.v1.RouterService.Explain:input_type -> vbr.v1.ExplainRequest
+	64, // 78: vbr.v1.RouterService.TestPolicy:input_type -> vbr.v1.TestPolicyRequest
+	32, // 79: vbr.v1.RouterService.ResetSession:input_type -> vbr.v1.ResetSessionRequest
+	34, // 80: vbr.v1.RouterService.DrainRouter:input_type -> vbr.v1.DrainRouterRequest
+	36, // 81: vbr.v1.RouterService.UndrainRouter:input_type -> vbr.v1.UndrainRouterRequest
+	38, // 82: vbr.v1.RouterService.ListEvents:input_type -> vbr.v1.ListEventsRequest
+	41, // 83: vbr.v1.RouterService.ListUsage:input_type -> vbr.v1.ListUsageRequest
+	46, // 84: vbr.v1.RouterService.GetQuality:input_type -> vbr.v1.GetQualityRequest
+	44, // 85: vbr.v1.RouterService.Probe:input_type -> vbr.v1.ProbeRequest
+	50, // 86: vbr.v1.RouterService.CreateFailoverTest:input_type -> vbr.v1.CreateFailoverTestRequest
+	52, // 87: vbr.v1.RouterService.UpdateFailoverTest:input_type -> vbr.v1.UpdateFailoverTestRequest
+	54, // 88: vbr.v1.RouterService.DeleteFailoverTest:input_type -> vbr.v1.DeleteFailoverTestRequest
+	56, // 89: vbr.v1.RouterService.StartFailoverTest:input_type -> vbr.v1.StartFailoverTestRequest
+	58, // 90: vbr.v1.RouterService.StopFailoverTest:input_type -> vbr.v1.StopFailoverTestRequest
+	60, // 91: vbr.v1.RouterService.ListFailoverTests:input_type -> vbr.v1.ListFailoverTestsRequest
+	68, // 92: vbr.v1.RouterService.GetPrefixHistory:input_type -> vbr.v1.GetPrefixHistoryRequest
+	71, // 93: vbr.v1.RouterService.Capture:input_type -> vbr.v1.CaptureRequest
+	8,  // 94: vbr.v1.RouterService.GetHost:output_type -> vbr.v1.GetHostResponse
+	10, // 95: vbr.v1.RouterService.ListRouters:output_type -> vbr.v1.ListRoutersResponse
+	18, // 96: vbr.v1.RouterService.ListSessions:output_type -> vbr.v1.ListSessionsResponse
+	22, // 97: vbr.v1.RouterService.ListRoutes:output_type -> vbr.v1.ListRoutesResponse
+	27, // 98: vbr.v1.RouterService.Explain:output_type -> vbr.v1.ExplainResponse
+	66, // 99: vbr.v1.RouterService.TestPolicy:output_type -> vbr.v1.TestPolicyResponse
+	33, // 100: vbr.v1.RouterService.ResetSession:output_type -> vbr.v1.ResetSessionResponse
+	35, // 101: vbr.v1.RouterService.DrainRouter:output_type -> vbr.v1.DrainRouterResponse
+	37, // 102: vbr.v1.RouterService.UndrainRouter:output_type -> vbr.v1.UndrainRouterResponse
+	39, // 103: vbr.v1.RouterService.ListEvents:output_type -> vbr.v1.ListEventsResponse
+	42, // 104: vbr.v1.RouterService.ListUsage:output_type -> vbr.v1.ListUsageResponse
+	47, // 105: vbr.v1.RouterService.GetQuality:output_type -> vbr.v1.GetQualityResponse
+	45, // 106: vbr.v1.RouterService.Probe:output_type -> vbr.v1.ProbeResponse
+	51, // 107: vbr.v1.RouterService.CreateFailoverTest:output_type -> vbr.v1.CreateFailoverTestResponse
+	53, // 108: vbr.v1.RouterService.UpdateFailoverTest:output_type -> vbr.v1.UpdateFailoverTestResponse
+	55, // 109: vbr.v1.RouterService.DeleteFailoverTest:output_type -> vbr.v1.DeleteFailoverTestResponse
+	57, // 110: vbr.v1.RouterService.StartFailoverTest:output_type -> vbr.v1.StartFailoverTestResponse
+	59, // 111: vbr.v1.RouterService.StopFailoverTest:output_type -> vbr.v1.StopFailoverTestResponse
+	61, // 112: vbr.v1.RouterService.ListFailoverTests:output_type -> vbr.v1.ListFailoverTestsResponse
+	69, // 113: vbr.v1.RouterService.GetPrefixHistory:output_type -> vbr.v1.GetPrefixHistoryResponse
+	72, // 114: vbr.v1.RouterService.Capture:output_type -> vbr.v1.CaptureResponse
+	94, // [94:115] is the sub-list for method output_type
+	73, // [73:94] is the sub-list for method input_type
+	73, // [73:73] is the sub-list for extension type_name
+	73, // [73:73] is the sub-list for extension extendee
+	0,  // [0:73] is the sub-list for field type_name
 }
 
 func init() { file_vbr_v1_router_service_proto_init() }
@@ -6471,7 +6742,7 @@ func file_vbr_v1_router_service_proto_init() {
 			GoPackagePath: reflect.TypeOf(x{}).PkgPath(),
 			RawDescriptor: unsafe.Slice(unsafe.StringData(file_vbr_v1_router_service_proto_rawDesc), len(file_vbr_v1_router_service_proto_rawDesc)),
 			NumEnums:      7,
-			NumMessages:   66,
+			NumMessages:   69,
 			NumExtensions: 0,
 			NumServices:   1,
 		},

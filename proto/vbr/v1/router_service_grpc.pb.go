@@ -41,6 +41,7 @@ const (
 	RouterService_StopFailoverTest_FullMethodName   = "/vbr.v1.RouterService/StopFailoverTest"
 	RouterService_ListFailoverTests_FullMethodName  = "/vbr.v1.RouterService/ListFailoverTests"
 	RouterService_GetPrefixHistory_FullMethodName   = "/vbr.v1.RouterService/GetPrefixHistory"
+	RouterService_Capture_FullMethodName            = "/vbr.v1.RouterService/Capture"
 )
 
 // RouterServiceClient is the client API for RouterService service.
@@ -94,6 +95,10 @@ type RouterServiceClient interface {
 	ListFailoverTests(ctx context.Context, in *ListFailoverTestsRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[ListFailoverTestsResponse], error)
 	// What happened to a prefix at a router, as far back as that is kept (docs/events.md).
 	GetPrefixHistory(ctx context.Context, in *GetPrefixHistoryRequest, opts ...grpc.CallOption) (*GetPrefixHistoryResponse, error)
+	// Capture streams packets of a router's own devices, until one of its bounds is reached, the caller goes away or does not read for 10 s, or the
+	// devices are no longer the router's. What the caller does not take in time is dropped, and counted. At most 2 at once of a router, and 8 of the
+	// host, else RESOURCE_EXHAUSTED.
+	Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureResponse], error)
 }
 
 type routerServiceClient struct {
@@ -367,6 +372,25 @@ func (c *routerServiceClient) GetPrefixHistory(ctx context.Context, in *GetPrefi
 	return out, nil
 }
 
+func (c *routerServiceClient) Capture(ctx context.Context, in *CaptureRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[CaptureResponse], error) {
+	cOpts := append([]grpc.CallOption{grpc.StaticMethod()}, opts...)
+	stream, err := c.cc.NewStream(ctx, &RouterService_ServiceDesc.Streams[7], RouterService_Capture_FullMethodName, cOpts...)
+	if err != nil {
+		return nil, err
+	}
+	x := &grpc.GenericClientStream[CaptureRequest, CaptureResponse]{ClientStream: stream}
+	if err := x.ClientStream.SendMsg(in); err != nil {
+		return nil, err
+	}
+	if err := x.ClientStream.CloseSend(); err != nil {
+		return nil, err
+	}
+	return x, nil
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_CaptureClient = grpc.ServerStreamingClient[CaptureResponse]
+
 // RouterServiceServer is the server API for RouterService service.
 // All implementations must embed UnimplementedRouterServiceServer
 // for forward compatibility.
@@ -418,6 +442,10 @@ type RouterServiceServer interface {
 	ListFailoverTests(*ListFailoverTestsRequest, grpc.ServerStreamingServer[ListFailoverTestsResponse]) error
 	// What happened to a prefix at a router, as far back as that is kept (docs/events.md).
 	GetPrefixHistory(context.Context, *GetPrefixHistoryRequest) (*GetPrefixHistoryResponse, error)
+	// Capture streams packets of a router's own devices, until one of its bounds is reached, the caller goes away or does not read for 10 s, or the
+	// devices are no longer the router's. What the caller does not take in time is dropped, and counted. At most 2 at once of a router, and 8 of the
+	// host, else RESOURCE_EXHAUSTED.
+	Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureResponse]) error
 	mustEmbedUnimplementedRouterServiceServer()
 }
 
@@ -487,6 +515,9 @@ func (UnimplementedRouterServiceServer) ListFailoverTests(*ListFailoverTestsRequ
 }
 func (UnimplementedRouterServiceServer) GetPrefixHistory(context.Context, *GetPrefixHistoryRequest) (*GetPrefixHistoryResponse, error) {
 	return nil, status.Error(codes.Unimplemented, "method GetPrefixHistory not implemented")
+}
+func (UnimplementedRouterServiceServer) Capture(*CaptureRequest, grpc.ServerStreamingServer[CaptureResponse]) error {
+	return status.Error(codes.Unimplemented, "method Capture not implemented")
 }
 func (UnimplementedRouterServiceServer) mustEmbedUnimplementedRouterServiceServer() {}
 func (UnimplementedRouterServiceServer) testEmbeddedByValue()                       {}
@@ -820,6 +851,17 @@ func _RouterService_GetPrefixHistory_Handler(srv interface{}, ctx context.Contex
 	return interceptor(ctx, in, info, handler)
 }
 
+func _RouterService_Capture_Handler(srv interface{}, stream grpc.ServerStream) error {
+	m := new(CaptureRequest)
+	if err := stream.RecvMsg(m); err != nil {
+		return err
+	}
+	return srv.(RouterServiceServer).Capture(m, &grpc.GenericServerStream[CaptureRequest, CaptureResponse]{ServerStream: stream})
+}
+
+// This type alias is provided for backwards compatibility with existing code that references the prior non-generic stream type by name.
+type RouterService_CaptureServer = grpc.ServerStreamingServer[CaptureResponse]
+
 // RouterService_ServiceDesc is the grpc.ServiceDesc for RouterService service.
 // It's only intended for direct use with grpc.RegisterService,
 // and not to be introspected or modified (even as a copy)
@@ -914,6 +956,11 @@ var RouterService_ServiceDesc = grpc.ServiceDesc{
 		{
 			StreamName:    "ListFailoverTests",
 			Handler:       _RouterService_ListFailoverTests_Handler,
+			ServerStreams: true,
+		},
+		{
+			StreamName:    "Capture",
+			Handler:       _RouterService_Capture_Handler,
 			ServerStreams: true,
 		},
 	},
