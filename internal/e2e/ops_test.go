@@ -23,6 +23,7 @@ func TestOperations(t *testing.T) {
 	t.Run("quality", c.testQuality)
 	t.Run("drill", c.testDrill)
 	t.Run("drill refused", c.testDrillRefused)
+	t.Run("killed twice", c.testKilledTwice)
 	t.Run("drill and kill", c.testDrillKilled)
 	t.Run("drill later", c.testDrillLater)
 }
@@ -248,6 +249,25 @@ func (c *twin) testDrillRefused(t *testing.T) {
 	}
 	c.idc.Link("eth2", true)
 	lab.Eventually(t, 40*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+}
+
+// testKilledTwice: vbrd is killed again as soon as it answers, before its peers are told all. Nothing is lost, and soon both VBRs are in use.
+func (c *twin) testKilledTwice(t *testing.T) {
+	pinger := c.vm.Pinger(idcHost4, lab.PingOptions{})
+	for range 2 {
+		c.vbrd.Signal(syscall.SIGKILL)
+		_, _ = c.vbrd.Wait(5 * time.Second)
+		c.start()
+		lab.Eventually(t, 20*time.Second, "vbrd answers", func() error { _, err := c.tryctl("show", "host"); return err })
+	}
+	lab.Eventually(t, 10*time.Second, "both lines in use", func() error { return c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b") })
+	time.Sleep(5 * time.Second) // peers have said all, and stale routes are swept
+	if err := c.uses(t, idcPrefix, "ri-vpc-a", "ri-vpc-b"); err != nil {
+		t.Error(err)
+	}
+	if stats := pinger.Stop(); stats.Lost() > 0 || stats.Received < 50 {
+		t.Errorf("pings over two kills: %s", stats)
+	}
 }
 
 // testDrillKilled: a drill that runs when vbrd is killed is aborted, and the router serves again.
