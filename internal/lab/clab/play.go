@@ -19,16 +19,27 @@ type Running struct {
 	dir string // entrypoint.sh's
 }
 
-// Play builds a topology in a lab and returns when all commands of exec are through: nodes, then links, then exec, as containerlab does it.
+// Play builds a topology in a lab and returns when all commands of exec are through: nodes, then links, then exec, as containerlab does it. FRR
+// takes seconds to start in a container, and finds the links there; here it is started after them. (A zebra that is there first takes a link up
+// whose other end is not, believes the link to have a carrier until the kernel has looked, and never again tries the routes that were refused.)
 // vbrd and vbrctl are those of the folder bin, and entrypoint.sh is the one beside the topology's folder. What fails ends the lab.
 func Play(l *lab.Lab, t *Topology, bin string) *Running {
 	l.Helper()
 	r := &Running{Topology: t, lab: l, ns: map[string]*lab.NS{}, bin: absolute(l, bin), dir: absolute(l, filepath.Dir(filepath.Dir(t.File)))}
 	for _, n := range t.Nodes {
-		r.start(n)
+		r.ns[n.Name] = l.Namespace(n.Name)
+		r.ns[n.Name].Sysctl(n.Sysctls...)
+		if n.Program != FRR {
+			r.start(n)
+		}
 	}
 	for _, k := range t.Links {
 		l.Veth(r.ns[k[0].Node], k[0].Device, r.ns[k[1].Node], k[1].Device)
+	}
+	for _, n := range t.Nodes {
+		if n.Program == FRR {
+			r.start(n)
+		}
 	}
 	for _, n := range t.Nodes {
 		for _, words := range n.Exec {
@@ -48,11 +59,9 @@ func absolute(l *lab.Lab, path string) string {
 	return abs
 }
 
-// start makes a node and starts its program.
+// start starts a node's program.
 func (r *Running) start(n *Node) {
-	ns := r.lab.Namespace(n.Name)
-	r.ns[n.Name] = ns
-	ns.Sysctl(n.Sysctls...)
+	ns := r.ns[n.Name]
 	if n.Program == FRR {
 		r.startFRR(n)
 	}
