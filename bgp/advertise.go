@@ -127,6 +127,9 @@ func (ad *Advertisement) attrs(own uint32) []packet.PathAttributeInterface {
 	return l
 }
 
+// attrOTC is the type of ONLY_TO_CUSTOMER (RFC 9234 5), which GoBGP does not know.
+const attrOTC packet.BGPAttrType = 35
+
 // nextHop makes the attribute from which GoBGP takes a path's next hop. The unspecified address
 // stands for the session's own.
 func nextHop(a netip.Addr, p netip.Prefix) packet.PathAttributeInterface {

@@ -87,7 +87,7 @@ func TestKeys(t *testing.T) {
 	accepts(fresh, false)
 
 	for _, n := range []*node{a, b} {
-		for _, text := range append(n.rec.Lines(), n.log.String(), fmt.Sprintf("%+v", n.Peers())) {
+		for _, text := range append(n.rec.Lines(), n.log.String(), fmt.Sprintf("%+v", n.Status(5*time.Second))) {
 			if strings.Contains(text, "secret") {
 				t.Errorf("a key is told: %s", text)
 			}
@@ -113,7 +113,7 @@ func TestKeyTakenOff(t *testing.T) {
 	}
 	must(t, n.SetPeers([]Peer{rawPeer(a)}))
 	redial(t, n, a)
-	if st := n.Peers(); len(st) != 1 || st[0].Authenticated {
+	if st := n.Status(5 * time.Second); len(st) != 1 || st[0].Authenticated {
 		t.Errorf("peers: %+v", st)
 	}
 }
@@ -129,7 +129,7 @@ func TestWhyNotUp(t *testing.T) {
 	m := n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=false", dead), "cannot connect", "connection refused")
 	time.Sleep(5 * time.Second)
 	n.rec.Never(t, m, "cannot connect")
-	if st := n.Peers(); len(st) != 1 || !strings.Contains(st[0].Reason, "connection refused") {
+	if st := n.Status(5 * time.Second); len(st) != 1 || !strings.Contains(st[0].Reason, "connection refused") {
 		t.Errorf("peers: %+v", st)
 	}
 }

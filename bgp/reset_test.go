@@ -1,6 +1,7 @@
 package bgp
 
 import (
+	"bytes"
 	"context"
 	"errors"
 	"fmt"
@@ -69,7 +70,26 @@ func TestResetSaysCease(t *testing.T) {
 	n.rec.Never(t, 0, fmt.Sprintf("peer=%v up=false", two))
 }
 
-// A refresh repeats to us what the peer has told and not withdrawn, and to the peer what we advertise, and no session ends.
+// capRefresh is the capability of route refresh (RFC 2918 2).
+var capRefresh = []byte{2, 0}
+
+// refreshedBoth waits for a ROUTE-REFRESH of IPv4 and for routes, in any order.
+func refreshedBoth(t *testing.T, p *bgptest.Peer) {
+	t.Helper()
+	for asked, told := false, false; !asked || !told; {
+		typ, body, err := p.Next(5 * time.Second)
+		switch {
+		case err != nil:
+			t.Fatalf("asked %v, told %v: %v", asked, told, err)
+		case typ == bgptest.RouteRefresh:
+			asked = bytes.Equal(body, []byte{0, 1, 0, 1})
+		case typ == bgptest.UpdateMsg && len(body) > 4: // not the End-of-RIB
+			told = true
+		}
+	}
+}
+
+// A refresh asks the peer for all that it has, tells the peer what we advertise, and no session ends. It is over when the peer is quiet.
 func TestRefresh(t *testing.T) {
 	n := startRefreshed(t, false)
 	local := bgptest.Loopback()
@@ -78,37 +98,46 @@ func TestRefresh(t *testing.T) {
 		t.Errorf("refresh of a session that is not up: %v", err)
 	}
 	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16")}}))
-	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1))
+	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1), capRefresh)
 	p.Expect(bgptest.UpdateMsg)
-	p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24", "172.16.2.0/24"))
-	p.Update(nil, bgptest.Basic(local, 65001, 65000), bgptest.NLRI("172.16.3.0/24")) // looped: the rib wants to know of it
-	p.Update(bgptest.NLRI("172.16.1.0/24"), nil, nil)
-	mark := n.rec.Wait(t, 0, "-[172.16.1.0/24]")
+	told := func() { p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24", "172.16.2.0/24")) }
+	told()
+	mark := n.rec.Wait(t, 0, "+[172.16.1.0/24 172.16.2.0/24]")
 	must(t, n.Refresh(t.Context(), local))
-	n.rec.Wait(t, mark, "update", "+[172.16.2.0/24]")
-	n.rec.Wait(t, mark, "update", "nh="+local.String(), "+[172.16.3.0/24]")
-	n.rec.Wait(t, mark, "begin refresh")
-	n.rec.Wait(t, mark, "end refresh")
-	n.rec.Never(t, mark, "172.16.1.0/24")
-	n.rec.Never(t, mark, "up=false")
-	for {
-		if body := p.Expect(bgptest.UpdateMsg); len(body) > 4 { // not the End-of-RIB
-			break
-		}
-	}
+	mark = n.rec.Wait(t, mark, "begin refresh")
+	refreshedBoth(t, p)
+	must(t, n.Refresh(t.Context(), local)) // one at a time
+	time.Sleep(time.Second)
+	told()
+	mark = n.rec.Wait(t, mark, "+[172.16.1.0/24 172.16.2.0/24]")
+	n.rec.Never(t, 0, "end refresh")
+	over := n.rec.Wait(t, mark, "end refresh")
+	n.rec.Never(t, mark, "begin refresh")
+	n.rec.Never(t, 0, "up=false")
+	must(t, n.Refresh(t.Context(), local))
+	n.rec.Wait(t, over, "begin refresh")
 }
 
+// A peer that its owner does not want asked, and one that cannot be, are not.
 func TestRefreshRefused(t *testing.T) {
 	n := startRefreshed(t, true)
 	local := bgptest.Loopback()
 	must(t, n.SetPeers([]Peer{{Address: local, ASN: 65001, Passive: true}}))
-	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1))
-	p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24"))
-	mark := n.rec.Wait(t, 0, "+[172.16.1.0/24]")
+	bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1), capRefresh)
+	mark := n.rec.Wait(t, 0, "up=true")
 	must(t, n.Refresh(t.Context(), local))
 	n.rec.Wait(t, mark, "begin refresh")
-	n.rec.Never(t, mark, "172.16.1.0/24")
 	n.rec.Never(t, mark, "end refresh")
+
+	n = startRefreshed(t, false)
+	local = bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{{Address: local, ASN: 65001, Passive: true}}))
+	bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1))
+	n.rec.Wait(t, 0, "up=true")
+	if err := n.Refresh(t.Context(), local); !errors.Is(err, ErrNoRefresh) {
+		t.Errorf("refresh of a peer without the capability: %v", err)
+	}
+	n.rec.Never(t, 0, "begin refresh")
 }
 
 // Status tells what show bgp summary has, of a session that is up and of one that is not, within its time.

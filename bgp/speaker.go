@@ -7,8 +7,6 @@ import (
 	"net/netip"
 	"time"
 
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
-
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
 	"github.com/openvbr/openvbr/bgp/internal/monitor"
 	"github.com/openvbr/openvbr/internal/fault"
@@ -103,8 +101,7 @@ const (
 
 // Handler is told what happens. Calls come one at a time: per peer in wire order, between a
 // PeerState with Established and the next without, except that a peer's state may be told at any
-// time. A call may use the Speaker, but not Close it. It must be quick: what peers send queues up
-// behind it without bound.
+// time. A call must not use the Speaker, and must be quick: the peers wait meanwhile, by TCP.
 type Handler interface {
 	Update(Update)
 	PeerState(PeerState)
@@ -116,24 +113,28 @@ type Handler interface {
 // EarlyHandler is what a Handler may also be, to move traffic before routes.
 type EarlyHandler interface {
 	// SessionLost: an established session has just ended, and not for a graceful restart. It comes
-	// at once and may run beside another call; PeerState follows when GoBGP has forgotten the
-	// peer's routes, which takes it half a second for 100,000. It must not use the Speaker.
+	// at once and may run beside another call; PeerState follows. It must not use the Speaker.
 	SessionLost(peer netip.Addr)
 }
 
-// RefreshHandler is what a Handler may also be, to take in again what a peer has told: see Speaker.Refresh.
+// RefreshHandler is what a Handler may also be, to know when a peer repeats what it has told: see Speaker.Refresh.
 type RefreshHandler interface {
-	// BeginRefresh: Update will repeat all that the peer has told and not withdrawn. With false nothing is repeated.
+	// BeginRefresh: the peer will be asked to repeat all that it offers, and does so by Updates like any others. With false it is not asked.
 	BeginRefresh(peer netip.Addr) bool
-	// EndRefresh: what was not repeated, the peer does not offer. It does not come when the repetition broke off.
+	// EndRefresh: the peer has repeated all, as far as that can be known: no UPDATE has come for two seconds. It does not come when the session ends
+	// before, nor after five minutes.
 	EndRefresh(peer netip.Addr)
 }
 
 // sentTTL is what our packets leave with.
 const sentTTL = 255
 
-// ErrNotUp says that a neighbour has no established session.
-var ErrNotUp = gobgp.ErrNotUp
+var (
+	// ErrNotUp says that a neighbour has no established session.
+	ErrNotUp = gobgp.ErrNotUp
+	// ErrNoRefresh says that a neighbour has not offered to repeat its routes.
+	ErrNoRefresh = gobgp.ErrNoRefresh
+)
 
 // Speaker is a running BGP speaker. Its methods may be called from any goroutine.
 type Speaker struct {
@@ -161,12 +162,6 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 		source.Close()
 		return nil, fmt.Errorf("bgp: %w", err)
 	}
-	source.Serve(func(peer netip.Addr, v6 bool) ([]*apiutil.Path, error) {
-		if v6 {
-			return s.Received(peer, IPv6)
-		}
-		return s.Received(peer, IPv4)
-	})
 	return &Speaker{s, cfg.ASN, source}, nil
 }
 
@@ -211,12 +206,8 @@ func (p *Peer) families() (f Families) {
 	return f
 }
 
-// Peers is a snapshot of all neighbours, sorted by address. It costs time in proportion to the
-// routes received.
-func (s *Speaker) Peers() []PeerStatus { return s.server.Peers() }
-
 // Status is a snapshot of all neighbours, sorted by address. It returns within the time, however many routes there are: the
-// counters of messages may be those of a few seconds ago, and Prefixes stay empty.
+// counters of messages may be those of a few seconds ago.
 func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.Status(within) }
 
 // Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4); it comes up again after five seconds,
@@ -228,8 +219,8 @@ func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error 
 	return nil
 }
 
-// Refresh tells a neighbour all again, and hands up again all that it has told, without an interruption of the session. The peer is not asked (RFC
-// 2918), since GoBGP has all that it would say. It takes time in proportion to the routes; the error wraps ErrNotUp when there is no session.
+// Refresh tells a neighbour all again, and asks it to do the same (RFC 2918), without an interruption of the session. It does not wait for the answer:
+// see RefreshHandler. The error wraps ErrNotUp when there is no session, and ErrNoRefresh when the neighbour cannot be asked; it is told all even so.
 func (s *Speaker) Refresh(ctx context.Context, peer netip.Addr) error {
 	if err := s.server.Refresh(ctx, peer); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)

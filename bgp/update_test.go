@@ -9,10 +9,9 @@ import (
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/openvbr/openvbr/bgp/internal/bgptest"
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 // keeper is a Handler that keeps Updates.
@@ -22,22 +21,8 @@ func (k *keeper) Update(u Update)           { k.got = append(k.got, u) }
 func (k *keeper) PeerState(PeerState)       {}
 func (k *keeper) EndOfRIB(netip.Addr, bool) {}
 
-func parseUpdate(t testing.TB, body []byte) *packet.BGPUpdate {
-	t.Helper()
-	m, err := packet.ParseBGPBody(&packet.BGPHeader{Type: packet.BGP_MSG_UPDATE, Len: uint16(19 + len(body))}, body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return m.Body.(*packet.BGPUpdate)
-}
-
-// paths makes the paths that GoBGP reports for an UPDATE of IPv4 routes.
-func paths(u *packet.BGPUpdate) (l []*apiutil.Path) {
-	for _, n := range u.NLRI {
-		l = append(l, &apiutil.Path{Nlri: n.NLRI, Attrs: u.PathAttributes})
-	}
-	return l
-}
+// wide is a session of four-octet AS numbers with both families.
+var wide = &wire.Session{AS4: true, Families: []wire.Family{wire.IPv4, wire.IPv6}}
 
 func TestAttrs(t *testing.T) {
 	a := netip.MustParseAddr("192.0.2.9")
@@ -56,10 +41,10 @@ func TestAttrs(t *testing.T) {
 		bgptest.Attr(0xc0, 35, 0, 0, 0xfd, 0xe9),
 	), bgptest.NLRI("10.1.0.0/16"))
 	k := &keeper{}
-	events{h: k}.Paths(a, paths(parseUpdate(t, body)))
+	events{h: k}.Update(a, wide, body)
 	want := []Update{{Peer: a, Announced: prefixes("10.1.0.0/16"), Attrs: &Attrs{
 		NextHop: a, Origin: 1,
-		ASPath: []Segment{{ASSequence, []uint32{65001, 65536}}, {ASSet, []uint32{7}}},
+		ASPath: []Segment{{Type: ASSequence, ASNs: []uint32{65001, 65536}}, {Type: ASSet, ASNs: []uint32{7}}},
 		MED:    50, HasMED: true, LocalPref: 200, HasLocalPref: true, AtomicAggr: true,
 		AggregatorASN: 9, Aggregator: netip.MustParseAddr("10.0.0.9"),
 		Communities: []uint32{65538}, LargeComms: [][3]uint32{{1, 2, 3}}, OTC: 65001,
@@ -72,24 +57,13 @@ func TestAttrs(t *testing.T) {
 	}
 }
 
-// TestMalformedOTC: a route whose ONLY_TO_CUSTOMER has another length than 4 is withdrawn (RFC 9234 5).
-func TestMalformedOTC(t *testing.T) {
-	a := netip.MustParseAddr("192.0.2.9")
-	body := bgptest.UpdateBody(nil, bgptest.Join(bgptest.Basic(a, peerASN, 7), bgptest.Attr(0xc0, 35, 0, 1)), bgptest.NLRI("10.1.0.0/16"))
-	k := &keeper{}
-	events{h: k}.Paths(a, paths(parseUpdate(t, body)))
-	if len(k.got) != 1 || k.got[0].Attrs != nil || k.got[0].Announced != nil || len(k.got[0].Withdrawn) != 1 {
-		t.Errorf("%+v", k.got)
-	}
-}
-
 // TestUpdateAllocatesPerMessage: what a message costs must not grow with its prefixes, save for the
 // one slice that holds them.
 func TestUpdateAllocatesPerMessage(t *testing.T) {
-	big := paths(parseUpdate(t, feed(0, 700)))
+	big := feed(0, 700)
 	k := &keeper{got: make([]Update, 0, 1<<16)}
 	e := events{h: k}
-	if n := testing.AllocsPerRun(100, func() { e.Paths(netip.Addr{}, big) }); n > 4 {
+	if n := testing.AllocsPerRun(100, func() { e.Update(netip.Addr{}, wide, big) }); n > 4 {
 		t.Errorf("%v allocations for an UPDATE of 700 prefixes, want at most 4", n)
 	}
 	if len(k.got[0].Announced) != 700 {
@@ -97,14 +71,14 @@ func TestUpdateAllocatesPerMessage(t *testing.T) {
 	}
 }
 
-func BenchmarkPaths(b *testing.B) {
-	l := paths(parseUpdate(b, feed(0, 700)))
+func BenchmarkUpdate(b *testing.B) {
+	body := feed(0, 700)
 	k := &keeper{}
 	e := events{h: k}
 	b.ReportAllocs()
 	for b.Loop() {
 		k.got = k.got[:0]
-		e.Paths(netip.Addr{}, l)
+		e.Update(netip.Addr{}, wide, body)
 	}
 	b.ReportMetric(float64(b.Elapsed().Nanoseconds())/float64(b.N*700), "ns/route")
 }
@@ -152,12 +126,12 @@ func BenchmarkLearn(b *testing.B) {
 		}
 		must(b, s.SetPeers([]Peer{{Address: a, ASN: peerASN, Passive: true, HoldTime: 90 * time.Second}}))
 		p := bgptest.Dial(b, a, netip.AddrPortFrom(at, port), peerASN, bgptest.MP(1, 1))
-		var wire []byte
+		var all []byte
 		for i := 0; i < routes; i += each {
-			wire = append(wire, bgptest.Message(bgptest.UpdateMsg, feed(i, each))...)
+			all = append(all, bgptest.Message(bgptest.UpdateMsg, feed(i, each))...)
 		}
 		b.StartTimer()
-		if _, err := p.Conn().Write(wire); err != nil {
+		if _, err := p.Conn().Write(all); err != nil {
 			b.Fatal(err)
 		}
 		for c.announced.Load() < routes {

@@ -210,8 +210,7 @@ func (c *customer) EndOfRIB(peer netip.Addr, v6 bool) {
 	poke(r.wake)
 }
 
-// BeginRefresh takes in that the peer's routes will be repeated (bgp.RefreshHandler). Not while it is restarting: some of its routes
-// are stale then, and go when it says so.
+// BeginRefresh takes in that the peer will repeat its routes (bgp.RefreshHandler). Not while it is restarting: it repeats them then.
 func (c *customer) BeginRefresh(peer netip.Addr) bool {
 	r := (*router)(c)
 	r.mu.Lock()
@@ -220,19 +219,18 @@ func (c *customer) BeginRefresh(peer netip.Addr) bool {
 	if s == nil || !s.up || s.restarting() {
 		return false
 	}
-	r.rib.MarkStale(s.source)
+	r.rib.Recount(s.source)
+	s.askedAt = time.Now()
 	return true
 }
 
-// EndRefresh takes in that all has been repeated: what has not, the peer does not offer.
+// EndRefresh takes in that all has been repeated.
 func (c *customer) EndRefresh(peer netip.Addr) {
 	r := (*router)(c)
 	r.stir()
 	r.mu.Lock()
-	r.rib.SetNow(time.Now())
-	if s := r.sessions[peer]; s != nil && s.up && !s.restarting() {
-		r.sweepSession(s)
-		r.counted(s)
+	if s := r.sessions[peer]; s != nil && s.up {
+		r.counted(s, time.Now())
 	}
 	r.mu.Unlock()
 	poke(r.wake)

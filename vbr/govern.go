@@ -131,9 +131,9 @@ type governed struct {
 	rules  peerRules
 	in     *policy.Policy
 	levels [2]quotaLevel // IPv4, IPv6
-	// exact is how many routes there were when they were last told again from GoBGP's memory, and not before again is that asked.
-	exact int
-	again time.Time
+	// exact is how many routes there were when the peer last repeated them, asked at askedAt, and not before again is it asked once more.
+	exact          int
+	askedAt, again time.Time
 	// downUntil: the session is kept down for its quota; zero if it is not.
 	downUntil time.Time
 }

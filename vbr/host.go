@@ -47,7 +47,6 @@ type Host struct {
 	watchers watchers
 	carriers carriers
 	carrier  func(device string) (bool, error) // whether a device has one now
-	soft     sync.Mutex                        // one soft reset at a time: it copies all routes of a peer
 	started  time.Time
 	partial  bool  // what is not wanted stays, see Options.Partial; set before anything runs
 	unpruned error // why a predecessor's devices were not removed at the start

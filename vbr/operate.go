@@ -32,10 +32,10 @@ func (e *RequestError) Error() string {
 func (h *Host) Events() *events.Log { return h.events }
 
 // ResetSession resets the router's session with a peer, or with the zero address all that are established, and returns how many. The
-// peer is told Cease, administrative reset (RFC 4486), and the session comes up again within seconds. With soft no session ends: what the peer told is taken
-// in again, and all is told to it again. No other session is touched.
+// peer is told Cease, administrative reset (RFC 4486), and the session comes up again within seconds. With soft no session ends: the peer is told
+// all again, and asked to do the same (RFC 2918); one that does not offer that is an error, and has been told all. No other session is touched.
 //
-// The error is a *RequestError for a peer that the router does not have, or wraps ErrNoRouter. A session that is not established is not counted.
+// The error is a *RequestError for a peer that the router does not have, a *RefusedError for one that is not asked, or wraps ErrNoRouter. A session that is not established is not counted.
 func (h *Host) ResetSession(router string, peer netip.Addr, soft bool) (int, error) {
 	r := h.router(router)
 	if r == nil {
@@ -50,8 +50,6 @@ func (h *Host) ResetSession(router string, peer netip.Addr, soft bool) (int, err
 	}
 	if soft {
 		reset = speaker.Refresh
-		h.soft.Lock()
-		defer h.soft.Unlock()
 	}
 	n := 0
 	var errs []error
@@ -60,6 +58,8 @@ func (h *Host) ResetSession(router string, peer netip.Addr, soft bool) (int, err
 		case err == nil:
 			n++
 			r.log.Info("session reset by the operator", "peer", p, "soft", soft)
+		case errors.Is(err, bgp.ErrNoRefresh):
+			errs = append(errs, &RefusedError{fmt.Sprintf("peer %v: told all again, but %v", p, bgp.ErrNoRefresh)})
 		case !errors.Is(err, bgp.ErrNotUp):
 			errs = append(errs, err)
 		}

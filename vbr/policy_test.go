@@ -192,7 +192,7 @@ func TestQuotaTurn(t *testing.T) {
 	if q := turn(now); len(q.again) != 1 || q.peers {
 		t.Errorf("beyond all measure, not counted yet: %+v", q)
 	}
-	o.router.counted(s)
+	o.router.counted(s, time.Now())
 	if q := turn(now); !q.peers || s.downUntil.IsZero() {
 		t.Errorf("beyond all measure: %+v", q)
 	}

@@ -41,10 +41,10 @@ func levelOf(was quotaLevel, n, limit int) quotaLevel {
 }
 
 const (
-	// againPause is the least time between two times that a peer's routes are asked of GoBGP's memory; what takes long is asked for less often.
+	// againPause is the least time between two times that a peer is asked to repeat its routes; what takes long is asked for less often.
 	againPause = 30 * time.Second
 	againShare = 20 // the asking takes at most one of so many parts of the time
-	// A peer that announces so many times its quota, and at least leastCeiling, is cut off whatever the action: GoBGP keeps half a kilobyte for each.
+	// A peer that announces so many times its quota, and at least leastCeiling, is cut off whatever the action: none is kept, but reading them takes time.
 	ceilingFactor = 100
 	leastCeiling  = 100_000
 )
@@ -163,26 +163,25 @@ func (r *router) admitted(s *spec) (peers []bgp.Peer) {
 	return peers
 }
 
-// askAgain takes in again what a peer has told, since some of it was not kept and there is room for it now. It takes the actor's time, which is the
-// tenant's own, and never while another router's routes are taken in again.
+// askAgain has a peer repeat what it has told, since some of it was not kept and there is room for it now.
 func (r *router) askAgain(ctx context.Context, speaker speaker, peer netip.Addr) {
-	if !r.host.soft.TryLock() {
-		return
-	}
-	defer r.host.soft.Unlock()
-	began := time.Now()
 	err := speaker.Refresh(ctx, peer)
-	took := time.Since(began)
-	r.log.Info("routes that were beyond the quota are taken in again", "peer", peer, "took", took, "err", err)
+	r.log.Info("routes that were beyond the quota are asked for again", "peer", peer, "err", err)
 	r.mu.Lock()
 	defer r.mu.Unlock()
 	if s := r.sessions[peer]; s != nil {
-		s.again = time.Now().Add(max(againPause, againShare*took))
+		s.again = time.Now().Add(againPause)
 	}
 }
 
-// counted notes how many routes a peer really has, when it has told all; r.mu is held.
-func (r *router) counted(s *session) { s.exact = r.rib.Counts(s.source).Received }
+// counted notes how many routes a peer really has, when it has repeated all; r.mu is held.
+func (r *router) counted(s *session, now time.Time) {
+	s.exact = r.rib.Counts(s.source).Received
+	s.again = now.Add(againPause)
+	if took := now.Sub(s.askedAt); took < time.Hour {
+		s.again = now.Add(max(againPause, againShare*took))
+	}
+}
 
 // letIn ends the time for which sessions are kept down, of these peers; r.mu is held.
 func (r *router) letIn(peers []netip.Addr) {

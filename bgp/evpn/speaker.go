@@ -180,10 +180,6 @@ func (s *Speaker) Dropped() map[Reason]uint64 {
 	return maps.Clone(s.events.dropped)
 }
 
-// Peers is a snapshot of all neighbours, sorted by address. It costs time in proportion to the
-// routes received.
-func (s *Speaker) Peers() []PeerStatus { return s.server.Peers() }
-
 // Status is a snapshot of all neighbours, sorted by address, within the time; see bgp.Speaker.
 func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.Status(within) }
 

@@ -122,7 +122,7 @@ func TestTwoSpeakers(t *testing.T) {
 			b.rec.Wait(t, 0, "up=true", "families=evpn")
 			b.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v", a.addr))
 			exportAndWithdraw(t, a, b, a.addr, c.attrs)
-			if st := b.Peers(); len(st) != 1 || st[0].Prefixes[EVPN] != 1 || st[0].State != "established" {
+			if st := b.Status(5 * time.Second); len(st) != 1 || st[0].State != "established" {
 				t.Errorf("peers: %+v", st)
 			}
 		})

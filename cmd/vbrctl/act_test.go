@@ -50,7 +50,7 @@ ri-acme          -      vbr-acme  5001  64600:5001    -         -
 func TestOperations(t *testing.T) {
 	f := start(t)
 	f.vbrctl(t, "reset", "vbr-acme/10.0.0.2", "vbr-beta/2001:db8::2").expect(t, exitOK, "vbr-acme 10.0.0.2: 1 session reset\nvbr-beta 2001:db8::2: 1 session reset\n")
-	f.vbrctl(t, "reset", "-r", "vbr-acme", "--soft").expect(t, exitOK, "vbr-acme all: 1 session took in all routes again and told all again\n")
+	f.vbrctl(t, "reset", "-r", "vbr-acme", "--soft").expect(t, exitOK, "vbr-acme all: 1 session asked for all routes again and told all again\n")
 	if r := last[*vbrv1.ResetSessionRequest](t, f); !r.GetSoft() || r.GetPeer() != "" || r.GetRouter() != "vbr-acme" {
 		t.Errorf("asked %v", r)
 	}

@@ -31,8 +31,8 @@ func (a *app) resetCmd() *cobra.Command {
 		Use:     "reset [SESSION...]",
 		Aliases: []string{"clear"},
 		Short:   "Reset BGP sessions, or their routes only with --soft",
-		Long: `Reset ends BGP sessions (Cease, Administrative Reset), which come up again by themselves. With --soft they stay up: all
-that the peer has told is taken in again, and all is told to it again.
+		Long: `Reset ends BGP sessions (Cease, Administrative Reset), which come up again by themselves. With --soft they stay up: the
+peer is asked to tell all again (route refresh, RFC 2918), and all is told to it again.
 
 A SESSION is ROUTER/PEER, or with -r just the peer's address. With -r alone it is all sessions of that router.`,
 		Example: `  vbrctl reset vbr-acme/10.0.0.2
@@ -53,7 +53,7 @@ A SESSION is ROUTER/PEER, or with -r just the peer's address. With -r alone it i
 		},
 	}
 	a.routerFlag(c, &router, "router of the sessions")
-	c.Flags().BoolVar(&soft, "soft", false, "keep the sessions, take in and tell all routes again")
+	c.Flags().BoolVar(&soft, "soft", false, "keep the sessions, ask for and tell all routes again")
 	return c
 }
 
@@ -96,7 +96,7 @@ func (a *app) reset(ctx context.Context, r *vbrv1.ResetSessionRequest) error {
 	}
 	done := "reset"
 	if r.GetSoft() {
-		done = "took in all routes again and told all again"
+		done = "asked for all routes again and told all again"
 	}
 	return a.say(answer, "%s %s: %s %s", r.GetRouter(), orAll(r.GetPeer()), plural(int(answer.GetSessions()), "session"), done)
 }

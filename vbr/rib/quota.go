@@ -63,7 +63,7 @@ func (t *Table) QuotaUse(id SourceID, six bool) QuotaUse {
 	return QuotaUse{Limit: s.Quota.Limit, Used: p.used, Over: len(p.line.turns), Forgotten: p.missing()}
 }
 
-// Incomplete says whether a source has free places for prefixes that it offers and that were forgotten: have it tell all again, after MarkStale.
+// Incomplete says whether a source has free places for prefixes that it offers and that were forgotten: have it tell all again, after Recount.
 func (t *Table) Incomplete(id SourceID) bool {
 	s := t.sources[id]
 	if s == nil {
@@ -84,7 +84,7 @@ type places struct {
 	rest int // paths kept that do not
 	line line
 	// forgotten are prefixes not kept that would have had to wait, refused those that were rejected. A prefix that is announced twice counts twice,
-	// and of a withdrawn one nobody knows which it was: then they are guessed. MarkStale begins anew.
+	// and of a withdrawn one nobody knows which it was: then they are guessed. MarkStale and Recount begin anew.
 	forgotten, refused int
 	guessed            bool
 }
@@ -107,6 +107,13 @@ func (p *places) withdrawn() {
 		p.forgotten--
 	case p.refused > 0:
 		p.refused--
+	}
+}
+
+// Recount begins anew to count what a source offers and what is not kept: it will tell all again.
+func (t *Table) Recount(id SourceID) {
+	if s := t.sources[id]; s != nil {
+		s.remember()
 	}
 }
 

@@ -20,6 +20,7 @@ import (
 const (
 	Open         = 1
 	UpdateMsg    = 2
+	RouteRefresh = 5
 	Notification = 3
 	Keepalive    = 4
 )

@@ -49,6 +49,13 @@ type conn struct {
 	deadlineMu sync.Mutex
 	limited    bool // GoBGP has set a deadline for writing
 
+	told     chan struct{} // closed when the session's beginning has been handed up
+	lastFeed time.Time     // when GoBGP was last given a message; the reader's
+	heard    *heard
+
+	lastUpdate atomic.Int64 // when the newest UPDATE came, in nanoseconds of Unix time
+	asking     atomic.Bool  // the peer repeats its routes
+
 	once sync.Once
 	done chan struct{} // closed
 }
@@ -62,7 +69,7 @@ const (
 func (s *Server) newConn(tcp *net.TCPConn, peer netip.Addr, session wire.Session, state byte) *conn {
 	c := &conn{
 		TCPConn: tcp, s: s, peer: peer, r: bufio.NewReaderSize(tcp, readBuffer), session: session, state: state,
-		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}),
+		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}), told: make(chan struct{}), heard: s.heardOf(peer),
 	}
 	c.slow = time.AfterFunc(s.cfg.OpenTime, c.tooSlow)
 	return c
@@ -118,11 +125,14 @@ func (c *conn) next() error {
 	if v.Why != "" {
 		c.s.complain(c.peer, v)
 	}
+	if out == nil {
+		out = c.buf[:n]
+	}
 	switch {
 	case v.Action == wire.Ignore:
 		out = wire.Frame(wire.Keepalive, nil) // the neighbour lives
-	case out == nil:
-		out = c.buf[:n]
+	case typ == wire.Update && c.s.raw != nil:
+		out = c.handUp(out)
 	}
 	c.out = out
 	return nil

@@ -13,6 +13,8 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
+
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
@@ -223,6 +225,19 @@ func (d *door) sessions() []*conn {
 	return l
 }
 
+// find is a session's connection by its ends; nil when it has been closed meanwhile.
+func (d *door) find(peer netip.Addr, ends *apiutil.Transport) *conn {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	for c := range d.conns[peer] {
+		local, remote := c.LocalAddr().(*net.TCPAddr).Port, c.RemoteAddr().(*net.TCPAddr).Port
+		if c.up.Load() && uint32(local) == uint32(ends.LocalPort) && uint32(remote) == uint32(ends.RemotePort) {
+			return c
+		}
+	}
+	return nil
+}
+
 func (d *door) add(c *conn) {
 	if d.conns[c.peer] == nil {
 		d.conns[c.peer] = map[*conn]struct{}{}
@@ -281,7 +296,7 @@ func (s *Server) offer(n Neighbour, tcp *net.TCPConn) wire.Session {
 	if own == 0 {
 		own = s.cfg.ASN
 	}
-	x := wire.Session{IBGP: n.ASN == own, Loopback: local.IsLoopback() && n.Address.IsLoopback()}
+	x := wire.Session{IBGP: n.ASN == own, Loopback: local.IsLoopback() && n.Address.IsLoopback(), V6: !n.Address.Is4()}
 	for _, f := range n.Families.list() {
 		x.Families = append(x.Families, wire.Family{AFI: f.Afi(), SAFI: f.Safi()})
 	}

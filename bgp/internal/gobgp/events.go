@@ -1,6 +1,8 @@
 package gobgp
 
 import (
+	"cmp"
+	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -17,6 +19,7 @@ type session struct {
 	secured    bool      // there is one
 	added      time.Time
 	up         bool
+	conn       *conn // of the session that is up
 	state      string
 	since      time.Time
 	reason     string // as handed up last
@@ -38,6 +41,7 @@ func (s *Server) expect(a netip.Addr, configured bool) {
 	case x != nil && !configured && !x.up:
 		delete(s.sessions, a)
 		delete(s.opens, a)
+		delete(s.heard, a)
 	case x != nil:
 		x.configured = configured
 	}
@@ -60,6 +64,23 @@ func (s *Server) noteOpen(a netip.Addr, sent bool, message []byte) {
 		o.received = slices.Clone(message)
 	}
 	s.opens[a] = o
+}
+
+// openOf is our OPEN to a neighbour with these capabilities, as GoBGP makes it.
+func (s *Server) openOf(n *Neighbour, capabilities []packet.ParameterCapabilityInterface) []byte {
+	asn := cmp.Or(n.LocalASN, s.cfg.ASN)
+	if asn > math.MaxUint16 {
+		asn = packet.AS_TRANS
+	}
+	open, err := packet.NewBGPOpenMessage(uint16(asn), uint16(seconds(n.HoldTime)), s.cfg.RouterID, []packet.OptionParameterInterface{packet.NewOptionParameterCapability(capabilities)})
+	if err != nil {
+		return nil
+	}
+	b, err := open.Serialize()
+	if err != nil {
+		return nil
+	}
+	return b
 }
 
 // call runs a handler call unless the server is closed.
@@ -86,7 +107,7 @@ func (s *Server) onPaths(paths []*apiutil.Path, _ time.Time) {
 	}
 	peer := paths[0].PeerAddress
 	if s.isUp(peer) {
-		s.call(func() { s.events.Paths(peer, paths) })
+		s.call(func() { s.events.(PathEvents).Paths(peer, paths) })
 	}
 }
 
@@ -125,6 +146,7 @@ func (s *Server) onPeer(ev *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 
 func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at time.Time) {
 	a := st.NeighborAddress
+	c := s.door.find(a, tr)
 	s.stateMu.Lock()
 	x := s.sessions[a]
 	if x == nil || !x.configured { // removed while it came up; GoBGP will not tell its end
@@ -137,6 +159,10 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
 	opens := s.opens[a]
+	if len(opens.sent) == 0 { // we dialled: nobody has seen it go out
+		opens.sent = s.openOf(&x.conf, st.LocalCap)
+	}
+	x.conn = c
 	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
 	x.gr.limit(x.conf.LongLived)
 	if s.cfg.RestartTime == 0 {
@@ -144,6 +170,7 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	}
 	ps := x.peerState(a, at)
 	s.stateMu.Unlock()
+	defer c.tell()
 	s.call(func() {
 		if o, ok := s.events.(Opener); ok {
 			o.Opened(Opened{
@@ -180,7 +207,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 		return
 	}
 	if wasUp {
-		x.up, x.since = false, at
+		x.up, x.conn, x.since = false, nil, at
 		s.notes.setUp(a.String(), false)
 	}
 	x.reason = reason
@@ -192,6 +219,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 		ps.State = "removed"
 		delete(s.sessions, a)
 		delete(s.opens, a)
+		delete(s.heard, a)
 	}
 	s.stateMu.Unlock()
 	s.call(func() { s.events.PeerState(ps) })

@@ -3,6 +3,8 @@ package gobgp
 import (
 	"bytes"
 	"encoding/binary"
+	"net/netip"
+	"slices"
 	"testing"
 
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -60,6 +62,7 @@ func judgeAgain(t *testing.T, s wire.Session, body []byte) {
 	if err != nil {
 		t.Fatalf("%x: GoBGP: %v", body, err)
 	}
+	sameRoutes(t, s, body, m.Body.(*packet.BGPUpdate))
 	families := map[packet.Family]packet.BGPAddPathMode{}
 	for _, f := range s.Families {
 		families[packet.NewFamily(f.AFI, f.SAFI)] = packet.BGP_ADD_PATH_NONE
@@ -67,6 +70,55 @@ func judgeAgain(t *testing.T, s wire.Session, body []byte) {
 	if ok, err := packet.ValidateUpdateMsg(m.Body.(*packet.BGPUpdate), families, !s.IBGP, false, s.Loopback); !ok {
 		t.Fatalf("%x: GoBGP: %v", body, err)
 	}
+}
+
+// sameRoutes: what is read from an UPDATE is what GoBGP reads.
+func sameRoutes(t *testing.T, s wire.Session, body []byte, u *packet.BGPUpdate) {
+	t.Helper()
+	var announced, withdrawn []packet.PathNLRI
+	announced, withdrawn = append(announced, u.NLRI...), append(withdrawn, u.WithdrawnRoutes...)
+	var path []packet.AsPathParamInterface
+	for _, a := range u.PathAttributes {
+		switch a := a.(type) {
+		case *packet.PathAttributeMpReachNLRI:
+			announced = append(announced, a.Value...)
+		case *packet.PathAttributeMpUnreachNLRI:
+			withdrawn = append(withdrawn, a.Value...)
+		case *packet.PathAttributeAsPath:
+			path = a.Value
+		}
+	}
+	classic, mp := s.Routes(body)
+	same := func(what string, got []netip.Prefix, want []packet.PathNLRI) {
+		for i := range max(len(got), len(want)) {
+			if len(got) != len(want) || got[i] != want[i].NLRI.(*packet.IPAddrPrefix).Prefix {
+				t.Fatalf("%x: %s %v, GoBGP: %v", body, what, got, want)
+			}
+		}
+	}
+	same("announced", append(classic.Announced, mp.Announced...), announced)
+	same("withdrawn", append(classic.Withdrawn, mp.Withdrawn...), withdrawn)
+	for _, r := range []wire.Routes{classic, mp} {
+		if (r.Attrs == nil) != (len(r.Announced) == 0) || r.Attrs != nil && !r.Attrs.NextHop.IsValid() {
+			t.Fatalf("%x: %+v", body, r)
+		}
+		if r.Attrs == nil || !s.AS4 {
+			continue
+		}
+		for i, p := range path {
+			if g := r.Attrs.ASPath[i]; g.Type != p.GetType() || !slices.Equal(g.ASNs, p.GetAS()) {
+				t.Fatalf("%x: AS path %v, GoBGP: %v", body, r.Attrs.ASPath, path)
+			}
+		}
+	}
+	if _, is := wire.EndOfRIB(body); is != isEndOfRIB(u) {
+		t.Fatalf("%x: End-of-RIB %v", body, is)
+	}
+}
+
+func isEndOfRIB(u *packet.BGPUpdate) bool {
+	is, _ := u.IsEndOfRib()
+	return is
 }
 
 // FuzzOpen: an OPEN that is let through, GoBGP can decode, and both read the same from it.

@@ -176,13 +176,16 @@ func (s *Server) adopt(peer string, m reflect.Value, state byte) *conn {
 	field.Set(reflect.ValueOf(c))
 	if open, ok := inside(m, "recvOpen").Interface().(*packet.BGPMessage); ok && open != nil {
 		c.session = agreed(&c.session, open.Body.(*packet.BGPOpen))
+		if b, err := open.Serialize(); err == nil {
+			s.noteOpen(a, false, b)
+		}
 	}
 	return c
 }
 
 // agreed is the session that a peer's OPEN makes.
 func agreed(s *wire.Session, open *packet.BGPOpen) wire.Session {
-	var as4, extended bool
+	var as4, extended, refresh bool
 	var families []wire.Family
 	for _, p := range open.OptParams {
 		o, ok := p.(*packet.OptionParameterCapability)
@@ -197,13 +200,15 @@ func agreed(s *wire.Session, open *packet.BGPOpen) wire.Session {
 				as4 = true
 			case *packet.CapExtendedMessage:
 				extended = true
+			case *packet.CapRouteRefresh:
+				refresh = true
 			}
 		}
 	}
 	if families == nil { // RFC 4760 8
 		families = []wire.Family{wire.IPv4}
 	}
-	return s.Agree(families, as4, extended)
+	return s.Agree(families, as4, extended, refresh)
 }
 
 // notify ends a session that is up with a NOTIFICATION. One that is ending already may not hear of it.

@@ -2,27 +2,38 @@ package gobgp
 
 import (
 	"context"
+	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
+	"time"
 
 	"github.com/osrg/gobgp/v4/api"
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
-// Refresher is what an Events may also be, to take in again what a peer has told.
+const (
+	// refreshQuiet is how long no UPDATE comes when a peer has repeated all. RFC 2918 has no mark for the end.
+	refreshQuiet = 2 * time.Second
+	// refreshWithin is how long a peer may take to repeat all; after that nobody waits for the end.
+	refreshWithin = 5 * time.Minute
+)
+
+// Refresher is what an Events may also be, to know when a peer repeats what it has told.
 type Refresher interface {
-	// BeginRefresh: Again will repeat all that the peer has told and not withdrawn. With false nothing is repeated.
+	// BeginRefresh: the peer will be asked to repeat all, and does so by UPDATEs as any others. With false it is not asked.
 	BeginRefresh(peer netip.Addr) bool
-	// Again is Paths, of what it has had before.
-	Again(peer netip.Addr, paths []*apiutil.Path)
-	// EndRefresh: what was not repeated, the peer does not offer. It does not come when the repetition broke off.
+	// EndRefresh: the peer has said nothing for two seconds, so it has repeated all. It does not come when the session ends before, or after five minutes.
 	EndRefresh(peer netip.Addr)
 }
 
-// ErrNotUp says that a neighbour has no established session.
-var ErrNotUp = errors.New("no established session")
+var (
+	// ErrNotUp says that a neighbour has no established session.
+	ErrNotUp = errors.New("no established session")
+	// ErrNoRefresh says that a neighbour has not offered to repeat its routes.
+	ErrNoRefresh = errors.New("it does not repeat its routes when asked (RFC 2918); a reset of its session does it")
+)
 
 // Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4). It comes up again after five
 // seconds or when the peer dials. The peer is told why (RFC 9003).
@@ -36,62 +47,75 @@ func (s *Server) Reset(ctx context.Context, a netip.Addr, why string) error {
 	return nil
 }
 
-// Refresh tells a neighbour all again, and takes in again all that it has told, without an interruption. GoBGP cannot ask for it
-// (RFC 2918), but has kept it: what the peer says now, had it been asked, it has said before.
+// Refresh tells a neighbour all again, and asks it to do the same, without an interruption. It does not wait for the answer.
 func (s *Server) Refresh(ctx context.Context, a netip.Addr) error {
-	if !s.isUp(a) {
+	c := s.connOf(a)
+	if c == nil {
 		return ErrNotUp
 	}
-	if err := s.repeatIn(a); err != nil {
-		return fmt.Errorf("take in again: %w", err)
-	}
+	asked := s.ask(c)
 	s.opMu.Lock()
 	defer s.opMu.Unlock()
 	err := s.bgp.ResetPeer(ctx, &api.ResetPeerRequest{Address: a.String(), Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT})
 	if err != nil {
-		return fmt.Errorf("tell again: %w", err)
+		err = fmt.Errorf("tell again: %w", err)
 	}
-	return nil
+	return errors.Join(asked, err)
 }
 
-// repeatIn hands up the neighbour's Adj-RIB-In. No other call is made meanwhile: what GoBGP has taken in before the copy was made may be
-// handed up after it, in order, which ends in the same.
-func (s *Server) repeatIn(a netip.Addr) error {
+// ask has a peer asked for its routes (RFC 2918 3), unless it has been and has not come to an end.
+func (s *Server) ask(c *conn) error {
 	r, ok := s.events.(Refresher)
 	if !ok {
 		return nil
 	}
-	s.callMu.Lock()
-	defer s.callMu.Unlock()
-	if s.closed || !s.isUp(a) || !r.BeginRefresh(a) {
-		return nil
-	}
-	for _, f := range s.familiesOf(a).list() {
-		err := s.bgp.ListPath(apiutil.ListPathRequest{
-			TableType: api.TableType_TABLE_TYPE_ADJ_IN, Name: a.String(), Family: f,
-		}, func(_ packet.NLRI, paths []*apiutil.Path) {
-			for i := range paths {
-				if !s.closing.Load() {
-					r.Again(a, paths[i:i+1])
-				}
-			}
-		})
-		if err != nil {
-			return err
+	c.event(func() {
+		if c.session.Refresh && !c.asking.Load() && r.BeginRefresh(c.peer) {
+			c.asking.Store(true)
+			s.wg.Go(func() { c.repeated(r) })
 		}
-	}
-	if !s.closing.Load() {
-		r.EndRefresh(a)
+	})
+	if !c.session.Refresh {
+		return ErrNoRefresh
 	}
 	return nil
 }
 
-// familiesOf are the families of a neighbour's session.
-func (s *Server) familiesOf(a netip.Addr) Families {
+// repeated asks and waits until all has been repeated.
+func (c *conn) repeated(r Refresher) {
+	defer c.asking.Store(false)
+	began := time.Now()
+	for _, f := range c.session.Families {
+		if _, err := c.Write(wire.Frame(wire.RouteRefresh, append(binary.BigEndian.AppendUint16(nil, f.AFI), 0, f.SAFI))); err != nil {
+			return // the session ends
+		}
+	}
+	look := time.NewTicker(refreshQuiet / 8)
+	defer look.Stop()
+	for {
+		select {
+		case <-c.done:
+			return
+		case <-c.s.run.Done():
+			return
+		case now := <-look.C:
+			switch last := time.Unix(0, c.lastUpdate.Load()); {
+			case now.Sub(began) > refreshWithin:
+				return
+			case now.Sub(began) > refreshQuiet && now.Sub(last) > refreshQuiet:
+				c.event(func() { r.EndRefresh(c.peer) })
+				return
+			}
+		}
+	}
+}
+
+// connOf is the connection of a neighbour's session that is up, or nil.
+func (s *Server) connOf(a netip.Addr) *conn {
 	s.stateMu.Lock()
 	defer s.stateMu.Unlock()
-	if x := s.sessions[a]; x != nil {
-		return x.families
+	if x := s.sessions[a]; x != nil && x.up {
+		return x.conn
 	}
-	return 0
+	return nil
 }

@@ -19,6 +19,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
 
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 	"github.com/openvbr/openvbr/internal/fault"
 )
 
@@ -57,14 +58,24 @@ type Config struct {
 	OpenTime  time.Duration // how long a connection may be without a session; 0: 10 s
 }
 
-// Events receives what happens, one call at a time, from no particular goroutine. A call may
-// use the Server, except Close.
+// Events receives what happens, one call at a time, from no particular goroutine. It is a PathEvents or an UpdateEvents too.
 type Events interface {
+	PeerState(PeerState)
+	EndOfRIB(peer netip.Addr, family Families)
+}
+
+// PathEvents has GoBGP decode and keep what peers announce. A call may use the Server, except Close.
+type PathEvents interface {
 	// Paths is one UPDATE of a peer whose session is up: paths announced and withdrawn, in the
 	// order announced IPv4, announced MP_REACH, withdrawn IPv4, withdrawn MP_UNREACH.
 	Paths(peer netip.Addr, paths []*apiutil.Path)
-	PeerState(PeerState)
-	EndOfRIB(peer netip.Addr, family Families)
+}
+
+// UpdateEvents takes UPDATEs as they come from the wire, judged, on the goroutine that reads the connection: GoBGP has the session, and never sees a
+// route of the peer's. While a call runs, the peer's next message waits, and the peer with it. A call must not use the Server.
+type UpdateEvents interface {
+	// Update is one UPDATE of a peer whose session is up. The body is good until the call returns.
+	Update(peer netip.Addr, session *wire.Session, body []byte)
 }
 
 // Early is what an Events may also be.
@@ -86,7 +97,7 @@ type Opened struct {
 	Peer, Local    netip.AddrPort
 	ASN            uint32
 	RouterID       netip.Addr
-	Sent, Received []byte // the OPEN messages as they were on the wire; empty in the rare case that another connection's was not seen
+	Sent, Received []byte // the OPEN messages as they were on the wire; of a connection that we dialled as GoBGP makes and has read them
 	At             time.Time
 }
 
@@ -95,6 +106,7 @@ type Server struct {
 	cfg     Config
 	bgp     *server.BgpServer
 	events  Events
+	raw     UpdateEvents // nil: events is a PathEvents
 	notes   *notes
 	log     *slog.Logger
 	started time.Time
@@ -128,6 +140,7 @@ type Server struct {
 	stateMu  sync.Mutex
 	sessions map[netip.Addr]*session
 	opens    map[netip.Addr]opens
+	heard    map[netip.Addr]*heard
 	ups      ups
 	counted  counted
 
@@ -221,9 +234,11 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		neighbours: map[netip.Addr]Neighbour{},
 		sessions:   map[netip.Addr]*session{},
 		opens:      map[netip.Addr]opens{},
+		heard:      map[netip.Addr]*heard{},
 		ups:        ups{kick: make(chan struct{}, 1)},
 		counted:    newCounted(),
 	}
+	s.raw, _ = events.(UpdateEvents)
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
 		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
 	}})
@@ -251,12 +266,12 @@ func (s *Server) configure(ctx context.Context) error {
 	if err := s.rejectImports(ctx); err != nil {
 		return fmt.Errorf("import policy: %w", err)
 	}
-	err = s.bgp.WatchEvent(s.run, server.WatchEventMessageCallbacks{
-		OnPathUpdate: s.onPaths,
-		OnPathEor:    s.onEndOfRIB,
-		OnPeerUpdate: s.onPeer,
-	}, server.WatchUpdate(false, "", ""), server.WatchEor(false), server.WatchPeer())
-	if err != nil {
+	callbacks, watched := server.WatchEventMessageCallbacks{OnPeerUpdate: s.onPeer}, []server.WatchOption{server.WatchPeer()}
+	if s.raw == nil {
+		callbacks.OnPathUpdate, callbacks.OnPathEor = s.onPaths, s.onEndOfRIB
+		watched = append(watched, server.WatchUpdate(false, "", ""), server.WatchEor(false))
+	}
+	if err = s.bgp.WatchEvent(s.run, callbacks, watched...); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
 	if err := fault.Around("speaker.start", func() error { return s.door.listenAll(ctx) }); err != nil { // last: until the neighbours are set, a SYN is lost

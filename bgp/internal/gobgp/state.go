@@ -124,13 +124,12 @@ type PeerStatus struct {
 	Since              time.Time // of the last change between established and not, or else of the configuration
 	Reason             string    // why it last ended or does not come up; empty when established
 	Sessions           int       // how many times it was established
-	// HoldTime, KeepaliveInterval and Families are the negotiated ones; while the session is down 0 from Peers, and as configured from Status.
+	// HoldTime, KeepaliveInterval and Families are the negotiated ones; as configured while the session is down.
 	HoldTime, KeepaliveInterval time.Duration
 	Families                    Families
 	GracefulRestart             GracefulRestart
 	Authenticated               bool // TCP MD5 is configured
 	Received, Sent              Messages
-	Prefixes                    map[Families]uint64 // routes in the peer's Adj-RIB-In, by family; from Peers only
 }
 
 // Messages counts messages on the wire since the neighbour was configured.

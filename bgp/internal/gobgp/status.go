@@ -36,7 +36,7 @@ func newCounted() counted {
 }
 
 // walk looks at GoBGP's peers and keeps their counters.
-func (s *Server) walk(ctx context.Context, each func(netip.Addr, *api.Peer)) {
+func (s *Server) walk(ctx context.Context) {
 	began := time.Now()
 	peers := make(map[netip.Addr]count)
 	_ = s.bgp.ListPeer(ctx, &api.ListPeerRequest{}, func(p *api.Peer) {
@@ -47,11 +47,10 @@ func (s *Server) walk(ctx context.Context, each func(netip.Addr, *api.Peer)) {
 		local, _ := netip.ParseAddr(p.Transport.LocalAddress)
 		peers[a] = count{
 			local:    local,
-			received: messages(p.State.Messages.Received), sent: messages(p.State.Messages.Sent),
+			received: s.heardOf(a).correct(messages(p.State.Messages.Received)), sent: messages(p.State.Messages.Sent),
 			hold:      time.Duration(p.Timers.State.NegotiatedHoldTime) * time.Second,
 			keepalive: time.Duration(p.Timers.State.KeepaliveInterval) * time.Second,
 		}
-		each(a, p)
 	})
 	c := &s.counted
 	c.mu.Lock()
@@ -85,7 +84,7 @@ func (c *counted) counts(within time.Duration) map[netip.Addr]count {
 }
 
 // Status is a snapshot of all configured neighbours, sorted by address. It returns within the time: counters of messages may then be those of
-// a few seconds ago. Prefixes stay empty.
+// a few seconds ago.
 func (s *Server) Status(within time.Duration) []PeerStatus {
 	counts := s.counted.counts(within)
 	s.stateMu.Lock()

@@ -4,7 +4,6 @@ import (
 	"cmp"
 	"context"
 	"net/netip"
-	"slices"
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
@@ -34,7 +33,7 @@ func (s *Server) watch(ctx context.Context) {
 		case <-s.ups.kick:
 			s.settleSoon(ctx)
 		case <-s.counted.ask:
-			s.walk(ctx, func(netip.Addr, *api.Peer) {})
+			s.walk(ctx)
 		case now := <-reasons.C:
 			s.reportReasons(now)
 		case now := <-look.C:
@@ -80,57 +79,6 @@ func (s *Server) cutBacklogs() {
 			c.cut(wire.Verdict{Code: 6, Subcode: 8, Why: "takes data too slowly"}) // RFC 4486 4: out of resources
 		}
 	}
-}
-
-// Peers is a snapshot of all configured neighbours, sorted by address. It walks their routes: ask
-// at a human's pace.
-func (s *Server) Peers() []PeerStatus {
-	var l []PeerStatus
-	_ = s.bgp.ListPeer(context.Background(), &api.ListPeerRequest{}, func(p *api.Peer) {
-		if st, ok := s.status(p); ok {
-			l = append(l, st)
-		}
-	})
-	slices.SortFunc(l, func(a, b PeerStatus) int { return a.Peer.Compare(b.Peer) })
-	return l
-}
-
-func (s *Server) status(p *api.Peer) (PeerStatus, bool) {
-	a, err := netip.ParseAddr(p.State.NeighborAddress)
-	if err != nil {
-		return PeerStatus{}, false
-	}
-	s.stateMu.Lock()
-	defer s.stateMu.Unlock()
-	x := s.sessions[a]
-	if x == nil {
-		return PeerStatus{}, false
-	}
-	st := PeerStatus{
-		Peer: a, ASN: p.Conf.PeerAsn, LocalASN: p.Conf.LocalAsn, RouterID: x.routerID,
-		State: x.state, Since: x.since, Reason: x.reason, Sessions: x.count,
-		Families: x.families, GracefulRestart: x.gr,
-		Authenticated: p.Conf.AuthPassword != "",
-		Received:      messages(p.State.Messages.Received), Sent: messages(p.State.Messages.Sent),
-		Prefixes: map[Families]uint64{},
-	}
-	if st.Since.IsZero() {
-		st.Since = x.added
-	}
-	st.LocalAddress, _ = netip.ParseAddr(p.Transport.LocalAddress)
-	if x.up {
-		st.HoldTime = time.Duration(p.Timers.State.NegotiatedHoldTime) * time.Second
-		st.KeepaliveInterval = time.Duration(p.Timers.State.KeepaliveInterval) * time.Second
-	}
-	for _, k := range known {
-		for _, af := range p.AfiSafis {
-			f := af.GetConfig().GetFamily()
-			if uint16(f.GetAfi()) == k.family.Afi() && uint8(f.GetSafi()) == k.family.Safi() {
-				st.Prefixes[k.set] = af.GetState().GetReceived()
-			}
-		}
-	}
-	return st, true
 }
 
 func messages(m *api.Message) Messages {

@@ -90,8 +90,8 @@ type Source struct {
 	mu       sync.Mutex
 	queues   map[*queue]bool // of the connections that know of the sessions, and are told what happens
 	sessions map[netip.Addr]*Session
-	received func(peer netip.Addr, v6 bool) ([]*apiutil.Path, error) // nil: not serving yet, or not any more
-	told     bool                                                    // that something could not be encoded
+	received map[netip.Addr]*received // of the sessions
+	told     bool                     // that something could not be told
 }
 
 // Add makes a source for a router with its kernel table, 0 if it is in the host's main one.
@@ -99,22 +99,12 @@ func (h *Hub) Add(router string, table uint32, routerID netip.Addr) *Source {
 	if h == nil {
 		return nil
 	}
-	s := &Source{hub: h, instance: instance{router, table}, routerID: routerID, sessions: make(map[netip.Addr]*Session)}
+	s := &Source{hub: h, instance: instance{router, table}, routerID: routerID, sessions: make(map[netip.Addr]*Session), received: make(map[netip.Addr]*received)}
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	s.queues = maps.Clone(h.queues)
 	h.sources = append(h.sources, s)
 	return s
-}
-
-// Serve gives the source the function that copies what a peer has announced and not withdrawn, which may take as long as it likes.
-func (s *Source) Serve(received func(peer netip.Addr, v6 bool) ([]*apiutil.Path, error)) {
-	if s == nil {
-		return
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.received = received
 }
 
 // Close ends the source: its sessions are down.
@@ -127,7 +117,6 @@ func (s *Source) Close() {
 	s.hub.mu.Unlock()
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.received = nil
 	for a := range s.sessions {
 		s.end(a, End{At: time.Now(), Removed: true})
 	}
@@ -140,7 +129,7 @@ func (s *Source) Up(x Session) {
 	}
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	s.sessions[x.Peer.Addr()] = &x
+	s.sessions[x.Peer.Addr()], s.received[x.Peer.Addr()] = &x, &received{}
 	s.push(func() [][]byte { return [][]byte{s.instance.up(&x)} })
 }
 
@@ -160,6 +149,7 @@ func (s *Source) end(peer netip.Addr, why End) {
 		return
 	}
 	delete(s.sessions, peer)
+	delete(s.received, peer)
 	s.push(func() [][]byte { return [][]byte{s.instance.down(x, why)} })
 }
 
@@ -171,6 +161,7 @@ func (s *Source) Paths(peer netip.Addr, paths []*apiutil.Path, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.sessions[peer]; x != nil {
+		s.received[peer].apply(paths)
 		s.push(func() [][]byte { return s.encode(x, paths, at) })
 	}
 }
@@ -190,11 +181,18 @@ func (s *Source) EndOfRIB(peer netip.Addr, v6 bool, at time.Time) {
 // encode needs mu.
 func (s *Source) encode(x *Session, paths []*apiutil.Path, at time.Time) [][]byte {
 	messages, err := s.instance.routes(x, paths, at)
-	if err != nil && !s.told {
-		s.told = true
-		s.hub.cfg.Log.Warn("collectors are not told of some routes", "router", s.instance.router, "peer", x.Peer.Addr(), "err", err)
+	if err != nil {
+		s.complain(x.Peer.Addr(), err)
 	}
 	return messages
+}
+
+// complain needs mu; it does so once.
+func (s *Source) complain(peer netip.Addr, err error) {
+	if !s.told {
+		s.told = true
+		s.hub.cfg.Log.Warn("collectors are not told of some routes", "router", s.instance.router, "peer", peer, "err", err)
+	}
 }
 
 // push needs mu, which keeps the order: it hands messages to all who listen, and makes none for nobody.
@@ -264,16 +262,12 @@ func (h *Hub) alone(ctx context.Context) (release func(), err error) {
 // copy is what a peer has announced of a family; of one that has gone meanwhile nothing.
 func (s *Source) copy(peer netip.Addr, v6 bool) []*apiutil.Path {
 	s.mu.Lock()
-	received := s.received
-	s.mu.Unlock()
-	if received == nil {
+	defer s.mu.Unlock()
+	r := s.received[peer]
+	if r == nil {
 		return nil
 	}
-	paths, err := received(peer, v6)
-	if err != nil {
-		return nil
-	}
-	return paths
+	return slices.Collect(maps.Values(r[index(v6)]))
 }
 
 func family(v6 bool) bgp.Family {

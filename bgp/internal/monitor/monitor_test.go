@@ -178,26 +178,16 @@ func (r *reader) expect(want ...string) {
 	}
 }
 
-// tables are what peers have announced, by address.
-type tables map[string][]*apiutil.Path
-
-func (x tables) received(peer netip.Addr, v6 bool) (l []*apiutil.Path, err error) {
-	for _, p := range x[peer.String()] {
-		if p.Family == family(v6) {
-			l = append(l, p)
-		}
-	}
-	return l, nil
-}
-
 // A collector is told of all that is up, then of what happens; of a source that comes later too; and at the end goodbye.
 func TestCollector(t *testing.T) {
 	l, at := collector(t)
 	h := New(Config{Collectors: []netip.AddrPort{at}, Name: "edge1", Description: "OpenVBR"})
 	a := h.Add("vbr-a", 10000, netip.MustParseAddr("10.0.0.1"))
 	x := session(t, "10.0.0.2", 65001)
-	a.Serve(tables{"10.0.0.2": {path(t, "172.16.1.0/24", 65001, false), path(t, "2001:db8:1::/64", 65001, false)}}.received)
 	a.Up(x)
+	a.Paths(x.Peer.Addr(), []*apiutil.Path{
+		path(t, "172.16.7.0/24", 65001, false), path(t, "172.16.1.0/24", 65001, false), path(t, "2001:db8:1::/64", 65001, false), path(t, "172.16.7.0/24", 65001, true),
+	}, time.Now())
 	stop := run(t, h)
 	r := accept(t, l)
 	r.expect("initiation OpenVBR edge1", "1:10000 10.0.0.2 AS 65001: up 10.0.0.1:40000 179 vbr-a", "1:10000 10.0.0.2 AS 65001: +172.16.1.0/24 via 10.0.0.2", "1:10000 10.0.0.2 AS 65001: end of ipv4-unicast",
@@ -242,7 +232,6 @@ func TestWithoutOpen(t *testing.T) {
 	none.Paths(x.Peer.Addr(), nil, time.Now())
 	none.EndOfRIB(x.Peer.Addr(), false, time.Now())
 	none.Down(x.Peer.Addr(), End{})
-	none.Serve(nil)
 	none.Close()
 	if (*Hub)(nil).Add("vbr-a", 1, netip.Addr{}) != nil {
 		t.Error("a source of no hub")
@@ -268,7 +257,6 @@ func TestSlowCollector(t *testing.T) {
 	h := New(Config{Collectors: []netip.AddrPort{slowAt, goodAt}, Name: "edge1", Log: slog.New(slog.NewTextHandler(log, nil))})
 	s := h.Add("vbr-a", 10000, netip.MustParseAddr("10.0.0.1"))
 	x := session(t, "10.0.0.2", 65001)
-	s.Serve(tables{}.received)
 	s.Up(x)
 	run(t, h)
 	stuck, reads := accept(t, slow), accept(t, good)

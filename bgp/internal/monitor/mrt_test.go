@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
 
 // A folder that cannot be written is a problem as long as it lasts, and said once.
@@ -59,12 +60,17 @@ func TestDump(t *testing.T) {
 	h := New(Config{MRT: MRT{Directory: dir, Keep: 5, Size: 1 << 20}})
 	s := h.Add("vbr-a", 1, netip.MustParseAddr("10.0.0.1"))
 	h.Add("vbr-idle", 2, netip.MustParseAddr("10.0.0.1"))
-	s.Serve(tables{
-		"10.0.0.2": {path(t, "172.16.2.0/24", 65001, false), path(t, "172.16.1.0/24", 65001, false)},
-		"fd00::2":  {path(t, "172.16.1.0/24", 65001, false), path(t, "2001:db8:1::/64", 65001, false)},
-	}.received)
-	s.Up(session(t, "10.0.0.2", 65001))
-	s.Up(session(t, "fd00::2", 4200000001))
+	for _, x := range []struct {
+		peer  string
+		asn   uint32
+		paths []*apiutil.Path
+	}{
+		{"10.0.0.2", 65001, []*apiutil.Path{path(t, "172.16.2.0/24", 65001, false), path(t, "172.16.1.0/24", 65001, false)}},
+		{"fd00::2", 4200000001, []*apiutil.Path{path(t, "172.16.1.0/24", 65001, false), path(t, "2001:db8:1::/64", 65001, false)}},
+	} {
+		s.Up(session(t, x.peer, x.asn))
+		s.Paths(netip.MustParseAddr(x.peer), x.paths, time.Now())
+	}
 	if err := h.dumpAll(t.Context(), time.Date(2026, 11, 28, 10, 0, 0, 0, time.UTC)); err != nil {
 		t.Fatal(err)
 	}

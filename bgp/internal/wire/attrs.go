@@ -119,7 +119,7 @@ func badSegments(v []byte, size int) bool {
 
 // badNextHop: RFC 7606 7.3, and RFC 4271 6.3 on what is no host's address.
 func badNextHop(s *Session, v []byte) bool {
-	return len(v) != 4 || !host(netip.AddrFrom4([4]byte(v)), s.Loopback)
+	return len(v) != 4 || !host(netip.AddrFrom4([4]byte(v)), s.Loopback && !s.V6)
 }
 
 func host(a netip.Addr, loopback bool) bool {

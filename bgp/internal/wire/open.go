@@ -18,9 +18,11 @@ var (
 // Session is what both ends agreed on, as far as it matters here.
 type Session struct {
 	IBGP     bool
-	Loopback bool // both ends are loopback addresses; next hops may be too then
+	Loopback bool // both ends are loopback addresses; next hops may be too then, IPv4 ones if V6 is not set
+	V6       bool // the session itself is over IPv6
 	AS4      bool // RFC 6793
 	Extended bool // RFC 8654
+	Refresh  bool // the peer repeats its routes when asked (RFC 2918)
 	Families []Family
 }
 
@@ -78,15 +80,15 @@ func (s *Session) Open(body []byte) (session Session, out []byte, v Verdict) {
 	if !o.mp { // RFC 4760 8
 		o.families = []Family{IPv4}
 	}
-	return s.Agree(o.families, o.as4, o.extended), o.rest(body), Verdict{}
+	return s.Agree(o.families, o.as4, o.extended, o.refresh), o.rest(body), Verdict{}
 }
 
 // offer is what a peer's capabilities say.
 type offer struct {
-	as4, extended, mp bool
-	families          []Family
-	kept              []byte // capabilities to be handed on
-	stripped          bool   // there are others
+	as4, extended, mp, refresh bool
+	families                   []Family
+	kept                       []byte // capabilities to be handed on
+	stripped                   bool   // there are others
 }
 
 func (o *offer) capabilities(b []byte) Verdict {
@@ -104,6 +106,8 @@ func (o *offer) capabilities(b []byte) Verdict {
 			o.families = append(o.families, Family{binary.BigEndian.Uint16(value), value[3]})
 		case capExtended:
 			o.extended = true
+		case capRefresh:
+			o.refresh = true
 		case capAS4:
 			o.as4 = true
 			if binary.BigEndian.Uint32(value) == 0 {
@@ -161,10 +165,10 @@ func capabilityLength(code byte, n int) bool {
 	return true
 }
 
-// Agree is the session with a peer that offers these families, four-octet AS numbers and extended messages; we offer the latter two always.
-func (s *Session) Agree(families []Family, as4, extended bool) Session {
+// Agree is the session with a peer that offers these families, four-octet AS numbers, extended messages and route refresh; we offer the latter three always.
+func (s *Session) Agree(families []Family, as4, extended, refresh bool) Session {
 	theirs, agreed := Session{Families: families}, *s
-	agreed.AS4, agreed.Extended, agreed.Families = as4, extended, nil
+	agreed.AS4, agreed.Extended, agreed.Refresh, agreed.Families = as4, extended, refresh, nil
 	for _, f := range s.Families {
 		if theirs.Has(f) {
 			agreed.Families = append(agreed.Families, f)

@@ -3040,8 +3040,8 @@ type ResetSessionRequest struct {
 	Router string                 `protobuf:"bytes,1,opt,name=router,proto3" json:"router,omitempty"`
 	// Empty: all of the router's.
 	Peer string `protobuf:"bytes,2,opt,name=peer,proto3" json:"peer,omitempty"`
-	// Do not reset: take in again all that the peer has told and not withdrawn, and tell it all again. The peer is not asked
-	// for a route refresh (RFC 2918), since all that it would say is kept.
+	// Do not reset: ask the peer to tell all again (route refresh, RFC 2918), and tell it all again. A peer that does not offer
+	// route refresh is told all, and the call fails with FAILED_PRECONDITION.
 	Soft          bool `protobuf:"varint,3,opt,name=soft,proto3" json:"soft,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache

@@ -62,7 +62,7 @@ type RouterServiceClient interface {
 	Explain(ctx context.Context, in *ExplainRequest, opts ...grpc.CallOption) (*ExplainResponse, error)
 	// TestPolicy streams what a policy makes of routes, those given or those that are there, in chunks. Nothing is touched.
 	TestPolicy(ctx context.Context, in *TestPolicyRequest, opts ...grpc.CallOption) (grpc.ServerStreamingClient[TestPolicyResponse], error)
-	// ResetSession resets sessions, or with soft takes in and tells all routes again without.
+	// ResetSession resets sessions, or with soft asks for and tells all routes again without.
 	ResetSession(ctx context.Context, in *ResetSessionRequest, opts ...grpc.CallOption) (*ResetSessionResponse, error)
 	// DrainRouter asks both sides to use other routers, by the GRACEFUL_SHUTDOWN community and LOCAL_PREF 0
 	// (RFC 8326); traffic that still comes is forwarded. It lasts until UndrainRouter, also over restarts.
@@ -409,7 +409,7 @@ type RouterServiceServer interface {
 	Explain(context.Context, *ExplainRequest) (*ExplainResponse, error)
 	// TestPolicy streams what a policy makes of routes, those given or those that are there, in chunks. Nothing is touched.
 	TestPolicy(*TestPolicyRequest, grpc.ServerStreamingServer[TestPolicyResponse]) error
-	// ResetSession resets sessions, or with soft takes in and tells all routes again without.
+	// ResetSession resets sessions, or with soft asks for and tells all routes again without.
 	ResetSession(context.Context, *ResetSessionRequest) (*ResetSessionResponse, error)
 	// DrainRouter asks both sides to use other routers, by the GRACEFUL_SHUTDOWN community and LOCAL_PREF 0
 	// (RFC 8326); traffic that still comes is forwarded. It lasts until UndrainRouter, also over restarts.
