@@ -49,16 +49,8 @@ func TestFailoverTestRefused(t *testing.T) {
 
 // Another host's VBR offers all under the same route target: then the router can be spared.
 func TestFailoverTestDryRun(t *testing.T) {
-	o, _ := monitored(t)
-	o.up("10.0.0.2")
-	o.say("10.0.0.2", "172.20.0.0/16", 65001)
-	o.act()
+	o, offered := spared(t)
 	b := o.host.backbone
-	b.wanted[target(t, 7)] = true
-	offered := &evpn.Route{Key: evpn.Key{RD: routeDistinguisher(gw1, 1), Prefix: netip.MustParsePrefix("172.20.0.0/16")}, NextHop: gw1, VNI: 7, Targets: []evpn.RouteTarget{target(t, 7)}}
-	b.mu.Lock()
-	b.replace(rr1, offered.Key, offered)
-	b.mu.Unlock()
 	req := &vbrv1.StartFailoverTestRequest{Router: "vbr-acme", DryRun: true}
 	test, err := o.host.StartFailoverTest(req, anyOwner)
 	if err != nil || test.GetStatus() != testInit || test.GetDurationMinutes() != 10 || test.GetObjectiveMs() != 1000 || !strings.Contains(test.GetFindings()[0], gw1.String()) {

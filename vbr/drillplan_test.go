@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/netip"
-	"os"
 	"strings"
 	"testing"
 	"time"
@@ -17,24 +16,8 @@ import (
 
 // Every state of a failover test meets every event: what follows is what docs/states.md says, and what is refused says when it is legal.
 func TestDrillTransitions(t *testing.T) {
-	doc, err := os.ReadFile("../docs/states.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make(map[string][]string)
-	for line := range strings.Lines(string(doc)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		if len(cells) == int(drillEvents)+1 {
-			rows[cells[0]] = cells[1:]
-		}
-	}
+	rows := documented(t, drillEvents)
 	for e := range drillEvents {
-		if got := rows["state"]; got == nil || got[e] != e.String() {
-			t.Fatalf("docs/states.md: column %d of %q is not %s", e, got, e)
-		}
 		for s := range drillStates {
 			if got := drillTransitions[s][e].String(); rows[s.String()] == nil || got != rows[s.String()][e] {
 				t.Errorf("%s, %s: %s, docs/states.md has %v", s, e, got, rows[s.String()])
@@ -46,14 +29,14 @@ func TestDrillTransitions(t *testing.T) {
 			}
 		}
 	}
-	_, err = drillTesting.on("ft-1", drillDelete)
+	_, err := drillTesting.on("ft-1", drillDelete)
 	if want := "failover test ft-1 is Testing: delete is for one that is Init or Stopped"; err == nil || err.Error() != want {
 		t.Errorf("%v, want %s", err, want)
 	}
 }
 
-// spared is a router that can be spared: another host offers all that it carries. runs says whether the host serves.
-func spared(t *testing.T) *observed {
+// spared is a router that can be spared: another host offers all that it carries, by this route.
+func spared(t *testing.T) (*observed, *evpn.Route) {
 	o, _ := monitored(t)
 	o.up("10.0.0.2")
 	o.say("10.0.0.2", "172.20.0.0/16", 65001)
@@ -64,7 +47,7 @@ func spared(t *testing.T) *observed {
 	b.mu.Lock()
 	b.replace(rr1, route.Key, route)
 	b.mu.Unlock()
-	return o
+	return o, route
 }
 
 // serves has the host be one that runs, until the test ends.
@@ -73,6 +56,13 @@ func (o *observed) serves() {
 	o.host.running = o.t.Context()
 	o.host.mu.Unlock()
 	o.host.applying.turn = make(chan struct{}, 1)
+}
+
+// isOut says whether a failover test has taken the router out.
+func (r *router) isOut() bool {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.out
 }
 
 // ends stops a test and does what its router's actor has to, until it has ended.
@@ -96,7 +86,7 @@ func (o *observed) ends(id string) {
 
 // The way of a test that starts later, with each thing that is refused on it.
 func TestFailoverTestLater(t *testing.T) {
-	o := spared(t)
+	o, _ := spared(t)
 	h := o.host
 	test, err := h.CreateFailoverTest(&vbrv1.CreateFailoverTestRequest{Router: "vbr-acme", DurationMinutes: 5}, anyOwner)
 	if err != nil || test.GetStatus() != testInit || test.GetJobType() != startLater || test.GetStartTime() != nil || test.GetOwner() != "acme" || o.router.isOut() {
@@ -161,7 +151,7 @@ func TestFailoverTestLater(t *testing.T) {
 
 // What cannot be planned.
 func TestPlanRefused(t *testing.T) {
-	o := spared(t)
+	o, _ := spared(t)
 	h := o.host
 	for want, req := range map[string]*vbrv1.CreateFailoverTestRequest{
 		"no such router":          {Router: "vbr-nono"},
@@ -199,7 +189,7 @@ func TestPlanRefused(t *testing.T) {
 
 // A test starts by itself when it is time; one that is refused for a minute, or whose time passed without vbrd, ends and says why.
 func TestFailoverTestAlone(t *testing.T) {
-	o := spared(t)
+	o, _ := spared(t)
 	h := o.host
 	o.serves()
 	at := time.Now().Add(time.Hour)

@@ -60,10 +60,3 @@ func (r *router) peersNow(s *spec) []bgp.Peer {
 	}
 	return r.withWaits(r.admitted(s))
 }
-
-// isOut says whether a failover test has taken the router out.
-func (r *router) isOut() bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	return r.out
-}

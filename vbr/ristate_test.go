@@ -2,7 +2,6 @@ package vbr
 
 import (
 	"fmt"
-	"os"
 	"strings"
 	"testing"
 
@@ -35,25 +34,7 @@ func factsOf(e riEvent) riFacts {
 
 // Every state meets every event: what follows is what docs/states.md says.
 func TestTransitions(t *testing.T) {
-	doc, err := os.ReadFile("../docs/states.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make(map[string][]string)
-	for line := range strings.Lines(string(doc)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		if len(cells) == int(riEvents)+1 {
-			rows[cells[0]] = cells[1:]
-		}
-	}
-	for e := range riEvents {
-		if got := rows["state"]; got == nil || got[e] != e.String() {
-			t.Fatalf("docs/states.md: column %d of %q is not %s", e, got, e)
-		}
-	}
+	rows := documented(t, riEvents)
 	for s := range riStates {
 		for e := range riEvents {
 			f := factsOf(e)

@@ -3,7 +3,6 @@ package vbr
 import (
 	"errors"
 	"fmt"
-	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -35,24 +34,8 @@ func recordOf(s vbrState, e vbrEvent) *vbrRecord {
 
 // Every state of a VBR meets every event: what follows is what docs/states.md says.
 func TestVBRTransitions(t *testing.T) {
-	doc, err := os.ReadFile("../docs/states.md")
-	if err != nil {
-		t.Fatal(err)
-	}
-	rows := make(map[string][]string)
-	for line := range strings.Lines(string(doc)) {
-		cells := strings.Split(strings.Trim(strings.TrimSpace(line), "|"), "|")
-		for i := range cells {
-			cells[i] = strings.TrimSpace(cells[i])
-		}
-		if len(cells) == int(vbrEvents)+1 {
-			rows[cells[0]] = cells[1:]
-		}
-	}
+	rows := documented(t, vbrEvents)
 	for e := range vbrEvents {
-		if got := rows["state"]; got == nil || got[e] != e.String() {
-			t.Fatalf("docs/states.md: column %d of %q is not %s", e, got, e)
-		}
 		for s := range vbrStates {
 			if got, why := recordOf(s, e).event(); got != e || (why == "") != (e == evRuns) {
 				t.Errorf("%s is %s, %q", e, got, why)

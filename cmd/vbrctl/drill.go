@@ -8,6 +8,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/openvbr/openvbr/cmd/vbrctl/internal/client"
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/output"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
@@ -93,11 +94,25 @@ func findings(t *vbrv1.FailoverTest) string {
 }
 
 func (a *app) drillStopCmd() *cobra.Command {
+	return a.oneDrillCmd("stop", "json", "End a drill before its time; the router serves again", func(ctx context.Context, c *client.Client, id string) error {
+		answer, err := call(ctx, a, c.Routers.StopFailoverTest, &vbrv1.StopFailoverTestRequest{Id: id})
+		if err != nil {
+			return err
+		}
+		if v := answer.GetTest().GetVerdict(); v != "" {
+			return a.say(answer, "drill %s ended: %s", id, v)
+		}
+		return a.say(answer, "drill %s ends: the router is coming back; see `vbrctl drill show %s`", id, id)
+	})
+}
+
+// oneDrillCmd is a command on one drill, named by its id; format is the one of -o in its examples.
+func (a *app) oneDrillCmd(verb, format, short string, run func(ctx context.Context, c *client.Client, id string) error) *cobra.Command {
+	const id = "ft-20261125-120000-1a2b"
 	return &cobra.Command{
-		Use:   "stop ID",
-		Short: "End a drill before its time; the router serves again",
-		Example: `  vbrctl drill stop ft-20261125-120000-1a2b
-  vbrctl drill stop ft-20261125-120000-1a2b -o json`,
+		Use:               verb + " ID",
+		Short:             short,
+		Example:           fmt.Sprintf("  vbrctl drill %s %s\n  vbrctl drill %s %s -o %s", verb, id, verb, id, format),
 		Args:              nargs(1, 1),
 		ValidArgsFunction: a.completeDrills,
 		RunE: func(cmd *cobra.Command, args []string) error {
@@ -105,14 +120,7 @@ func (a *app) drillStopCmd() *cobra.Command {
 			if err != nil {
 				return err
 			}
-			answer, err := call(cmd.Context(), a, c.Routers.StopFailoverTest, &vbrv1.StopFailoverTestRequest{Id: args[0]})
-			if err != nil {
-				return err
-			}
-			if v := answer.GetTest().GetVerdict(); v != "" {
-				return a.say(answer, "drill %s ended: %s", args[0], v)
-			}
-			return a.say(answer, "drill %s ends: the router is coming back; see `vbrctl drill show %s`", args[0], args[0])
+			return run(cmd.Context(), c, args[0])
 		},
 	}
 }
@@ -144,26 +152,18 @@ func (a *app) drillListCmd() *cobra.Command {
 }
 
 func (a *app) drillShowCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "show ID",
-		Short: "All about one drill: verdict, findings, what was measured",
-		Example: `  vbrctl drill show ft-20261125-120000-1a2b
-  vbrctl drill show ft-20261125-120000-1a2b -o yaml`,
-		Args:              nargs(1, 1),
-		ValidArgsFunction: a.completeDrills,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			tests, err := a.drills(cmd.Context(), &vbrv1.ListFailoverTestsRequest{Id: args[0]})
-			switch {
-			case err != nil:
-				return err
-			case len(tests) == 0:
-				return status.Error(codes.NotFound, fmt.Sprintf("no drill %s; see `vbrctl drill list`", args[0]))
-			case a.forPrograms():
-				return output.Document(a.stdout, a.output(), tests[0])
-			}
-			return a.page(a.stdout).Drill(tests[0])
-		},
-	}
+	return a.oneDrillCmd("show", "yaml", "All about one drill: verdict, findings, what was measured", func(ctx context.Context, _ *client.Client, id string) error {
+		tests, err := a.drills(ctx, &vbrv1.ListFailoverTestsRequest{Id: id})
+		switch {
+		case err != nil:
+			return err
+		case len(tests) == 0:
+			return status.Error(codes.NotFound, fmt.Sprintf("no drill %s; see `vbrctl drill list`", id))
+		case a.forPrograms():
+			return output.Document(a.stdout, a.output(), tests[0])
+		}
+		return a.page(a.stdout).Drill(tests[0])
+	})
 }
 
 func (a *app) drills(ctx context.Context, request *vbrv1.ListFailoverTestsRequest) (tests []*vbrv1.FailoverTest, err error) {

@@ -9,6 +9,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/openvbr/openvbr/cmd/vbrctl/internal/client"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -143,25 +144,13 @@ func (a *app) drillUpdate(ctx context.Context, request *vbrv1.UpdateFailoverTest
 }
 
 func (a *app) drillDeleteCmd() *cobra.Command {
-	return &cobra.Command{
-		Use:   "delete ID",
-		Short: "Remove a drill that has not started, or has ended",
-		Example: `  vbrctl drill delete ft-20261125-120000-1a2b
-  vbrctl drill delete ft-20261125-120000-1a2b -o json`,
-		Args:              nargs(1, 1),
-		ValidArgsFunction: a.completeDrills,
-		RunE: func(cmd *cobra.Command, args []string) error {
-			c, err := a.client()
-			if err != nil {
-				return err
-			}
-			answer, err := call(cmd.Context(), a, c.Routers.DeleteFailoverTest, &vbrv1.DeleteFailoverTestRequest{Id: args[0]})
-			if err != nil {
-				return err
-			}
-			return a.say(answer, "drill %s deleted", args[0])
-		},
-	}
+	return a.oneDrillCmd("delete", "json", "Remove a drill that has not started, or has ended", func(ctx context.Context, c *client.Client, id string) error {
+		answer, err := call(ctx, a, c.Routers.DeleteFailoverTest, &vbrv1.DeleteFailoverTestRequest{Id: id})
+		if err != nil {
+			return err
+		}
+		return a.say(answer, "drill %s deleted", id)
+	})
 }
 
 // at reads --at: a time, or how long from now; nothing for nothing.

@@ -146,7 +146,7 @@ func (w *waiter) here(host string) []string {
 }
 
 func notReady(r *vbrv1.RouterStatus) string {
-	state, _ := render.RouterState(r)
+	state := render.RouterState(r).Text
 	switch {
 	case r == nil:
 		return "not there yet"

@@ -30,6 +30,7 @@ var levels = [][]string{
 	{"vbr/intent/source", "vbr/intent/store"},
 	{"vbr/rib"},
 	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/capture", "vbr/quality", "vbr/usage", "vbr/policy"},
+	{"internal/words"},
 	{"bgp/internal/gobgp", "bgp/internal/monitor", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
 	{"bgp/internal/wire"},
 	{"internal/fault"},
@@ -55,7 +56,7 @@ var only = map[string][]string{
 // clients know the API and nothing behind it: what they import of ours is theirs, the schema or a leaf that knows nothing of vbrd.
 const clients = "cmd/vbrctl"
 
-var shared = []string{"proto/vbr/v1", "internal/nearest"}
+var shared = []string{"proto/vbr/v1", "internal/nearest", "internal/words"}
 
 type pkg struct {
 	ImportPath string

@@ -14,6 +14,7 @@ import (
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -179,8 +180,8 @@ func (o *sender) begin() {
 
 func (o *sender) events(batch []*vbrv1.Event) {
 	for _, e := range batch {
-		m := eventOf(e)
-		text, err := json.Marshal(liveEvent{stampOf(e.GetTime()), clock(e.GetTime()), m.Text, m.Class, e.GetRouter(), e.GetSubject(), e.GetText()})
+		m := words.Event(e)
+		text, err := json.Marshal(liveEvent{stampOf(e.GetTime()), clock(e.GetTime()), m.Text, string(m.Tone), e.GetRouter(), e.GetSubject(), e.GetText()})
 		if err != nil { // text that is not UTF-8 is none of protobuf's
 			continue
 		}

@@ -32,7 +32,7 @@ type pages struct {
 func readPages() (pages, error) {
 	p := pages{templates: make(map[string]*template.Template)}
 	for _, name := range []string{"routers", "router", "routes", "explain", "events", "error"} {
-		t, err := template.New("frame.html").Funcs(words()).ParseFS(files, "pages/frame.html", "pages/parts.html", "pages/"+name+".html")
+		t, err := template.New("frame.html").Funcs(functions()).ParseFS(files, "pages/frame.html", "pages/parts.html", "pages/"+name+".html")
 		if err != nil {
 			return p, fmt.Errorf("glass: %w", err)
 		}

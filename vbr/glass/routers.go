@@ -6,6 +6,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -89,7 +90,7 @@ func (s *server) routersPage(ctx context.Context, r *request) (*frame, error) {
 // matches says whether a router's name, owner or state has the text.
 func matches(st *vbrv1.RouterStatus, text string) bool {
 	text = strings.ToLower(text)
-	for _, of := range []string{st.GetName(), st.GetOwner(), routerState(st).Text} {
+	for _, of := range []string{st.GetName(), st.GetOwner(), words.RouterState(st).Text} {
 		if strings.Contains(strings.ToLower(of), text) {
 			return true
 		}

@@ -1,32 +1,38 @@
 package glass
 
 import (
-	"cmp"
 	"fmt"
 	"html/template"
-	"maps"
 	"net/netip"
-	"slices"
 	"strings"
 	"time"
 
 	"google.golang.org/protobuf/types/known/timestamppb"
 
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
 // mark is a word with what it means: "good", "warn", "bad", or nothing.
 type mark struct{ Text, Class string }
 
-// words are the functions of the templates.
-func words() template.FuncMap {
+// functions are those of the templates.
+func functions() template.FuncMap {
 	return template.FuncMap{
-		"age": age, "clock": clock, "stamp": stampOf, "num": num[uint32], "num64": num[uint64], "counts": counts, "total": total, "join": strings.Join,
-		"routerState": routerState, "interfaceState": interfaceState, "health": health, "sessionState": sessionState, "bfd": bfd, "objective": objective,
-		"status": routeStatus, "source": sourceOf, "communities": communities, "hops": hops, "event": eventOf, "isAddress": isAddress,
-		"percent": percent, "quota": quotaMark, "dash": dash, "objectiveName": objectiveName, "target": target, "size": size, "changed": changed,
+		"age": age, "clock": clock, "stamp": stampOf, "num": num[uint32], "num64": num[uint64], "counts": words.Counts, "total": words.Total, "join": strings.Join,
+		"routerState": marked(words.RouterState), "interfaceState": marked(words.InterfaceState), "health": marked(words.Health), "sessionState": sessionState, "bfd": bfd, "objective": objective,
+		"status": routeStatus, "source": sourceOf, "communities": words.Communities, "hops": words.Hops, "event": marked(words.Event), "isAddress": isAddress,
+		"percent": percent, "quota": quotaMark, "dash": dash, "objectiveName": words.ObjectiveName, "target": target, "size": size, "changed": changed,
 		"asMark": func(text, class string) mark { return mark{text, class} }, "rfc": func(t time.Time) string { return t.UTC().Format(time.RFC3339) },
-		"upDown": upDown, "yesNo": yesNo, "told": told, "budget": budget, "optional": optional, "quotaHigh": func(s *vbrv1.BgpSession) float64 { return quotaWarns * float64(s.GetRouteQuota()) / 100 },
+		"upDown": upDown, "yesNo": yesNo, "told": told, "budget": budget, "med": words.Med, "localPref": words.LocalPref, "quotaHigh": func(s *vbrv1.BgpSession) float64 { return quotaWarns * float64(s.GetRouteQuota()) / 100 },
+	}
+}
+
+// marked has a template show what words says, and "–" for nothing.
+func marked[T any](of func(T) words.Mark) func(T) mark {
+	return func(x T) mark {
+		m := of(x)
+		return mark{dash(m.Text), string(m.Tone)}
 	}
 }
 
@@ -35,15 +41,7 @@ func age(now time.Time, t *timestamppb.Timestamp) string {
 	if t == nil {
 		return "-"
 	}
-	s := max(0, int(now.Sub(t.AsTime())/time.Second))
-	const minute, hour, day, week = 60, 3600, 86400, 7 * 86400
-	switch {
-	case s < day:
-		return fmt.Sprintf("%02d:%02d:%02d", s/hour, s%hour/minute, s%minute)
-	case s < week:
-		return fmt.Sprintf("%dd%02dh%02dm", s/day, s%day/hour, s%hour/minute)
-	}
-	return fmt.Sprintf("%02dw%dd%02dh", s/week, s%week/day, s%day/hour)
+	return words.Age(now.Sub(t.AsTime()))
 }
 
 // clock is a time in the host's zone, with the date.
@@ -90,25 +88,6 @@ func size(n float64) string {
 
 var units = [...]string{"B", "kB", "MB", "GB", "TB", "PB", "EB"}
 
-// counts lists numbers by name, most first.
-func counts(m map[string]uint32) string {
-	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
-	var out []string
-	for _, n := range names {
-		if m[n] > 0 {
-			out = append(out, fmt.Sprintf("%s %d", n, m[n]))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
-func total(m map[string]uint32) (sum uint32) {
-	for _, n := range m {
-		sum += n
-	}
-	return sum
-}
-
 func percent(part, of uint32) float64 {
 	if of == 0 {
 		return 0
@@ -126,44 +105,6 @@ func dash(text string) string {
 func isAddress(text string) bool {
 	_, err := netip.ParseAddr(text)
 	return err == nil
-}
-
-// lower turns an enum's name into words: "STATE_READY" without "STATE_" is "ready".
-func lower(name, prefix string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), "_", " ")
-}
-
-// routerState names a router's state, or of a VBR that is not active that status.
-func routerState(r *vbrv1.RouterStatus) mark {
-	if s := r.GetVbrStatus(); s != "" && s != "active" {
-		return mark{s, "warn"}
-	}
-	text := lower(r.GetState().String(), "STATE_")
-	switch r.GetState() {
-	case vbrv1.RouterStatus_STATE_READY:
-		return mark{text, "good"}
-	case vbrv1.RouterStatus_STATE_DEGRADED:
-		return mark{text, "bad"}
-	}
-	return mark{text, "warn"}
-}
-
-func interfaceState(ri *vbrv1.RouterInterfaceStatus) mark {
-	if ri.GetStatus() == "Active" {
-		return mark{"Active", "good"}
-	}
-	return mark{dash(ri.GetStatus()), "warn"}
-}
-
-func health(h *vbrv1.HealthCheckState) mark {
-	switch s := h.GetHealthCheckStatus(); s {
-	case "", "NoHealthCheckConfig":
-		return mark{"–", ""}
-	case "Normal":
-		return mark{s, "good"}
-	default:
-		return mark{s, "bad"}
-	}
 }
 
 func sessionState(s *vbrv1.BgpSession) mark {
@@ -203,19 +144,9 @@ func quotaMark(s *vbrv1.BgpSession) mark {
 	return mark{text, ""}
 }
 
-func objectiveName(o *vbrv1.QualityObjective) string {
-	return strings.ReplaceAll(o.GetName(), "_", " ")
-}
-
+// target is an objective's, with the signs of print.
 func target(o *vbrv1.QualityObjective) string {
-	sign := "≤"
-	switch o.GetName() {
-	case "loss":
-		sign = "<"
-	case "encapsulation_success", "availability":
-		sign = "≥"
-	}
-	return fmt.Sprintf("%s %g %%", sign, o.GetTarget())
+	return strings.NewReplacer("<=", "≤", ">=", "≥").Replace(words.Target(o))
 }
 
 func objective(o *vbrv1.QualityObjective) mark {

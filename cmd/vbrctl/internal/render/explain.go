@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -58,25 +59,10 @@ func (p *Page) kernel(k *vbrv1.KernelRoute) {
 		p.answer("kernel", false, k.GetWhy())
 		return
 	}
-	p.answer("kernel", true, hops(k.GetNextHops()), fmt.Sprintf("table %d", k.GetRouteTableId()), p.since(k.GetSince()), k.GetWhy())
-	if b := hops(k.GetBackups()); b != "" {
+	p.answer("kernel", true, words.Hops(k.GetNextHops()), fmt.Sprintf("table %d", k.GetRouteTableId()), p.since(k.GetSince()), k.GetWhy())
+	if b := words.Hops(k.GetBackups()); b != "" {
 		p.line("  %-9s      backup %s", "", table.Clean(b))
 	}
-}
-
-func hops(list []*vbrv1.KernelNextHop) string {
-	var out []string
-	for _, h := range list {
-		var words []string
-		if h.GetGateway() != "" {
-			words = append(words, "via "+h.GetGateway())
-		}
-		if h.GetDevice() != "" {
-			words = append(words, "dev "+h.GetDevice())
-		}
-		out = append(out, strings.Join(words, " "))
-	}
-	return strings.Join(out, " and ")
 }
 
 // told writes the neighbours of one side: peers have addresses for names, router interfaces do not.
@@ -96,9 +82,9 @@ func (p *Page) told(side string, list []*vbrv1.Told, customer bool) {
 
 func (p *Page) path(e *vbrv1.ExplainedPath) {
 	r := e.GetRoute()
-	verdict, style := verdict(r)
-	head := fmt.Sprintf("%s %s", mark(r), source(r.GetSource()))
-	p.line("  %s  %s", p.bold(head), strings.Join(nonEmpty(p.Palette.Paint(style, verdict), staleWord(r), p.since(r.GetSince())), ", "))
+	verdict := cell(words.Verdict(r))
+	head := fmt.Sprintf("%s %s", mark(r), words.Source(r.GetSource()))
+	p.line("  %s  %s", p.bold(head), strings.Join(nonEmpty(p.Palette.Paint(verdict.Style, verdict.Text), staleWord(r), p.since(r.GetSince())), ", "))
 	if a := attributes(r); a != "" {
 		p.line("       %s", table.Clean(a))
 	}
@@ -120,31 +106,6 @@ func staleWord(r *vbrv1.Route) string {
 	return ""
 }
 
-// verdict names what became of a path.
-func verdict(r *vbrv1.Route) (string, table.Style) {
-	switch {
-	case r.GetBest():
-		return "best", table.Good
-	case r.GetBackup():
-		return "backup", table.Plain
-	case r.GetVerdict() == "accepted" || r.GetVerdict() == "":
-		return "accepted", table.Plain
-	}
-	return "rejected: " + r.GetVerdict(), table.Bad
-}
-
-// source names where a path comes from: "10.0.0.2 (AS 65001)", "router interface ri-acme", "connected eth1.100".
-func source(s *vbrv1.RouteSource) string {
-	name := s.GetName()
-	if t := s.GetType(); t != vbrv1.RouteSource_TYPE_BGP && t != vbrv1.RouteSource_TYPE_UNSPECIFIED {
-		name = strings.TrimSpace(word(t.String(), "TYPE_") + " " + name)
-	}
-	if s.GetAsn() > 0 {
-		name += fmt.Sprintf(" (AS %d)", s.GetAsn())
-	}
-	return name
-}
-
 // attributes lists next hop and path attributes.
 func attributes(r *vbrv1.Route) string {
 	a := r.GetAttributes()
@@ -157,12 +118,8 @@ func attributes(r *vbrv1.Route) string {
 	add("next hop", r.GetNextHop())
 	add("AS path", a.GetAsPath())
 	add("origin", a.GetOrigin())
-	if a != nil && a.Med != nil {
-		add("MED", fmt.Sprint(a.GetMed()))
-	}
-	if a != nil && a.LocalPref != nil {
-		add("LOCAL_PREF", fmt.Sprint(a.GetLocalPref()))
-	}
+	add("MED", words.Med(a))
+	add("LOCAL_PREF", words.LocalPref(a))
 	add("communities", strings.Join(a.GetCommunities(), " "))
 	add("large communities", strings.Join(a.GetLargeCommunities(), " "))
 	return strings.Join(out, ", ")

@@ -6,6 +6,7 @@ import (
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/resource"
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -23,28 +24,11 @@ func (p *Page) History(revisions []*vbrv1.Revision) error {
 	return t.Flush()
 }
 
-// eventStyles are the colours of events; others are plain.
-var eventStyles = map[vbrv1.Event_Type]table.Style{
-	vbrv1.Event_TYPE_SESSION_UP:       table.Good,
-	vbrv1.Event_TYPE_ROUTER_RECOVERED: table.Good,
-	vbrv1.Event_TYPE_SESSION_DOWN:     table.Bad,
-	vbrv1.Event_TYPE_BFD_UP:           table.Good,
-	vbrv1.Event_TYPE_BFD_DOWN:         table.Bad,
-	vbrv1.Event_TYPE_ROUTER_DEGRADED:  table.Bad,
-	vbrv1.Event_TYPE_STORE:            table.Warn,
-	vbrv1.Event_TYPE_DRIFT:            table.Warn,
-	vbrv1.Event_TYPE_ROLLED_BACK:      table.Warn,
-	vbrv1.Event_TYPE_DRAINED:          table.Warn,
-	vbrv1.Event_TYPE_HEALTH_CHECK:     table.Warn,
-	vbrv1.Event_TYPE_FAILOVER_TEST:    table.Warn,
-	vbrv1.Event_TYPE_FAILOVER:         table.Warn,
-}
-
 // Event shows one event on a line.
 func (p *Page) Event(e *vbrv1.Event) {
-	kind := word(e.GetType().String(), "TYPE_")
-	p.line("%s  %s%s  %s", p.dim(p.clock(e.GetTime())), p.Palette.Paint(eventStyles[e.GetType()], kind),
-		strings.Repeat(" ", max(0, len("router recovered")-len(kind))), table.Clean(where(e.GetRouter(), e.GetSubject(), e.GetText())))
+	kind := cell(words.Event(e))
+	p.line("%s  %s%s  %s", p.dim(p.clock(e.GetTime())), p.Palette.Paint(kind.Style, kind.Text),
+		strings.Repeat(" ", max(0, len("router recovered")-len(kind.Text))), table.Clean(where(e.GetRouter(), e.GetSubject(), e.GetText())))
 }
 
 // Watched shows a message of a watch, a line for each resource: "=" is there or changed, "-" was deleted.

@@ -7,29 +7,9 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
-
-// Health names the status of a health check and its colour; "-" for none.
-func Health(h *vbrv1.HealthCheckState) table.Cell {
-	switch s := h.GetHealthCheckStatus(); s {
-	case "", "NoHealthCheckConfig":
-		return table.Cell{Text: "-"}
-	case "Normal":
-		return table.Cell{Text: s, Style: table.Good}
-	default:
-		return table.Cell{Text: s, Style: table.Bad}
-	}
-}
-
-// InterfaceState names the state of a router interface and its colour.
-func InterfaceState(ri *vbrv1.RouterInterfaceStatus) table.Cell {
-	c := table.Cell{Text: orDash(ri.GetStatus()), Style: table.Warn}
-	if ri.GetStatus() == "Active" {
-		c.Style = table.Good
-	}
-	return c
-}
 
 // Interfaces shows one line for each router interface.
 func (p *Page) Interfaces(routers []*vbrv1.RouterStatus) error {
@@ -39,7 +19,7 @@ func (p *Page) Interfaces(routers []*vbrv1.RouterStatus) error {
 	for _, r := range routers {
 		for _, ri := range r.GetRouterInterfaces() {
 			lost, rtt := p.probes(ri.GetHealthCheck())
-			t.Row(ri.GetName(), r.GetName(), InterfaceState(ri), p.age(ri.GetSince()), Health(ri.GetHealthCheck()), lost, rtt, orDash(ri.GetOppositeInterfaceId()),
+			t.Row(ri.GetName(), r.GetName(), cell(words.InterfaceState(ri)), p.age(ri.GetSince()), cell(words.Health(ri.GetHealthCheck())), lost, rtt, orDash(ri.GetOppositeInterfaceId()),
 				region(ri), orDash(ri.GetOwner()), orDash(ri.GetRole()), orDash(ri.GetSpec()), ri.GetPreference(), orDash(ri.GetDevice()), ri.GetVni(),
 				orDash(ri.GetRouteTarget()), ri.GetImported(), ri.GetExported(), orDash(strings.Join(ri.GetGateways(), " ")), ri.GetReason())
 		}
@@ -112,24 +92,13 @@ func (p *Page) Quality(q *vbrv1.GetQualityResponse) error {
 		case !o.GetMet():
 			met = table.Cell{Text: "no", Style: table.Bad}
 		}
-		t.Row(strings.ReplaceAll(o.GetName(), "_", " "), target(o), measured, met, left)
+		t.Row(words.ObjectiveName(o), words.Target(o), measured, met, left)
 	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	p.plot(q.GetSamples())
 	return nil
-}
-
-func target(o *vbrv1.QualityObjective) string {
-	sign := "<="
-	switch o.GetName() {
-	case "loss":
-		sign = "<"
-	case "encapsulation_success", "availability":
-		sign = ">="
-	}
-	return fmt.Sprintf("%s %g %%", sign, o.GetTarget())
 }
 
 // plot draws loss and round trip, a column for each sample. Samples without probes are blank.

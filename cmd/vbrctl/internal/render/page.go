@@ -11,6 +11,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 )
 
 // Page is what is written on and how.
@@ -47,7 +48,7 @@ func (p *Page) age(t *timestamppb.Timestamp) string {
 	if t == nil {
 		return "-"
 	}
-	return Age(p.Now.Sub(t.AsTime()))
+	return words.Age(p.Now.Sub(t.AsTime()))
 }
 
 // clock renders a time of day, with the date unless it is today's.
@@ -62,24 +63,6 @@ func (p *Page) clock(t *timestamppb.Timestamp) string {
 	return local.Format(time.DateTime)
 }
 
-// Age renders a duration as FRR does: 00:12:34, 1d02h03m, 03w4d05h.
-func Age(d time.Duration) string {
-	s := max(0, int(d/time.Second))
-	const minute, hour, day, week = 60, 3600, 86400, 7 * 86400
-	switch {
-	case s < day:
-		return fmt.Sprintf("%02d:%02d:%02d", s/hour, s%hour/minute, s%minute)
-	case s < week:
-		return fmt.Sprintf("%dd%02dh%02dm", s/day, s%day/hour, s%hour/minute)
-	}
-	return fmt.Sprintf("%02dw%dd%02dh", s/week, s%week/day, s%day/hour)
-}
-
-// word turns an enum's name into a word: "STATE_READY" without "STATE_" is "ready".
-func word(name, prefix string) string {
-	return strings.ReplaceAll(strings.ToLower(strings.TrimPrefix(name, prefix)), "_", " ")
-}
-
 // Count renders a number with its noun: "1 route", "2 routes". The plural is the singular with s.
 func Count[N int | uint32 | uint64](n N, noun string) string {
 	if n == 1 {
@@ -87,6 +70,12 @@ func Count[N int | uint32 | uint64](n N, noun string) string {
 	}
 	return fmt.Sprintf("%d %ss", n, noun)
 }
+
+// tones are the colours of what words mean.
+var tones = map[words.Tone]table.Style{words.Good: table.Good, words.Warn: table.Warn, words.Bad: table.Bad}
+
+// cell shows a word in its colour, and "-" for none.
+func cell(m words.Mark) table.Cell { return table.Cell{Text: orDash(m.Text), Style: tones[m.Tone]} }
 
 // orDash stands in for what is empty.
 func orDash(s string) string {

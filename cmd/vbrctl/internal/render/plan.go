@@ -6,6 +6,7 @@ import (
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/resource"
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -89,7 +90,7 @@ func (p *Page) effects(effects []*vbrv1.Effect) {
 func effect(e *vbrv1.Effect) string {
 	text := e.GetText()
 	if text == "" {
-		text = word(e.GetType().String(), "TYPE_")
+		text = words.Enum(e.GetType().String(), "TYPE_")
 	}
 	text = where(e.GetRouter(), e.GetSubject(), text)
 	if e.GetRoutes() > 0 {

@@ -1,10 +1,10 @@
 package render
 
 import (
-	"fmt"
 	"strings"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -32,29 +32,17 @@ func (t *Trials) Flush() error { return t.table.Flush() }
 
 // changed lists what a policy changed: "LocPrf 150, MED 0 -> 5, communities 65001:1".
 func changed(before, after *vbrv1.PathAttributes) string {
-	if after == nil {
-		return ""
-	}
 	var out []string
-	add := func(what, a, b string) {
-		switch {
-		case a == b:
-		case a == "":
-			out = append(out, what+" "+b)
-		default:
-			out = append(out, fmt.Sprintf("%s %s -> %s", what, a, orDash(b)))
+	for _, c := range words.Changes(before, after) {
+		name := c.Name
+		if name == words.NameLocalPref {
+			name = "LocPrf" // as the column of Routes
+		}
+		if c.Was == "" {
+			out = append(out, name+" "+c.Is)
+		} else {
+			out = append(out, name+" "+c.Was+" -> "+orDash(c.Is))
 		}
 	}
-	add("LocPrf", number(before.LocalPref), number(after.LocalPref))
-	add("MED", number(before.Med), number(after.Med))
-	add("AS path", before.GetAsPath(), after.GetAsPath())
-	add("communities", communities(before), communities(after))
 	return strings.Join(out, ", ")
-}
-
-func number(v *uint32) string {
-	if v == nil {
-		return ""
-	}
-	return fmt.Sprint(*v)
 }

@@ -1,9 +1,8 @@
 package render
 
 import (
-	"fmt"
-
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -13,18 +12,14 @@ func (p *Page) PrefixHistory(r *vbrv1.GetPrefixHistoryResponse) error {
 	if t := r.GetCompleteSince(); t != nil {
 		since = "complete since " + p.clock(t)
 	}
-	flaps := fmt.Sprintf("%d flaps", r.GetFlaps())
-	if r.GetFlaps() == 1 {
-		flaps = "1 flap"
-	}
 	if len(r.GetEvents()) == 0 {
 		p.line("%s in %s: no events are kept of it; %s", p.bold(r.GetPrefix()), p.bold(r.GetRouter()), since)
 		return nil
 	}
-	p.line("%s in %s: %s; %s", p.bold(r.GetPrefix()), p.bold(r.GetRouter()), flaps, since)
+	p.line("%s in %s: %s; %s", p.bold(r.GetPrefix()), p.bold(r.GetRouter()), Count(r.GetFlaps(), "flap"), since)
 	t := p.table(left("Time"), left("Event"), left("By"), left("Detail"))
 	for _, e := range r.GetEvents() {
-		kind := table.Cell{Text: word(e.GetType().String(), "TYPE_"), Style: prefixStyles[e.GetType()]}
+		kind := table.Cell{Text: words.Enum(e.GetType().String(), "TYPE_"), Style: prefixStyles[e.GetType()]}
 		t.Row(p.clock(e.GetTime()), kind, orDash(e.GetSource()), orDash(e.GetDetail()))
 	}
 	return t.Flush()

@@ -1,51 +1,16 @@
 package render
 
 import (
-	"cmp"
 	"fmt"
-	"maps"
-	"slices"
 	"strings"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
-// Counts lists numbers by name, most first: "as-loop 3, quota 1".
-func Counts(m map[string]uint32) string {
-	names := slices.SortedFunc(maps.Keys(m), func(a, b string) int { return cmp.Or(cmp.Compare(m[b], m[a]), cmp.Compare(a, b)) })
-	var out []string
-	for _, n := range names {
-		if m[n] > 0 {
-			out = append(out, fmt.Sprintf("%s %d", n, m[n]))
-		}
-	}
-	return strings.Join(out, ", ")
-}
-
-// Total adds up numbers by name.
-func Total(m map[string]uint32) uint32 {
-	var sum uint32
-	for _, n := range m {
-		sum += n
-	}
-	return sum
-}
-
-// RouterState names a router's state and its colour. Of a VBR that is not active that is its status: unconfirmed, terminating, terminated, recovering.
-func RouterState(r *vbrv1.RouterStatus) (string, table.Style) {
-	if s := r.GetVbrStatus(); s != "" && s != "active" {
-		return s, table.Warn
-	}
-	text := word(r.GetState().String(), "STATE_")
-	switch r.GetState() {
-	case vbrv1.RouterStatus_STATE_READY:
-		return text, table.Good
-	case vbrv1.RouterStatus_STATE_DEGRADED:
-		return text, table.Bad
-	}
-	return text, table.Warn
-}
+// RouterState names a router's state, with its colour.
+func RouterState(r *vbrv1.RouterStatus) table.Cell { return cell(words.RouterState(r)) }
 
 // rests says whether a router is a VBR that is not to run.
 func rests(r *vbrv1.RouterStatus) bool {
@@ -64,10 +29,9 @@ func (p *Page) Routers(routers []*vbrv1.RouterStatus) error {
 		right("Advertised"), right("Exported"), right("Since"), left("Owner"), inWide(right("AS")), inWide(left("RouterID")),
 		inWide(left("VRF")), inWide(right("Table")), inWide(right("Stale")), inWide(right("Refused")), inWide(right("Drift")), left("Reason"))
 	for _, r := range routers {
-		state, style := RouterState(r)
 		n := r.GetRoutes()
-		t.Row(r.GetName(), table.Cell{Text: state, Style: style}, fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions()),
-			n.GetReceived(), Total(n.GetRejected()), n.GetKernel(), n.GetAdvertised(), n.GetExported(), p.age(r.GetSince()), orDash(r.GetOwner()),
+		t.Row(r.GetName(), RouterState(r), fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions()),
+			n.GetReceived(), words.Total(n.GetRejected()), n.GetKernel(), n.GetAdvertised(), n.GetExported(), p.age(r.GetSince()), orDash(r.GetOwner()),
 			orDash(asn(r)), orDash(r.GetRouterId()), vrf(r), orDash(routeTable(r)), n.GetStale(), n.GetRefused(), r.GetDrift(), reasons(r))
 	}
 	return t.Flush()
@@ -97,8 +61,8 @@ func unlessZero(n uint32) string {
 
 // Router shows the whole status of a router.
 func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error {
-	state, style := RouterState(r)
-	p.line("%s %s since %s", p.bold(r.GetName()), p.Palette.Paint(style, state), p.age(r.GetSince()))
+	state := RouterState(r)
+	p.line("%s %s since %s", p.bold(r.GetName()), p.Palette.Paint(state.Style, state.Text), p.age(r.GetSince()))
 	if why := r.GetVbrStatusReason(); why != "" {
 		p.line("  %s", p.warn("! "+why))
 	}
@@ -119,14 +83,14 @@ func (p *Page) Router(r *vbrv1.RouterStatus, sessions []*vbrv1.BgpSession) error
 	}
 	p.fact("VRF", "%s, table %s", vrf(r), orDash(routeTable(r)))
 	n := r.GetRoutes()
-	p.fact("routes", "%d received, %d accepted, %d rejected, %d stale", n.GetReceived(), n.GetAccepted(), Total(n.GetRejected()), n.GetStale())
-	if rejected := Counts(n.GetRejected()); rejected != "" {
+	p.fact("routes", "%d received, %d accepted, %d rejected, %d stale", n.GetReceived(), n.GetAccepted(), words.Total(n.GetRejected()), n.GetStale())
+	if rejected := words.Counts(n.GetRejected()); rejected != "" {
 		p.fact("rejected", "%s", rejected)
 	}
 	p.fact("kernel", "%d installed, %d refused, %d mended by audits", n.GetKernel(), n.GetRefused(), r.GetDrift())
 	p.fact("told", "%d to the customer, %d to the VPC", n.GetAdvertised(), n.GetExported())
 	if h := r.GetHealthCheck(); h != nil {
-		c := Health(h)
+		c := cell(words.Health(h))
 		p.line("  %-9s %s, %s -> %s, %d of the last 100 probes lost, %.2f ms", "health", p.Palette.Paint(c.Style, c.Text), table.Clean(h.GetSourceIp()), table.Clean(h.GetTargetIp()),
 			h.GetLost(), h.GetRttMs())
 	}
@@ -194,7 +158,7 @@ func (p *Page) routerInterfaces(list []*vbrv1.RouterInterfaceStatus) error {
 	t := p.table(left("Name"), left("State"), left("Health"), left("Opposite"), right("VNI"), left("Route Target"), left("Device"), right("Imported"), right("Exported"),
 		left("Gateways"), left("Reason"))
 	for _, ri := range list {
-		t.Row(ri.GetName(), InterfaceState(ri), Health(ri.GetHealthCheck()), orDash(ri.GetOppositeInterfaceId()), ri.GetVni(), orDash(ri.GetRouteTarget()), orDash(ri.GetDevice()),
+		t.Row(ri.GetName(), cell(words.InterfaceState(ri)), cell(words.Health(ri.GetHealthCheck())), orDash(ri.GetOppositeInterfaceId()), ri.GetVni(), orDash(ri.GetRouteTarget()), orDash(ri.GetDevice()),
 			ri.GetImported(), ri.GetExported(), strings.Join(ri.GetGateways(), " "), ri.GetReason())
 	}
 	return t.Flush()

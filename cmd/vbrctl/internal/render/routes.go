@@ -4,6 +4,7 @@ import (
 	"google.golang.org/protobuf/types/known/timestamppb"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -25,17 +26,9 @@ func (p *Page) Routes() *Routes {
 // Add adds routes.
 func (t *Routes) Add(routes []*vbrv1.Route) {
 	for _, r := range routes {
-		v, style := verdict(r)
 		a := r.GetAttributes()
-		med, pref := any(""), any("")
-		if a != nil && a.Med != nil {
-			med = a.GetMed()
-		}
-		if a != nil && a.LocalPref != nil {
-			pref = a.GetLocalPref()
-		}
-		t.table.Row(mark(r), r.GetPrefix(), orDash(r.GetNextHop()), from(r.GetSource()), med, pref, a.GetAsPath(),
-			table.Cell{Text: v, Style: style}, t.page.age(r.GetSince()), a.GetOrigin(), communities(a))
+		t.table.Row(mark(r), r.GetPrefix(), orDash(r.GetNextHop()), from(r.GetSource()), words.Med(a), words.LocalPref(a), a.GetAsPath(),
+			cell(words.Verdict(r)), t.page.age(r.GetSince()), a.GetOrigin(), words.Communities(a))
 	}
 }
 
@@ -45,13 +38,12 @@ func (t *Routes) Flush() error { return t.table.Flush() }
 // mark is a route's status in three letters, like FRR's and Cisco's.
 func mark(r *vbrv1.Route) string {
 	out := []byte("   ")
-	v, _ := verdict(r)
 	switch {
 	case r.GetBest():
 		copy(out, "*>")
 	case r.GetBackup():
 		copy(out, "*b")
-	case v == "accepted":
+	case words.Verdict(r).Text == "accepted":
 		copy(out, "*")
 	default:
 		copy(out, "x")
@@ -66,20 +58,9 @@ func mark(r *vbrv1.Route) string {
 func from(s *vbrv1.RouteSource) string {
 	switch s.GetType() {
 	case vbrv1.RouteSource_TYPE_CONNECTED, vbrv1.RouteSource_TYPE_STATIC, vbrv1.RouteSource_TYPE_ADOPTED:
-		return word(s.GetType().String(), "TYPE_")
+		return words.Enum(s.GetType().String(), "TYPE_")
 	}
 	return orDash(s.GetName())
-}
-
-func communities(a *vbrv1.PathAttributes) string {
-	out := ""
-	for _, c := range append(append([]string{}, a.GetCommunities()...), a.GetLargeCommunities()...) {
-		if out != "" {
-			out += " "
-		}
-		out += c
-	}
-	return out
 }
 
 // since renders "since 01:02:03 ago".

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -19,7 +20,7 @@ func (p *Page) Sessions(sessions []*vbrv1.BgpSession) error {
 		inWide(left("Families")), inWide(left("GR")), inWide(left("BFD")), inWide(right("Ups")), left("Desc"))
 	for _, s := range sessions {
 		t.Row(orDash(s.GetRouter()), s.GetPeerIpAddress(), 4, s.GetPeerAsn(), s.GetMessagesReceived(), s.GetMessagesSent(), p.upDown(s),
-			stateOrCount(s), s.GetAdvertisedRouteCount(), s.GetAcceptedRouteCount(), s.GetStaleRouteCount(), orDash(Counts(s.GetRejected())),
+			stateOrCount(s), s.GetAdvertisedRouteCount(), s.GetAcceptedRouteCount(), s.GetStaleRouteCount(), orDash(words.Counts(s.GetRejected())),
 			orDash(s.GetDevice()), orDash(s.GetLocalIpAddress()), s.GetLocalAsn(), orDash(s.GetPeerRouterId()),
 			fmt.Sprintf("%d/%d", s.GetHold(), s.GetKeepalive()), orDash(strings.Join(s.GetFamilies(), " ")), yesNo(s.GetGracefulRestart()), bfdOf(s), s.GetEstablishedCount(), description(s))
 	}

@@ -7,6 +7,7 @@ import (
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/render"
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 )
 
@@ -30,14 +31,13 @@ func routerColumns() []column[*vbrv1.RouterStatus] {
 		{'n', "Name", "Name", false, func(m *Model, r *vbrv1.RouterStatus) any { return short(r.GetName(), m.room(24)) },
 			func(_ *Model, a, b *vbrv1.RouterStatus) int { return cmp.Compare(a.GetName(), b.GetName()) }},
 		{'s', "State", "State", false, func(_ *Model, r *vbrv1.RouterStatus) any {
-			text, style := render.RouterState(r)
-			return table.Cell{Text: text, Style: style}
+			return render.RouterState(r)
 		}, func(_ *Model, a, b *vbrv1.RouterStatus) int { return cmp.Compare(urgency(a), urgency(b)) }},
 		{'p', "Peers", "Peers", true, func(_ *Model, r *vbrv1.RouterStatus) any {
 			return fmt.Sprintf("%d/%d", r.GetSessionsEstablished(), r.GetSessions())
 		}, func(_ *Model, a, b *vbrv1.RouterStatus) int { return cmp.Compare(down(b), down(a)) }},
 		number('r', "Rcvd", "Rcvd", (*vbrv1.RouteCounts).GetReceived),
-		number('j', "reJect", "Rejct", func(n *vbrv1.RouteCounts) uint32 { return render.Total(n.GetRejected()) }),
+		number('j', "reJect", "Rejct", func(n *vbrv1.RouteCounts) uint32 { return words.Total(n.GetRejected()) }),
 		number('k', "Kernel", "Kernel", (*vbrv1.RouteCounts).GetKernel),
 		{'d', "Delta", "±/s", true, func(m *Model, r *vbrv1.RouterStatus) any { return perSecond(m.rates[r.GetName()].routes) },
 			func(m *Model, a, b *vbrv1.RouterStatus) int {

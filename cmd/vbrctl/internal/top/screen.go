@@ -9,6 +9,7 @@ import (
 
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/render"
 	"github.com/openvbr/openvbr/cmd/vbrctl/internal/table"
+	"github.com/openvbr/openvbr/internal/words"
 )
 
 // Lines above and below the rows: three about the host, one empty, the heads; the keys.
@@ -53,7 +54,7 @@ func (m Model) head() []string {
 	}
 	return []string{
 		m.paint(table.Bold, "%s", h.GetHost()) + table.Clean(fmt.Sprintf("  vbrd %s, up %s, %s %s", h.GetVersion(),
-			render.Age(m.now.At.Sub(h.GetStartTime().AsTime())), m.now.At.Format("15:04:05"), state)),
+			words.Age(m.now.At.Sub(h.GetStartTime().AsTime())), m.now.At.Format("15:04:05"), state)),
 		fmt.Sprintf("%s (%d degraded), %s (%d up), %s (%s/s), %s updates/s", render.Count(h.GetRouters(), "router"), h.GetRoutersDegraded(),
 			render.Count(h.GetSessions(), "session"), h.GetSessionsEstablished(), render.Count(h.GetRoutes(), "route"), perSecond(all.routes), perSecond(all.in+all.out)),
 		m.trouble(),
