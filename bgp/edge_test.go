@@ -193,15 +193,10 @@ func grCapability(t *testing.T, open []byte) []byte {
 	return open[10+i+2:][:6]
 }
 
-func TestOurRestart(t *testing.T) {
-	n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = true, 3*time.Second })
-	a := bgptest.Loopback()
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
-	must(t, n.SetPeers([]Peer{rawPeer(a)}))
-
+// openFrom connects as a neighbour of a speaker that may have just started and returns the speaker's OPEN.
+func openFrom(t *testing.T, n *node, a netip.Addr) (p *bgptest.Peer, open []byte) {
+	t.Helper()
 	// The speaker closes connections until it leaves idle.
-	var p *bgptest.Peer
-	var open []byte
 	for end := time.Now().Add(5 * time.Second); open == nil && time.Now().Before(end); time.Sleep(20 * time.Millisecond) {
 		var err error
 		if p, err = bgptest.Connect(t, a, n.at()); err != nil {
@@ -211,6 +206,15 @@ func TestOurRestart(t *testing.T) {
 			open = body
 		}
 	}
+	return p, open
+}
+
+func TestOurRestart(t *testing.T) {
+	n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = IPv4|IPv6, 3*time.Second })
+	a := bgptest.Loopback()
+	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, n.SetPeers([]Peer{rawPeer(a)}))
+	p, open := openFrom(t, n, a)
 	gr := grCapability(t, open)
 	if flags, secs := gr[0]>>4, binary.BigEndian.Uint16(gr)&0xfff; flags != 8 || secs != 20 || gr[5] != 0x80 {
 		t.Errorf("graceful restart capability %x: want R and F bits and 20 s", gr)
@@ -227,6 +231,60 @@ func TestOurRestart(t *testing.T) {
 	}
 	if body := p.Expect(bgptest.UpdateMsg); !bytes.Equal(body, []byte{0, 0, 0, 0}) {
 		t.Errorf("update %x, want End-of-RIB", body)
+	}
+}
+
+// The R and F bits are for peers with a family of which the kernel still has our routes, and for no others (RFC 4724 3).
+func TestRestartBits(t *testing.T) {
+	for _, held := range []Families{0, IPv6, IPv4, IPv4 | IPv6} {
+		t.Run("held "+held.String(), func(t *testing.T) {
+			n := startNode(t, 65001, restart, func(c *Config) { c.Restarting = held })
+			a := bgptest.Loopback()
+			must(t, n.SetPeers([]Peer{rawPeer(a)}))
+			_, open := openFrom(t, n, a)
+			gr := grCapability(t, open)
+			if r, f := gr[0]&0x80 != 0, gr[5]&0x80 != 0; r != held.Has(IPv4) || f != held.Has(IPv4) {
+				t.Errorf("capability %x to a peer with IPv4: R %v, F %v", gr, r, f)
+			}
+		})
+	}
+}
+
+// After our restart a peer without graceful restart, which may never send End-of-RIB, keeps no other waiting for longer than the deferral time, nor
+// does one with it that sends none.
+func TestOurRestartWithoutEndOfRIB(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	const deferral = 3 * time.Second
+	n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = IPv4, deferral })
+	with, without, mute := bgptest.Loopback(), bgptest.Loopback(), bgptest.Loopback()
+	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, n.SetPeers([]Peer{rawPeer(with), rawPeer(without), rawPeer(mute)}))
+	gr := bgptest.GR(0, 60, [3]byte{1, 1, 0x80})
+	var peers []*bgptest.Peer
+	began := time.Now()
+	for _, x := range []struct {
+		a    netip.Addr
+		caps [][]byte
+	}{{without, nil}, {mute, [][]byte{gr}}, {with, [][]byte{gr}}} {
+		p, open := openFrom(t, n, x.a)
+		if open == nil {
+			t.Fatalf("no OPEN for %v", x.a)
+		}
+		p.Send(bgptest.Open, bgptest.OpenBody(peerASN, 9, append([][]byte{bgptest.MP(1, 1)}, x.caps...)...))
+		p.Send(bgptest.Keepalive, nil)
+		n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", x.a))
+		peers = append(peers, p)
+	}
+	peers[2].Update(nil, nil, nil) // End-of-RIB
+	for i, p := range peers {
+		expectPrefix(t, p, "10.1.0.0/16")
+		took := time.Since(began)
+		t.Logf("peer %d is told after %v", i, took)
+		if took > deferral+3*time.Second {
+			t.Errorf("peer %d is told after %v, deferral %v", i, took, deferral)
+		}
 	}
 }
 

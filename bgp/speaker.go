@@ -31,9 +31,9 @@ type Config struct {
 	// DeferralTime is how long after a restart advertisements may be held back for peers'
 	// End-of-RIB; 0: 15 s. RFC 4724 calls it Selection_Deferral_Timer.
 	DeferralTime time.Duration
-	// Restarting sets the R and F bits: we have just restarted, and this boot's kernel still
-	// forwards by the routes from before. Advertise before SetPeers then.
-	Restarting bool
+	// Restarting sets the R and F bits towards peers with one of these families: we have just restarted, and this boot's
+	// kernel still forwards by the routes of that family from before. Advertise before SetPeers then.
+	Restarting Families
 	SendHold   time.Duration // how long a message may take to be sent before the session ends (RFC 9687); 0: 30 s
 	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 48 MiB, so that all for it stays below 64
 	OpenTime   time.Duration // how long a connection may be without a session; 0: 10 s

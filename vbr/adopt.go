@@ -7,6 +7,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -72,10 +73,11 @@ func deviceKinds(state link.State) map[int]rib.Kind {
 	return kinds
 }
 
-// adoptRoutes puts the kernel's routes into the rib, one source a device, and returns how many prefixes. Routes over devices that
+// adoptRoutes puts the kernel's routes into the rib, one source a device, and returns how many prefixes; held are their families. Routes over devices that
 // are not the router's stay out: they are swept.
 func (r *router) adoptRoutes(state link.State) int {
 	n, kinds := 0, deviceKinds(state)
+	r.held = 0
 	for route := range r.fib.All() {
 		if route.Set == nil {
 			continue
@@ -97,9 +99,18 @@ func (r *router) adoptRoutes(state link.State) int {
 		}
 		if known {
 			n++
+			r.held |= familyOf(route.Prefix)
 		}
 	}
 	return n
+}
+
+// familyOf is the family of a prefix.
+func familyOf(p netip.Prefix) bgp.Families {
+	if p.Addr().Is6() {
+		return bgp.IPv6
+	}
+	return bgp.IPv4
 }
 
 // adoptedSource is what a predecessor left on a device: a line's, or with ri a router interface's.

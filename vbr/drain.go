@@ -121,17 +121,22 @@ func (d *drains) keep(wanted func(name string) bool) error {
 	return d.save(after)
 }
 
-// save writes the record and takes it for the true one; d.mu is held.
+// save writes the record and takes it for the true one; d.mu is held. After an error, which may come when the file is another one already, the one
+// before is written again: a restart is not to drain what nobody has seen drained.
 func (d *drains) save(routers map[string]bool) error {
-	b, err := json.Marshal(slices.Sorted(maps.Keys(routers)))
-	if err != nil {
-		return fmt.Errorf("vbr: record of drained routers: %w", err)
-	}
-	if err := fault.Around("state.drain", func() error { return renameio.WriteFile(d.file, append(b, '\n'), 0o644) }); err != nil {
-		return fmt.Errorf("vbr: write the record of drained routers: %w", err)
+	if err := fault.Around("state.drain", func() error { return d.write(routers) }); err != nil {
+		return fmt.Errorf("vbr: write the record of drained routers: %w", errors.Join(err, d.write(d.routers)))
 	}
 	d.routers, d.problem = routers, ""
 	return nil
+}
+
+func (d *drains) write(routers map[string]bool) error {
+	b, err := json.Marshal(slices.Sorted(maps.Keys(routers)))
+	if err != nil {
+		return err
+	}
+	return renameio.WriteFile(d.file, append(b, '\n'), 0o644)
 }
 
 // SetDrained asks both sides of a router to use others, or no longer: all that it tells carries the community GRACEFUL_SHUTDOWN

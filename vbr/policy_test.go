@@ -173,6 +173,10 @@ func TestQuotaTurn(t *testing.T) {
 	if q := turn(now); len(q.notes) != 0 {
 		t.Errorf("said again: %+v", q)
 	}
+	o.rule(func(x *peerRules) { x.Quota, x.QuotaAction = 5, intent.QuotaWarn })
+	if q := turn(now); q.peers || !s.downUntil.IsZero() || o.router.rib.Counts(s.source).Accepted != 7 {
+		t.Errorf("to be warned of only: %+v, until %v, %+v", q, s.downUntil, o.router.rib.Counts(s.source))
+	}
 	o.rule(func(x *peerRules) { x.Quota, x.QuotaAction = 5, intent.QuotaTeardown })
 	if q := turn(now); !q.peers || s.downUntil != now.Add(time.Minute) || len(o.router.admitted(o.router.spec)) != len(o.router.spec.peers)-1 {
 		t.Errorf("not torn down: %+v, until %v", q, s.downUntil)

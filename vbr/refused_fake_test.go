@@ -10,6 +10,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
 	"github.com/openvbr/openvbr/fib/fibtest"
 	"github.com/openvbr/openvbr/vbr/link"
@@ -165,4 +166,42 @@ func TestRefusedRemovalComesBack(t *testing.T) {
 		r.actFor(2 * time.Second)
 		r.want("", "172.20.0.0/16")
 	})
+}
+
+// The kernel's routes say with which families a life may promise its peers to have kept forwarding: those by its own devices only.
+func TestHeldFamilies(t *testing.T) {
+	v4, v6 := netip.MustParsePrefix("172.20.0.0/16"), netip.MustParsePrefix("2001:db8:1::/48")
+	for _, tt := range []struct {
+		routes map[netip.Prefix]string // and their gateways
+		want   bgp.Families
+	}{
+		{nil, 0},
+		{map[netip.Prefix]string{v4: "10.0.0.2"}, bgp.IPv4},
+		{map[netip.Prefix]string{v6: "fd00::2"}, bgp.IPv6},
+		{map[netip.Prefix]string{v4: "10.0.0.2", v6: "fd00::2"}, bgp.IPv4 | bgp.IPv6},
+		{map[netip.Prefix]string{v4: "10.0.0.2", v6: "fd09::2"}, bgp.IPv4},
+	} {
+		r := newFakeRouter(t)
+		r.kernel.AddDevice(3, "port1", netip.MustParsePrefix("fd00::/64"))
+		r.kernel.AddDevice(9, "other0", netip.MustParsePrefix("fd09::/64"))
+		devices := map[string]int{"10.0.0.2": 2, "fd00::2": 3, "fd09::2": 9}
+		var changes []fib.Change
+		for p, gateway := range tt.routes {
+			set, err := r.host.fib.Set([]fib.NextHop{{Gateway: netip.MustParseAddr(gateway), Device: devices[gateway]}}, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			changes = append(changes, fib.Change{Prefix: p, Set: set})
+		}
+		for _, res := range r.fib.Apply(t.Context(), changes) {
+			if res.Err != nil {
+				t.Fatal(res.Err)
+			}
+		}
+		state := link.State{Lines: []link.Device{{Index: 2, Up: true}, {Index: 3, Up: true}}}
+		r.adopted = make(map[int]rib.SourceID)
+		if r.adoptRoutes(state); r.speakerConfig(state).Restarting != tt.want {
+			t.Errorf("%v: restarting with %v, want %v", tt.routes, r.speakerConfig(state).Restarting, tt.want)
+		}
+	}
 }

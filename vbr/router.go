@@ -61,6 +61,7 @@ type router struct {
 	unsettled  bool
 	vpcDone    bool                 // the backbone has said all it has since we started
 	adopted    map[int]rib.SourceID // what a predecessor left, by device, until swept
+	held       bgp.Families         // of which adopted had routes when this life began
 	owed       bool                 // adopted has routes of the customer's
 	swept      bool                 // adopted has been swept in this life
 	sweepAt    time.Time            // when adopted goes at the latest
@@ -253,7 +254,7 @@ func (r *router) speakerConfig(state link.State) bgp.Config {
 	c := bgp.Config{
 		Router: r.spec.name, ASN: r.spec.asn, RouterID: r.spec.routerID, Device: r.spec.link.VRF,
 		RestartTime: r.host.opts.Timers.Restart, DeferralTime: r.host.opts.Timers.Deferral,
-		Restarting: len(r.adopted) > 0, Log: r.host.log, Monitor: r.host.opts.Monitor,
+		Restarting: r.held, Log: r.host.log, Monitor: r.host.opts.Monitor,
 	}
 	if r.spec.link.VRF != "" {
 		c.Table = r.spec.link.Table

@@ -5,6 +5,7 @@ import (
 	"net/netip"
 	"slices"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 
@@ -12,7 +13,7 @@ import (
 	"github.com/openvbr/openvbr/bgp/evpn"
 )
 
-// A list that is refused is handed over one by one, and what is refused then is left; a list that is taken costs one call.
+// A list that is refused is handed over in halves, and what is refused alone is left; a list that is taken costs one call.
 func TestDeliver(t *testing.T) {
 	var got []string
 	calls := 0
@@ -33,6 +34,59 @@ func TestDeliver(t *testing.T) {
 	if left, err := deliver([]string{"a", "b", "c"}, do("b")); !slices.Equal(left, []string{"b"}) || err == nil || !slices.Equal(got, []string{"a", "c"}) {
 		t.Errorf("%q, %v, %q", left, err, got)
 	}
+}
+
+// Of 10,000 changes few that are refused cost few calls, and many a bounded number; what is not refused is told in the end, whatever is around it.
+func TestDeliverIsBounded(t *testing.T) {
+	const n = 10000
+	for _, tt := range []struct {
+		name       string
+		bad        func(i int) bool
+		bads, runs int
+		calls      int // of the first run, at most
+	}{
+		{"none", func(int) bool { return false }, 0, 1, 1},
+		{"one", func(i int) bool { return i == 4711 }, 1, 1, 29},
+		{"twenty", func(i int) bool { return i%500 == 7 }, 20, 1, 500},
+		{"the first thousand", func(i int) bool { return i < 1000 }, 1000, 5, deliverCalls},
+		{"every other one", func(i int) bool { return i%2 == 0 }, n / 2, n/256 + 1, deliverCalls},
+		{"all", func(int) bool { return true }, n, 1, deliverCalls},
+	} {
+		list := make([]int, n)
+		for i := range list {
+			list[i] = i
+		}
+		got := make(map[int]bool)
+		for run := range tt.runs {
+			calls, began := 0, time.Now()
+			var err error
+			list, err = deliver(list, func(l []int) error {
+				if calls++; slices.ContainsFunc(l, tt.bad) {
+					return errors.New("bad")
+				}
+				for _, i := range l {
+					got[i] = true
+				}
+				return nil
+			})
+			if (err != nil) != (len(list) > 0) {
+				t.Errorf("%s: %d are left, and the error is %v", tt.name, len(list), err)
+			}
+			if run == 0 {
+				t.Logf("%s: %d calls, %v, %d are left", tt.name, calls, time.Since(began), len(list))
+			}
+			if most := map[bool]int{true: tt.calls, false: deliverCalls}[run == 0]; calls > most {
+				t.Errorf("%s: %d calls in run %d, want %d at most", tt.name, calls, run, most)
+			}
+		}
+		if len(list) != tt.bads || len(got) != n-tt.bads || !all(list, tt.bad) {
+			t.Errorf("%s: %d told, %d left after %d runs; want %d left, those that are refused", tt.name, len(got), len(list), tt.runs, tt.bads)
+		}
+	}
+}
+
+func all(list []int, is func(int) bool) bool {
+	return !slices.ContainsFunc(list, func(i int) bool { return !is(i) })
 }
 
 // lister is a far end that refuses, as long as it is to.

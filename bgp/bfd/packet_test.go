@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/google/go-cmp/cmp"
+	"golang.org/x/sys/unix"
 )
 
 // good is a packet of the wire: Up, all fields different.
@@ -96,6 +97,19 @@ func FuzzInput(f *testing.F) {
 			if m.every < m.cfg.MinTx {
 				t.Fatalf("sends every %v", m.every)
 			}
+		}
+	})
+}
+
+// FuzzControl: what the kernel says beside a packet.
+func FuzzControl(f *testing.F) {
+	f.Add(int32(unix.IPPROTO_IP), int32(unix.IP_TTL), []byte{255, 0, 0, 0})
+	f.Add(int32(unix.IPPROTO_IP), int32(unix.IP_PKTINFO), []byte{1, 0, 0, 0, 10, 0, 0, 1, 10, 0, 0, 1})
+	f.Add(int32(unix.IPPROTO_IPV6), int32(unix.IPV6_PKTINFO), make([]byte, 20))
+	f.Fuzz(func(t *testing.T, level, typ int32, data []byte) {
+		d := datagram{ttl: -1}
+		if d.control(unix.Cmsghdr{Level: level, Type: typ}, data); d.ttl != -1 && len(data) < 4 {
+			t.Fatalf("TTL %d of %x", d.ttl, data)
 		}
 	})
 }

@@ -93,10 +93,14 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 		log = slog.New(slog.DiscardHandler)
 	}
 	e := &events{h: h, log: log, asn: cfg.ASN, dropped: map[Reason]uint64{}}
+	var held gobgp.Families
+	if cfg.Restarting {
+		held = EVPN
+	}
 	s, err := gobgp.Start(ctx, gobgp.Config{
 		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
 		Families:    EVPN,
-		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
+		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: held,
 		Log: log,
 	}, e)
 	if err != nil {

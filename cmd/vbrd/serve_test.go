@@ -17,6 +17,7 @@ import (
 	"testing"
 	"time"
 
+	"go.uber.org/goleak"
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials/insecure"
@@ -32,7 +33,7 @@ const ownNamespace = "TEST_OWN_NAMESPACE"
 // TestMain runs the tests in a fresh network namespace: the binary starts itself there.
 func TestMain(m *testing.M) {
 	if os.Getenv(ownNamespace) != "" {
-		os.Exit(m.Run())
+		goleak.VerifyTestMain(m)
 	}
 	runtime.LockOSThread() // Pdeathsig is about the thread
 	cmd := exec.Command("/proc/self/exe", os.Args[1:]...)

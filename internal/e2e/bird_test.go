@@ -10,10 +10,10 @@ import (
 	"github.com/openvbr/openvbr/internal/lab/topo"
 )
 
-// TestBIRD is the main job with BIRD at the customers, and TCP MD5 keys on every session.
+// TestBIRD is the main job with BIRD at the customers, and TCP MD5 keys on every session; over kill -9 and a planned restart no packet is lost.
 func TestBIRD(t *testing.T) {
 	const canary = "canary-Key/7fA!"
-	w := newWorld(t, topo.Options{BIRD: true, Keys: canary})
+	w := newWorld(t, topo.Options{BIRD: true, Keys: canary, Reflector: true})
 	for _, c := range w.customers() {
 		for _, p := range []string{topo.IDCPrefix4, topo.IDCPrefix6, topo.IDCPrefix4B, topo.IDCPrefix6B} {
 			w.eventually(5*time.Second, c.Name+": "+p, func() error { return w.kernelHas(c, p) })
@@ -29,6 +29,8 @@ func TestBIRD(t *testing.T) {
 		w.eventually(10*time.Second, "both lines", w.wantNextHops(p, 2))
 	}
 	t.Run("withdraw", w.testWithdrawCustomer)
+	t.Run("kill and adopt", w.testKillAndAdopt)
+	t.Run("term and adopt", w.testTermAndAdopt)
 	t.Run("key", func(t *testing.T) { w.wantNoKey(t, canary) })
 }
 

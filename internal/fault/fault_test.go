@@ -51,6 +51,70 @@ func TestEffectsAreInTheSourceAndInTheDocs(t *testing.T) {
 	}
 }
 
+// effect is a line of the source that changes something outside: files, the kernel by netlink, the store.
+var effect = regexp.MustCompile(`renameio\.WriteFile|sealed\.Write\(|os\.(WriteFile|Remove|Rename|Truncate)\(|\bnl\.(Link|Route|Neigh|Rule|Addr)(Add|Del|Set|Replace|Modify|Change|Append)\w*\(|` +
+	`\.Execute\(unix\.NETLINK_ROUTE, 0\)|\bdb\.(Update|Batch)\(|\bc\.(Put|Txn)\(ctx|\bc\.Delete\(ctx, s\.|sock\.Send\(|SetsockoptTCPMD5Sig\(`)
+
+// pointless are effects without a point of their own, and why.
+var pointless = map[string]string{
+	"bgp/internal/gobgp/keys.go":    "keys of sockets: part of session.peers and evpn.peers",
+	"fib/batch.go":                  "what exchange sends, which has the point of who calls it; dumps",
+	"fib/socket.go":                 "sends for batch.go; one sysctl, written at each start",
+	"internal/sealed/file.go":       "its callers have points; a damaged file set aside",
+	"vbr/api/listen.go":             "a socket of a predecessor",
+	"vbr/drain.go":                  "write is save's, which has one; a damaged file set aside",
+	"vbr/intent/store/etcd.go":      "parts of a revision that lost: garbage, removed again later",
+	"vbr/intent/store/file.go":      "a damaged file set aside",
+	"vbr/intent/store/file_open.go": "a temporary file",
+	"vbr/link/probe.go":             "asks the kernel what it can do, by requests that change nothing",
+	"vbr/metrics/server.go":         "a socket of a predecessor",
+	"vbr/monitor_files.go":          "what was measured of interfaces that are gone: what is left does nothing",
+}
+
+// Each outside effect is in a point, on its line or up to three lines above, or in a file of pointless.
+func TestEveryEffectHasAPoint(t *testing.T) {
+	point := regexp.MustCompile(`\bAround\(|\bm\.set\(func|\bexecute\("`)
+	without, points := map[string]bool{}, 0
+	for _, dir := range []string{"vbr", "fib", "bgp", "internal/sealed", "cmd/vbrd"} {
+		err := filepath.WalkDir(filepath.Join(root, dir), func(path string, d fs.DirEntry, err error) error {
+			name, _ := filepath.Rel(root, path)
+			switch {
+			case err != nil:
+				return err
+			case d.IsDir() && slices.Contains([]string{"bgp/internal/bgptest", "bgp/internal/monitor", "fib/fibtest"}, name):
+				return fs.SkipDir // tests; what collectors are shown, on which nothing depends
+			case d.IsDir() || !strings.HasSuffix(path, ".go") || strings.HasSuffix(path, "_test.go"):
+				return nil
+			}
+			text, err := os.ReadFile(path)
+			lines := strings.Split(string(text), "\n")
+			for i, line := range lines {
+				switch {
+				case !effect.MatchString(line):
+				case point.MatchString(strings.Join(lines[max(0, i-3):i+1], "\n")):
+					points++
+				case pointless[name] != "":
+					without[name] = true
+				default:
+					t.Errorf("%s:%d: no point around %s", name, i+1, strings.TrimSpace(line))
+				}
+			}
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	for name := range pointless {
+		if !without[name] {
+			t.Errorf("%s is among pointless and has nothing without a point", name)
+		}
+	}
+	if points < 25 {
+		t.Errorf("only %d effects were found", points)
+	}
+}
+
 // A point that is not armed costs next to nothing: in a release binary nothing at all.
 func TestUnarmedPointDoesNotAllocate(t *testing.T) {
 	n := 0

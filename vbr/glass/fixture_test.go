@@ -219,7 +219,7 @@ func (f *fakeHost) Quality(name string, since time.Time, samples int) (*vbrv1.Ge
 
 // world is an API with a fake host behind it, and a looking glass.
 type world struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	host   *fakeHost
 	events *events.Log
@@ -228,7 +228,7 @@ type world struct {
 }
 
 // begin serves the glass at an address; change may change it before.
-func begin(t *testing.T, where string, cfg api.Config, change func(*world)) *world {
+func begin(t testing.TB, where string, cfg api.Config, change func(*world)) *world {
 	t.Helper()
 	dir, err := os.MkdirTemp("", "glass") // that of t.TempDir is too long for a socket
 	if err != nil {
@@ -269,7 +269,7 @@ func begin(t *testing.T, where string, cfg api.Config, change func(*world)) *wor
 }
 
 // local is one at the loopback.
-func local(t *testing.T, change func(*world)) *world {
+func local(t testing.TB, change func(*world)) *world {
 	return begin(t, "127.0.0.1:0", api.Config{Rate: 10000}, change)
 }
 

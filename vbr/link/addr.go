@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"net/netip"
 	"slices"
+	"syscall"
 
 	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
@@ -150,30 +151,51 @@ func (m *Manager) addrs(index int) ([]address, error) {
 	}
 	var as []address
 	for _, b := range msgs {
-		hdr := nl.DeserializeIfAddrmsg(b)
-		attrs, err := nl.ParseRouteAttr(b[hdr.Len():])
+		a, err := parseAddr(b)
 		if err != nil {
 			return nil, fmt.Errorf("list addresses: %w", err)
 		}
-		a := address{index: int(hdr.Index)}
-		var local, addr netip.Addr
-		for _, at := range attrs {
-			switch at.Attr.Type {
-			case unix.IFA_LOCAL:
-				local, _ = netip.AddrFromSlice(at.Value)
-			case unix.IFA_ADDRESS:
-				addr, _ = netip.AddrFromSlice(at.Value)
-			case ifaProto:
-				a.proto = at.Value[0]
-			}
-		}
-		if !local.IsValid() {
-			local = addr
-		}
-		a.prefix = netip.PrefixFrom(local, int(hdr.Prefixlen))
 		as = append(as, a)
 	}
 	return as, nil
+}
+
+// parseAddr reads struct ifaddrmsg (linux/if_addr.h) and its attributes.
+func parseAddr(b []byte) (address, error) {
+	attrs, err := parseAttrs(b, unix.SizeofIfAddrmsg)
+	if err != nil {
+		return address{}, err
+	}
+	hdr := nl.DeserializeIfAddrmsg(b)
+	a := address{index: int(hdr.Index)}
+	var local, addr netip.Addr
+	for _, at := range attrs {
+		switch {
+		case at.Attr.Type == unix.IFA_LOCAL:
+			local, _ = netip.AddrFromSlice(at.Value)
+		case at.Attr.Type == unix.IFA_ADDRESS:
+			addr, _ = netip.AddrFromSlice(at.Value)
+		case at.Attr.Type == ifaProto && len(at.Value) > 0:
+			a.proto = at.Value[0]
+		}
+	}
+	if !local.IsValid() {
+		local = addr
+	}
+	a.prefix = netip.PrefixFrom(local, int(hdr.Prefixlen))
+	return a, nil
+}
+
+// parseAttrs splits the attributes behind a header. The library's function wants the last one padded as the kernel does.
+func parseAttrs(b []byte, header int) ([]syscall.NetlinkRouteAttr, error) {
+	if len(b) < header {
+		return nil, unix.EBADMSG
+	}
+	b = b[header:]
+	if rest := len(b) % unix.NLA_ALIGNTO; rest > 0 {
+		b = slices.Concat(b, make([]byte, unix.NLA_ALIGNTO-rest))
+	}
+	return nl.ParseRouteAttr(b)
 }
 
 // newRequest is a netlink request over the manager's own socket.

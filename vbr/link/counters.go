@@ -6,7 +6,6 @@ import (
 	"fmt"
 
 	"github.com/vishvananda/netlink"
-	"github.com/vishvananda/netlink/nl"
 	"golang.org/x/sys/unix"
 )
 
@@ -96,7 +95,7 @@ func parseCounters(b []byte) (Counters, error) {
 func attr(b []byte, path ...uint16) ([]byte, error) {
 	const mask = ^uint16(unix.NLA_F_NESTED | unix.NLA_F_NET_BYTEORDER)
 	for _, want := range path {
-		attrs, err := nl.ParseRouteAttr(b)
+		attrs, err := parseAttrs(b, 0)
 		if err != nil {
 			return nil, err
 		}

@@ -145,7 +145,7 @@ func (m *Manager) rules(family uint8) ([]routingRule, error) {
 	}
 	var all []routingRule
 	for _, b := range messages {
-		attrs, err := nl.ParseRouteAttr(b[unix.SizeofRtMsg:])
+		attrs, err := parseAttrs(b, unix.SizeofRtMsg)
 		if err != nil {
 			return nil, fmt.Errorf("list: %w", err)
 		}
@@ -156,23 +156,24 @@ func (m *Manager) rules(family uint8) ([]routingRule, error) {
 	return all, nil
 }
 
-// parseRule reads struct fib_rule_hdr and its attributes.
+// parseRule reads struct fib_rule_hdr and its attributes. One that is cut off counts as some condition.
 func parseRule(b []byte, attrs []syscall.NetlinkRouteAttr) routingRule {
 	const invert = 2 // FIB_RULE_INVERT
 	r := routingRule{table: uint32(b[4]), plain: b[1] == 0 && b[2] == 0 && b[3] == 0 && binary.NativeEndian.Uint32(b[8:])&invert == 0}
 	for _, a := range attrs {
-		switch a.Attr.Type {
-		case unix.FRA_PRIORITY:
-			r.priority = binary.NativeEndian.Uint32(a.Value)
-		case unix.FRA_TABLE:
-			r.table = binary.NativeEndian.Uint32(a.Value)
-		case unix.FRA_L3MDEV:
-			r.vrf = a.Value[0] != 0
-		case unix.FRA_PROTOCOL:
-			r.protocol = a.Value[0]
-		case unix.FRA_SUPPRESS_PREFIXLEN:
-			r.plain = r.plain && binary.NativeEndian.Uint32(a.Value) == 0xffffffff
-		case unix.FRA_SUPPRESS_IFGROUP, unix.FRA_PAD, unix.FRA_UNSPEC:
+		v := a.Value
+		switch kind := a.Attr.Type; {
+		case kind == unix.FRA_PRIORITY && len(v) >= 4:
+			r.priority = binary.NativeEndian.Uint32(v)
+		case kind == unix.FRA_TABLE && len(v) >= 4:
+			r.table = binary.NativeEndian.Uint32(v)
+		case kind == unix.FRA_L3MDEV && len(v) > 0:
+			r.vrf = v[0] != 0
+		case kind == unix.FRA_PROTOCOL && len(v) > 0:
+			r.protocol = v[0]
+		case kind == unix.FRA_SUPPRESS_PREFIXLEN && len(v) >= 4:
+			r.plain = r.plain && binary.NativeEndian.Uint32(v) == 0xffffffff
+		case kind == unix.FRA_SUPPRESS_IFGROUP, kind == unix.FRA_PAD, kind == unix.FRA_UNSPEC:
 		default: // some condition
 			r.plain = false
 		}

@@ -72,3 +72,17 @@ func FuzzParseReply(f *testing.F) {
 	f.Add(answer(false), false, false)
 	f.Fuzz(func(_ *testing.T, b []byte, v4, header bool) { parseReply(b, v4, header) })
 }
+
+// FuzzMeaning: the kernel's word of an ICMP error, in which the network has a say.
+func FuzzMeaning(f *testing.F) {
+	f.Add([]byte{113, 0, 0, 0, originICMP, 3, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 10, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0})
+	f.Add([]byte{90, 0, 0, 0, originICMP6, 2, 0, 0, 0, 5, 0, 0, 0, 0, 0, 0, 10, 0, 0, 0, 0, 0, 0, 0, 0xfd, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 1})
+	f.Fuzz(func(t *testing.T, b []byte) {
+		if len(b) < 16 { // SizeofSockExtendedErr: what is shorter is left out before
+			return
+		}
+		if a, ok := meaning(b); ok && a.Outcome == Lost {
+			t.Fatalf("%x means nothing: %+v", b, a)
+		}
+	})
+}

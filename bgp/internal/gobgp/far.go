@@ -158,7 +158,10 @@ func (n *Neighbour) dials() uint16 {
 func source(from unix.Sockaddr, v4 bool, packet []byte) (netip.Addr, []byte) {
 	switch from := from.(type) {
 	case *unix.SockaddrInet4:
-		if header := 4 * int(packet[0]&15); v4 && len(packet) > header {
+		if !v4 || len(packet) == 0 {
+			break
+		}
+		if header := 4 * int(packet[0]&15); len(packet) > header {
 			return netip.AddrFrom4(from.Addr), packet[header:]
 		}
 	case *unix.SockaddrInet6:

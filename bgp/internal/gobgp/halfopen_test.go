@@ -3,6 +3,7 @@ package gobgp
 import (
 	"net"
 	"testing"
+	"time"
 
 	"github.com/openvbr/openvbr/bgp/internal/bgptest"
 )
@@ -45,4 +46,13 @@ func TestHalfOpenConnectionsAreFew(t *testing.T) {
 		t.Fatal("a closed connection makes no room")
 	}
 	again.Close()
+}
+
+// The limits of docs/bgp.md when nothing else is set; other tests set smaller ones.
+func TestDefaults(t *testing.T) {
+	var c Config
+	c.limits()
+	if c.SendHold != 30*time.Second || c.SendQueue != 48<<20 || c.OpenTime != 10*time.Second || halfOpen != 4 || defaultDeferral != 15*time.Second {
+		t.Errorf("%v, %d, %v, %d, %v", c.SendHold, c.SendQueue, c.OpenTime, halfOpen, defaultDeferral)
+	}
 }

@@ -290,7 +290,7 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 }
 
 // gracefulRestart: the R and F bits are only for a neighbour configured while our own restart
-// may still be under way. No N bit (RFC 8538): a NOTIFICATION ends a session for good.
+// may still be under way, and that has a family of which routes are held. GoBGP sets the F bit of all the neighbour's families or of none. No N bit (RFC 8538): a NOTIFICATION ends a session for good.
 func (s *Server) gracefulRestart(n Neighbour) *api.GracefulRestart {
 	if s.cfg.RestartTime == 0 {
 		return nil
@@ -299,6 +299,6 @@ func (s *Server) gracefulRestart(n Neighbour) *api.GracefulRestart {
 		Enabled: true, LonglivedEnabled: n.LongLived > 0,
 		RestartTime:     uint32(seconds(s.cfg.RestartTime)),
 		DeferralTime:    uint32(seconds(s.cfg.DeferralTime)),
-		LocalRestarting: s.cfg.Restarting && time.Since(s.started) < s.cfg.RestartTime,
+		LocalRestarting: s.cfg.Restarting&n.Families != 0 && time.Since(s.started) < s.cfg.RestartTime,
 	}
 }

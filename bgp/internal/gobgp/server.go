@@ -50,8 +50,8 @@ type Config struct {
 	Families     Families     // what the server's tables are made for
 	RestartTime  time.Duration
 	DeferralTime time.Duration // 0: 15 s
-	Restarting   bool
-	Log          *slog.Logger // nil: no log
+	Restarting   Families      // those of which the kernel still has routes from before
+	Log          *slog.Logger  // nil: no log
 
 	SendHold  time.Duration // RFC 9687: how long a message may take to be sent; 0: 30 s
 	SendQueue int           // octets, about, that may wait for one peer; 0: 48 MiB

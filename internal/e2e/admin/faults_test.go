@@ -13,7 +13,7 @@ import (
 )
 
 // few are those that are tried with all other tests: what once went wrong, and one of each kind.
-const few = "store.commit.after=kill|fib.routes.after=error|link.delete.before=error|evpn.withdraw.before=error|state.ids.before=error"
+const few = "state.drain.after=error|store.commit.after=kill|fib.routes.after=error|link.delete.before=error|evpn.withdraw.before=error|state.ids.before=error"
 
 var (
 	faultMatrix = flag.String("faults", few, "which of the matrix of faults: a regular expression")
@@ -21,7 +21,7 @@ var (
 )
 
 // elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.
-var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.drain", "state.tests", "state.measured", "state.mark"}
+var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.tests", "state.mark"}
 
 // noError are those that make no sense: a speaker that is not closed goes on.
 var noError = map[string]bool{"session.stop.before=error@1-3": true, "evpn.stop.before=error@1-3": true}
@@ -71,7 +71,12 @@ func TestFaults(t *testing.T) {
 					s, n = newFaultSite(t), 0
 				}
 				n++
-				if !t.Run(list[j].String(), func(t *testing.T) { s.in(t).suffers(list[j], n) }) {
+				suffers := func(s *site) { s.suffers(list[j], n) }
+				if list[j].effect == "state.drain" {
+					n--
+					suffers = func(s *site) { s.suffersDrain(list[j]) }
+				}
+				if !t.Run(list[j].String(), func(t *testing.T) { suffers(s.in(t)) }) {
 					s = nil // the next has one that is right
 				}
 			}
@@ -141,6 +146,51 @@ func (s *site) suffers(c faultCase, n int) {
 	if lost := s.lost.take(); len(lost) > 0 {
 		s.t.Errorf("172.16.1.0/24 was away: %v", lost)
 	}
+}
+
+// suffersDrain drains the router with the fault, and takes it back without. What was acknowledged holds, what was refused has not happened, and neither
+// is another thing after a restart.
+func (s *site) suffersDrain(c faultCase) {
+	began := s.log.len()
+	s.launch(c.String())
+	_, err := s.try("drain", "vbr-acme")
+	if (err == nil) != strings.HasPrefix(c.act, "delay") {
+		s.t.Errorf("drain: %v", err)
+	}
+	var drained []bool
+	if c.act != "kill" {
+		drained = append(drained, s.drained())
+		if err := s.daemon.end(syscall.SIGTERM); err != nil {
+			s.t.Error(err)
+		}
+	}
+	<-s.daemon.done
+	s.launch("")
+	drained = append(drained, s.drained())
+	if want := c.act == "kill" && c.when == "after" || err == nil; slices.Contains(drained, !want) {
+		s.t.Errorf("drained, before and after a restart: %v, want %v", drained, want)
+	}
+	if log := s.log.since(began); !strings.Contains(log, fmt.Sprintf("fault: %s.%s: ", c.effect, c.when)) {
+		s.t.Error("the point was not reached")
+	}
+	if out, err := s.try("undrain", "vbr-acme"); err != nil || s.drained() {
+		s.t.Errorf("undrain: %v: %s", err, out)
+	}
+	if err := s.daemon.end(syscall.SIGTERM); err != nil {
+		s.t.Error(err)
+	}
+	if lost := s.lost.take(); len(lost) > 0 {
+		s.t.Errorf("172.16.1.0/24 was away: %v", lost)
+	}
+}
+
+// drained says whether vbrctl shows the router as drained.
+func (s *site) drained() bool {
+	out, err := s.try("show", "routers", "-o", "json")
+	if err != nil {
+		s.t.Error(err)
+	}
+	return regexp.MustCompile(`"drained":\s*true`).MatchString(out)
 }
 
 // settles waits until all is right, or vbrd has ended.
