@@ -134,7 +134,6 @@ func (r *router) say(ri string, from riState, passed []riState, why string) {
 		if to != riActive && why != "" {
 			text += ": " + why
 		}
-		r.log.Info("router interface changes its state", "router_interface", ri, "state", to.String(), "was", from.String(), "reason", why)
 		r.note(vbrv1.Event_TYPE_ROUTER_INTERFACE, ri, text)
 		from = to
 	}

@@ -79,11 +79,6 @@ func (r *router) watchQuotas(ctx context.Context, speaker speaker, now time.Time
 	}
 	r.mu.Unlock()
 	for _, n := range turn.notes {
-		if n.level == quotaFine {
-			r.log.Info("route quota", "peer", n.peer, "state", n.text)
-		} else {
-			r.log.Warn("route quota", "peer", n.peer, "state", n.text)
-		}
 		r.noteAs(n.level.event(), vbrv1.Event_TYPE_ROUTE_QUOTA, n.peer.String(), n.text)
 	}
 	if turn.peers {

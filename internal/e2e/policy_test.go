@@ -106,7 +106,7 @@ func (w *liveWorld) testPlaces(t *testing.T) {
 	})
 }
 
-// testFlood: of 1,300 more not all are kept; when those that were go, the others are taken in again from GoBGP's memory, and no session flaps.
+// testFlood: of 1,300 more not all are kept; when those that were go, the peer is asked for the others, and no session flaps.
 func (w *liveWorld) testFlood(t *testing.T) {
 	flood := func(from, to int, no string) {
 		cmds := []string{"configure terminal", fmt.Sprintf("router bgp %d", w.Acme.ASN), "address-family ipv4 unicast"}
@@ -122,7 +122,7 @@ func (w *liveWorld) testFlood(t *testing.T) {
 		w.eventually(30*time.Second, "the flood", w.logged("received=1306 accepted=20"))
 		flood(0, 1200, "no ")
 		w.eventually(30*time.Second, "who is left", w.installed(18))
-		w.eventually(10*time.Second, "being asked again", w.logged("routes that were beyond the quota are taken in again"))
+		w.eventually(10*time.Second, "being asked again", w.logged("routes that were beyond the quota are asked for again"))
 		flood(1200, 1300, "no ")
 		w.eventually(30*time.Second, "three are left", w.installed(3))
 	})
