@@ -125,7 +125,7 @@ test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/
 	go vet -tags faults ./internal/fault
 	go test -count=1 -tags faults ./internal/fault
 	go test -count=1 -timeout 20m -run 'TestFaults$$' ./internal/e2e/admin -args -faults=. -sites=8
-	go test -count=1 -timeout 20m -run 'TestFaults' -exec '$(VMEXEC)' ./internal/e2e
+	go test -count=1 -timeout 30m -run 'TestFaults' -exec '$(VMEXEC)' ./internal/e2e
 
 .PHONY: soak
 soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals, a store cut at every byte (30 minutes; leave the machine alone)

@@ -148,9 +148,9 @@ func (d *drills) put(was, is *vbrv1.FailoverTest) error {
 	if is != nil {
 		d.tests = append(d.tests, is)
 	}
-	if err := d.save(); err != nil {
+	if err := d.save(); err != nil { // perhaps when the file was another one already
 		d.tests = before
-		return err
+		return errors.Join(err, d.save())
 	}
 	poke(d.changed)
 	return nil

@@ -143,7 +143,7 @@ func TestFaultsOfDevices(t *testing.T) {
 	t.Logf("before:\n%s\nafter:\n%s", want["before"], want["after"])
 	for _, effect := range []string{"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "link.rule", "fib.cleanup"} {
 		for _, when := range []string{"before", "after"} {
-			for _, act := range []string{"kill@1", "kill@3", "kill@9", "error@1-3"} {
+			for _, act := range []string{"kill@1", "kill@3", "kill@9", "error@1-3", "delay:300ms@1-3"} {
 				c := fmt.Sprintf("%s.%s=%s", effect, when, act)
 				if !t.Run(c, func(t *testing.T) {
 					one := *f

@@ -5,8 +5,11 @@ import (
 	"net"
 	"net/netip"
 	"os"
+	"runtime"
 	"testing"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/openvbr/openvbr/bgp/internal/bgptest"
 )
@@ -44,6 +47,55 @@ func TestStrangersGetNoAnswer(t *testing.T) {
 	if !silent(a, at) {
 		t.Error("who was a neighbour gets an answer")
 	}
+}
+
+// knock begins n connections from an address, and leaves them at that.
+func knock(t *testing.T, n int, from netip.Addr, to netip.AddrPort) {
+	t.Helper()
+	for range n {
+		fd, err := unix.Socket(unix.AF_INET, unix.SOCK_STREAM|unix.SOCK_NONBLOCK|unix.SOCK_CLOEXEC, 0)
+		if err == nil {
+			t.Cleanup(func() { unix.Close(fd) })
+			err = unix.Bind(fd, &unix.SockaddrInet4{Addr: from.As4()})
+		}
+		if err == nil {
+			err = unix.Connect(fd, &unix.SockaddrInet4{Addr: to.Addr().As4(), Port: int(to.Port())})
+		}
+		if err != nil && !errors.Is(err, unix.EINPROGRESS) {
+			t.Fatal(err)
+		}
+	}
+}
+
+// A hundred connections of a stranger cost no goroutine and no file; a neighbour's do.
+func TestStrangersCostNothing(t *testing.T) {
+	s, at, _ := startServer(t)
+	a, stranger := bgptest.Loopback(), bgptest.Loopback()
+	if err := s.SetPeers([]Neighbour{{Address: a, ASN: 65002, Families: IPv4, Passive: true}}); err != nil {
+		t.Fatal(err)
+	}
+	time.Sleep(500 * time.Millisecond)
+	spent := func(n int, from netip.Addr) (goroutines, files int) {
+		before, open := runtime.NumGoroutine(), openFiles(t)
+		knock(t, n, from, at)
+		time.Sleep(500 * time.Millisecond)
+		return runtime.NumGoroutine() - before, openFiles(t) - open - n
+	}
+	if goroutines, files := spent(100, stranger); goroutines > 2 || files > 2 {
+		t.Errorf("100 connections of a stranger cost %d goroutines and %d files", goroutines, files)
+	}
+	if goroutines, files := spent(halfOpen, a); goroutines+files < 1 {
+		t.Errorf("%d of a neighbour cost %d goroutines and %d files: nothing is measured", halfOpen, goroutines, files)
+	}
+}
+
+func openFiles(t *testing.T) int {
+	t.Helper()
+	l, err := os.ReadDir("/proc/self/fd")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return len(l)
 }
 
 // Who dials while the first neighbours are being set gets an answer, waits, and has its session on that very connection: no SYN is lost, and nothing is

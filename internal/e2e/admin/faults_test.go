@@ -21,7 +21,7 @@ var (
 )
 
 // elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.
-var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.tests", "state.mark"}
+var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.mark"}
 
 // noError are those that make no sense: a speaker that is not closed goes on.
 var noError = map[string]bool{"session.stop.before=error@1-3": true, "evpn.stop.before=error@1-3": true}
@@ -72,9 +72,9 @@ func TestFaults(t *testing.T) {
 				}
 				n++
 				suffers := func(s *site) { s.suffers(list[j], n) }
-				if list[j].effect == "state.drain" {
+				if _, ok := records[list[j].effect]; ok {
 					n--
-					suffers = func(s *site) { s.suffersDrain(list[j]) }
+					suffers = func(s *site) { s.suffersCommand(list[j]) }
 				}
 				if !t.Run(list[j].String(), func(t *testing.T) { suffers(s.in(t)) }) {
 					s = nil // the next has one that is right
@@ -148,33 +148,55 @@ func (s *site) suffers(c faultCase, n int) {
 	}
 }
 
-// suffersDrain drains the router with the fault, and takes it back without. What was acknowledged holds, what was refused has not happened, and neither
-// is another thing after a restart.
-func (s *site) suffersDrain(c faultCase) {
+// records are the files of the state folder that a command changes: the command, what shows that it has, and how it is taken back, behind which comes what
+// shown has found.
+var records = map[string]struct {
+	do, look string
+	shown    *regexp.Regexp
+	undo     string
+}{
+	"state.drain": {"drain vbr-acme", "show routers -o json", regexp.MustCompile(`"drained":\s*true()`), "undrain vbr-acme"},
+	"state.tests": {"drill create --router vbr-acme", "drill list -o json", regexp.MustCompile(`"id":\s*"([^"]+)"`), "drill delete "},
+}
+
+// suffersCommand gives a command that changes a record, with the fault, and takes it back without. What was acknowledged holds, what was refused has not
+// happened, and neither is another thing after a restart.
+func (s *site) suffersCommand(c faultCase) {
+	r := records[c.effect]
 	began := s.log.len()
 	s.launch(c.String())
-	_, err := s.try("drain", "vbr-acme")
+	_, err := s.try(strings.Fields(r.do)...)
 	if (err == nil) != strings.HasPrefix(c.act, "delay") {
-		s.t.Errorf("drain: %v", err)
+		s.t.Errorf("%s: %v", r.do, err)
 	}
-	var drained []bool
+	shown := func() []string {
+		out, err := s.try(strings.Fields(r.look)...)
+		if err != nil {
+			s.t.Error(err)
+		}
+		return r.shown.FindStringSubmatch(out)
+	}
+	var is []bool
 	if c.act != "kill" {
-		drained = append(drained, s.drained())
+		is = append(is, shown() != nil)
 		if err := s.daemon.end(syscall.SIGTERM); err != nil {
 			s.t.Error(err)
 		}
 	}
 	<-s.daemon.done
 	s.launch("")
-	drained = append(drained, s.drained())
-	if want := c.act == "kill" && c.when == "after" || err == nil; slices.Contains(drained, !want) {
-		s.t.Errorf("drained, before and after a restart: %v, want %v", drained, want)
+	last := shown()
+	is = append(is, last != nil)
+	if want := c.act == "kill" && c.when == "after" || err == nil; slices.Contains(is, !want) {
+		s.t.Errorf("%s has happened, before and after a restart: %v, want %v", r.do, is, want)
 	}
 	if log := s.log.since(began); !strings.Contains(log, fmt.Sprintf("fault: %s.%s: ", c.effect, c.when)) {
 		s.t.Error("the point was not reached")
 	}
-	if out, err := s.try("undrain", "vbr-acme"); err != nil || s.drained() {
-		s.t.Errorf("undrain: %v: %s", err, out)
+	if last != nil {
+		if out, err := s.try(strings.Fields(r.undo + last[1])...); err != nil || shown() != nil {
+			s.t.Errorf("%s: %v: %s", r.undo, err, out)
+		}
 	}
 	if err := s.daemon.end(syscall.SIGTERM); err != nil {
 		s.t.Error(err)
@@ -182,15 +204,6 @@ func (s *site) suffersDrain(c faultCase) {
 	if lost := s.lost.take(); len(lost) > 0 {
 		s.t.Errorf("172.16.1.0/24 was away: %v", lost)
 	}
-}
-
-// drained says whether vbrctl shows the router as drained.
-func (s *site) drained() bool {
-	out, err := s.try("show", "routers", "-o", "json")
-	if err != nil {
-		s.t.Error(err)
-	}
-	return regexp.MustCompile(`"drained":\s*true`).MatchString(out)
 }
 
 // settles waits until all is right, or vbrd has ended.
