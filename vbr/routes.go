@@ -59,16 +59,13 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 	if err != nil {
 		return err
 	}
+	page := routePage{skip: uint64(req.GetOffset()), left: uint64(req.GetLimit()), all: req.GetLimit() == 0}
 	if f.Stage == rib.StageAdvertised && aggregated {
-		if n := int(req.GetLimit()); n > 0 && n < len(networks) {
-			networks = networks[:n]
-		}
-		return yield(networks)
+		return yield(within(&page, networks))
 	}
 	c := converter{drained: told && r.records.drained.Load(), exported: f.Stage == rib.StageExported}
-	left := int(req.GetLimit())
 	var rows []rib.Row
-	for from := uint32(1); from != 0; {
+	for from := uint32(1); from != 0 && !page.full(); {
 		if err := ctx.Err(); err != nil {
 			return err
 		}
@@ -81,17 +78,33 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 		if told {
 			rows = slices.DeleteFunc(rows, func(x rib.Row) bool { return !families[boolIndex(x.Prefix.Addr().Is6())] })
 		}
-		if left > 0 && len(rows) >= left {
-			rows, from = rows[:left], 0
-		}
-		left -= min(left, len(rows))
-		for chunk := range slices.Chunk(rows, routeChunk) {
+		for chunk := range slices.Chunk(within(&page, rows), routeChunk) {
 			if err := yield(c.routes(chunk)); err != nil {
 				return err
 			}
 		}
 	}
 	return nil
+}
+
+// routePage is what a request wants of all that is found: so many, or all, after so many that are passed over.
+type routePage struct {
+	skip, left uint64
+	all        bool
+}
+
+func (page *routePage) full() bool { return !page.all && page.left == 0 }
+
+// within is the part of a list that is on the page, which moves on by the list.
+func within[T any](page *routePage, list []T) []T {
+	skip := min(page.skip, uint64(len(list)))
+	page.skip -= skip
+	list = list[skip:]
+	if !page.all {
+		list = list[:min(page.left, uint64(len(list)))]
+		page.left -= uint64(len(list))
+	}
+	return list
 }
 
 func boolIndex(b bool) int {

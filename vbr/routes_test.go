@@ -90,7 +90,7 @@ func TestRoutesByStage(t *testing.T) {
 	})
 }
 
-// Chunks are of routeChunk at most, a limit ends it, and so do an error of the callee and the end of the context.
+// Chunks are of routeChunk at most, a limit ends it, pages by offset have each route once, and so do an error of the callee and the end of the context.
 func TestRoutesInChunks(t *testing.T) {
 	o := newObserved(t)
 	const n = 3*scanSlice + 7
@@ -118,6 +118,26 @@ func TestRoutesInChunks(t *testing.T) {
 			t.Errorf("limit %d: %d (%v)", limit, len(seen), err)
 		}
 	}
+	for _, size := range []uint32{100, routeChunk, scanSlice, scanSlice + 1} {
+		clear(seen)
+		q.Limit = size
+		for q.Offset = 0; q.Offset < n; q.Offset += size {
+			before := len(seen)
+			if err := o.host.Routes(t.Context(), q, count); err != nil || len(seen)-before != min(n-int(q.Offset), int(size)) {
+				t.Errorf("%d at offset %d: %d are new (%v)", size, q.Offset, len(seen)-before, err)
+			}
+		}
+	}
+	clear(seen)
+	q.Limit, q.Offset = 0, n-3
+	if err := o.host.Routes(t.Context(), q, count); err != nil || len(seen) != 3 {
+		t.Errorf("all at offset %d: %d (%v)", q.Offset, len(seen), err)
+	}
+	q.Offset = n
+	if err := o.host.Routes(t.Context(), q, count); err != nil || len(seen) != 3 {
+		t.Errorf("beyond the last: %d (%v)", len(seen)-3, err)
+	}
+	q.Offset = 0
 	full := errors.New("full")
 	calls := 0
 	if err := o.host.Routes(t.Context(), &vbrv1.ListRoutesRequest{Router: "vbr-acme"}, func([]*vbrv1.Route) error { calls++; return full }); !errors.Is(err, full) || calls != 1 {

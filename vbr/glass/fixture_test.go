@@ -144,10 +144,11 @@ func (f *fakeHost) Routes(_ context.Context, r *vbrv1.ListRoutesRequest, yield f
 		case 7:
 			x.Best, x.Verdict = false, "as-loop"
 		}
-		if out = append(out, x); len(out) == int(r.GetLimit()) {
+		if out = append(out, x); r.GetLimit() > 0 && len(out) == int(r.GetOffset()+r.GetLimit()) {
 			break
 		}
 	}
+	out = out[min(int(r.GetOffset()), len(out)):]
 	for chunk := range slices.Chunk(out, 500) {
 		if err := yield(chunk); err != nil {
 			return err

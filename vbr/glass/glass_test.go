@@ -12,6 +12,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -162,6 +163,14 @@ func TestPaging(t *testing.T) {
 	}
 	if _, body := rows("/router/vbr-acme/routes?page=50"); !strings.Contains(body, "There are more.") || strings.Contains(body, "page=51") {
 		t.Error(body)
+	}
+	for path, want := range map[string][2]string{"": {"10.2.0.0/24", "10.2.99.0/24"}, "?page=2": {"10.2.100.0/24", "10.2.199.0/24"}} {
+		_, body := rows("/router/vbr-acme/routes" + path)
+		for _, p := range []string{"10.2.0.0/24", "10.2.99.0/24", "10.2.100.0/24", "10.2.199.0/24", "10.2.200.0/24"} {
+			if got := strings.Contains(body, ">"+p+"<"); got != slices.Contains(want[:], p) {
+				t.Errorf("routes%s: %s is there: %t", path, p, got)
+			}
+		}
 	}
 	if _, body := rows("/?search=many"); !strings.Contains(body, `href="?page=2&amp;search=many"`) {
 		t.Error(body)

@@ -55,23 +55,23 @@ func (s *server) routesPage(ctx context.Context, r *request) (*frame, error) {
 		return nil, err
 	}
 	page := pageOf(q, routePages)
-	req := &vbrv1.ListRoutesRequest{Router: name, Stage: stages[0].stage, Prefix: b.Search, Longer: b.Search != "", Family: families[b.Family], Limit: uint32(page*routesPerPage + 1)}
+	req := &vbrv1.ListRoutesRequest{Router: name, Stage: stages[0].stage, Prefix: b.Search, Longer: b.Search != "", Family: families[b.Family], Offset: uint32((page - 1) * routesPerPage), Limit: routesPerPage + 1}
 	for _, st := range stages {
 		if st.Key == q.Get("stage") {
 			b.Stage, req.Stage = st.Key, st.stage
 		}
 	}
-	all, err := r.listRoutes(ctx, req)
+	rows, err := r.listRoutes(ctx, req)
 	if err != nil {
 		return nil, err
 	}
 	pages := page
-	if more := len(all) > page*routesPerPage; more && page < routePages {
+	if more := len(rows) > routesPerPage; more && page < routePages {
 		pages++
 	} else {
 		b.Last = more
 	}
 	b.Pager = newPager(q, page, pages)
-	b.Rows = all[min((page-1)*routesPerPage, len(all)):min(page*routesPerPage, len(all))]
+	b.Rows = rows[:min(routesPerPage, len(rows))]
 	return &frame{Title: "Routes of " + name, Section: "routers", Body: b}, nil
 }

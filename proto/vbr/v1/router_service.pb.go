@@ -2192,7 +2192,10 @@ type ListRoutesRequest struct {
 	Reason string        `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
 	Family AddressFamily `protobuf:"varint,7,opt,name=family,proto3,enum=vbr.v1.AddressFamily" json:"family,omitempty"`
 	// 0: all.
-	Limit         uint32 `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	Limit uint32 `protobuf:"varint,8,opt,name=limit,proto3" json:"limit,omitempty"`
+	// How many to pass over: the next page is at offset + limit. The order is that of a walk through the table, the same at each call as long
+	// as nothing comes or goes; what does meanwhile may be missed at a page's edge, or be on two.
+	Offset        uint32 `protobuf:"varint,9,opt,name=offset,proto3" json:"offset,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -2279,6 +2282,13 @@ func (x *ListRoutesRequest) GetFamily() AddressFamily {
 func (x *ListRoutesRequest) GetLimit() uint32 {
 	if x != nil {
 		return x.Limit
+	}
+	return 0
+}
+
+func (x *ListRoutesRequest) GetOffset() uint32 {
+	if x != nil {
+		return x.Offset
 	}
 	return 0
 }
@@ -6135,7 +6145,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x06strict\x18\x11 \x01(\bR\x06strict\x12\x12\n" +
 	"\x04held\x18\x12 \x01(\bR\x04held\x12B\n" +
 	"\x0fhold_down_until\x18\x13 \x01(\v2\x1a.google.protobuf.TimestampR\rholdDownUntil\x12\x14\n" +
-	"\x05error\x18\x14 \x01(\tR\x05error\"\xf6\x01\n" +
+	"\x05error\x18\x14 \x01(\tR\x05error\"\x8e\x02\n" +
 	"\x11ListRoutesRequest\x12\x16\n" +
 	"\x06router\x18\x01 \x01(\tR\x06router\x12(\n" +
 	"\x05stage\x18\x02 \x01(\x0e2\x12.vbr.v1.RouteStageR\x05stage\x12\x16\n" +
@@ -6144,7 +6154,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x04peer\x18\x05 \x01(\tR\x04peer\x12\x16\n" +
 	"\x06reason\x18\x06 \x01(\tR\x06reason\x12-\n" +
 	"\x06family\x18\a \x01(\x0e2\x15.vbr.v1.AddressFamilyR\x06family\x12\x14\n" +
-	"\x05limit\x18\b \x01(\rR\x05limit\";\n" +
+	"\x05limit\x18\b \x01(\rR\x05limit\x12\x16\n" +
+	"\x06offset\x18\t \x01(\rR\x06offset\";\n" +
 	"\x12ListRoutesResponse\x12%\n" +
 	"\x06routes\x18\x01 \x03(\v2\r.vbr.v1.RouteR\x06routes\"\xad\x02\n" +
 	"\x05Route\x12\x16\n" +
