@@ -128,9 +128,10 @@ test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/
 	go test -count=1 -timeout 30m -run 'TestFaults' -exec '$(VMEXEC)' ./internal/e2e
 
 .PHONY: soak
-soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals, a store cut at every byte (30 minutes; leave the machine alone)
+soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals, a million against a quota of 10,000, a store cut at every byte (30 minutes; leave the machine alone)
 	go test -count=1 -v -timeout 60m -run 'TestSoak$$' ./internal/e2e/admin -args -kills=300 -soak-routes=10000 -sites=3
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestStorms' ./bgp
+	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestFlood' ./vbr
 	VBR_SOAK=1 go test -count=1 -v -timeout 60m -run 'TestTruncatedAtEveryByte' ./vbr/intent/store
 
 .PHONY: bench
