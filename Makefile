@@ -15,7 +15,7 @@ SBOM    := github.com/CycloneDX/cyclonedx-gomod/cmd/cyclonedx-gomod@v1.10.0
 # Those of their tests that make test leaves to make test-cloud: they take minutes, and some want a quiet machine.
 CLOUD     := TestTwoRegions|TestCloudEdges|TestActiveStandby|TestVPCToVPC|TestPairOver|TestVRouter|TestOperations|TestRateAccuracy|TestControlOvertakes|TestBFD|TestPolicy|TestTenantMatrix|TestHostFaults
 # All others run here, with it; the longest first, so that no core waits for it in the end.
-UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/internal/e2e/systemd$$|/internal/e2e/clab$$|/bgp/bfd$$')
+UNIT_PKGS = ./vbr/intent/store $(shell go list ./... | grep -v -E '/vbr/link$$|/vbr/intent/store$$|/internal/arch$$|/internal/lab/vmexec$$|/internal/lab$$|/internal/e2e$$|/internal/e2e/systemd$$|/internal/e2e/clab$$|/internal/docs$$|/bgp/bfd$$')
 
 .PHONY: help
 help: ## list the targets
@@ -36,10 +36,11 @@ deb: ## the Debian package, in bin/pack/deb: binaries, unit, manual pages, compl
 	sh internal/pack/build.sh $(PACK)/deb
 
 .PHONY: deb-check
-deb-check: deb ## build the package twice, and compare: it is the same to the byte
+deb-check: deb ## build the package twice, and compare: it is the same to the byte; and look into it
 	@rm -rf $(PACK)/again
 	sh internal/pack/build.sh $(PACK)/again
 	@cd $(PACK) && for deb in deb/*.deb; do cmp "$$deb" "again/$${deb#deb/}" && sha256sum "$$deb"; done
+	go test -count=1 -tags deb ./internal/pack
 
 .PHONY: deps
 deps: ## install what the demo and the tests need from Debian (root): frr, bird2, user-mode-linux, ...
@@ -88,6 +89,7 @@ check: ## gofmt, go vet, the arrows between packages
 .PHONY: test-unit
 test-unit: build ## the tests that need no VRF, natively, with the race detector
 	go test -p 4 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
+	go test -timeout 2m ./internal/docs # it parses all of the source, with nothing beside it: 2 s, and 100 with the race detector
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 
 .PHONY: test-vrf

@@ -17,6 +17,7 @@ const root = "../.."
 
 // runners run the console blocks of a document, from its top: the test and its file.
 var runners = map[string]struct{ test, file string }{
+	"README.md":          {"TestReadme", "internal/e2e/readme_test.go"},
 	"docs/guide.md":      {"TestGuide", "internal/e2e/guide_test.go"},
 	"docs/quickstart.md": {"TestQuickstart", "internal/e2e/admin/quickstart_test.go"},
 }

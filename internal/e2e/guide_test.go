@@ -71,9 +71,9 @@ func (w *world) runGuide(t *testing.T, p docs.Part) {
 		limit = guideLimit
 	}
 	_, err := lab.Within(limit, look)
-	t.Logf("guide.md:%d: %s# %s (%v)\n%s", p.Line, p.Host, p.Command, time.Since(began).Round(time.Millisecond), out)
+	t.Logf("line %d: %s# %s (%v)\n%s", p.Line, p.Host, p.Command, time.Since(began).Round(time.Millisecond), out)
 	if err != nil {
-		t.Errorf("guide.md:%d: %s: %v", p.Line, p.Command, err)
+		t.Errorf("line %d: %s: %v", p.Line, p.Command, err)
 	}
 }
 

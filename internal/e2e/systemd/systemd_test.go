@@ -20,6 +20,7 @@ func TestService(t *testing.T) {
 	t.Run("sandbox", e.testSandbox)
 	t.Run("capabilities", e.testCapabilities)
 	t.Run("reload", e.testReload)
+	t.Run("capture", e.testCapture)
 	t.Run("restart", func(t *testing.T) { e.lossless(t, e.restart) })
 	t.Run("killed", e.testKilled)
 	t.Run("a loop hangs", e.testWatchdog)
