@@ -183,6 +183,29 @@ func TestGracefulRestartOfThePeer(t *testing.T) {
 	n.rec.Wait(t, m, "up=false", "connection lost", "hold=false")
 }
 
+// TestNotificationBit: with the N bit at both ends a NOTIFICATION is a graceful restart and a Hard Reset is none; without it any NOTIFICATION is the end
+// (RFC 8538 2 to 4).
+func TestNotificationBit(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	n := startNode(t, 65001, restart)
+	const nBit = 4
+	p, a := raw(t, n, nil, bgptest.GR(nBit, 60, [3]byte{1, 1, 0x80}))
+	m := n.rec.Wait(t, 0, "up=true", "gr=ipv4 fwd=ipv4")
+	p.Send(bgptest.Notification, []byte{6, 4})
+	m = n.rec.Wait(t, m, "up=false", "restarting gracefully: cease/administrative reset", "hold=true", "gr=ipv4")
+	n.rec.Never(t, 0, "lost peer")
+	p = redial(t, n, a, bgptest.GR(nBit, 60, [3]byte{1, 1, 0x80}))
+	m = n.rec.Wait(t, m, "up=true")
+	p.Send(bgptest.Notification, []byte{6, 9, 6, 4}) // Hard Reset, for an administrative reset
+	m = n.rec.Wait(t, m, "up=false", "cease/hard reset for cease/administrative reset", "hold=false")
+	p = redial(t, n, a, bgptest.GR(0, 60, [3]byte{1, 1, 0x80}))
+	m = n.rec.Wait(t, m, "up=true")
+	p.Send(bgptest.Notification, []byte{6, 4})
+	n.rec.Wait(t, m, "up=false", "administrative reset", "hold=false")
+}
+
 // grCapability finds the graceful restart capability in an OPEN.
 func grCapability(t *testing.T, open []byte) []byte {
 	t.Helper()
@@ -216,8 +239,8 @@ func TestOurRestart(t *testing.T) {
 	must(t, n.SetPeers([]Peer{rawPeer(a)}))
 	p, open := openFrom(t, n, a)
 	gr := grCapability(t, open)
-	if flags, secs := gr[0]>>4, binary.BigEndian.Uint16(gr)&0xfff; flags != 8 || secs != 20 || gr[5] != 0x80 {
-		t.Errorf("graceful restart capability %x: want R and F bits and 20 s", gr)
+	if flags, secs := gr[0]>>4, binary.BigEndian.Uint16(gr)&0xfff; flags != 12 || secs != 20 || gr[5] != 0x80 {
+		t.Errorf("graceful restart capability %x: want R, N and F bits and 20 s", gr)
 	}
 	p.Send(bgptest.Open, bgptest.OpenBody(peerASN, 9, bgptest.MP(1, 1), bgptest.GR(0, 60, [3]byte{1, 1, 0x80})))
 	p.Send(bgptest.Keepalive, nil)

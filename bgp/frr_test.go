@@ -60,5 +60,45 @@ route-map OUT permit 10
 	frr.Wait("65001 64600", "show bgp ipv4 unicast 10.100.0.0/16", "not in table")
 
 	frr.Show("clear bgp *")
-	n.rec.Wait(t, m, "up=false", "peer closed the session: cease/administrative reset", "hold=false")
+	n.rec.Wait(t, m, "up=false", "peer closed the session: cease/hard reset for cease/administrative reset", "hold=false")
+}
+
+// TestNotificationBitWithFRR: FRR's resets are graceful restarts when it says so, and Hard Resets are not (RFC 8538).
+func TestNotificationBitWithFRR(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	n := startNode(t, 65001, restart)
+	a := bgptest.Loopback()
+	frr := bgptest.StartFRR(t, netip.AddrPortFrom(a, bgptest.FreePort(t, a)), fmt.Sprintf(`
+router bgp 65002
+ bgp router-id 192.0.2.2
+ no bgp ebgp-requires-policy
+ no bgp network import-check
+ no bgp hard-administrative-reset
+ bgp graceful-restart
+ bgp graceful-restart notification
+ neighbor %[1]v remote-as 65001
+ neighbor %[1]v port %[2]d
+ neighbor %[1]v update-source %[3]v
+ neighbor %[1]v disable-connected-check
+ neighbor %[1]v timers connect 1
+ address-family ipv4 unicast
+  network 172.16.1.0/24
+`, n.addr, n.port, a))
+	const route = "show bgp ipv4 unicast 10.100.0.0/16"
+	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
+	must(t, n.SetPeers([]Peer{{Address: a, LocalAddress: n.addr, ASN: 65002, Passive: true}}))
+	m := n.rec.Wait(t, 0, "up=true", "gr=ipv4")
+	frr.Wait("", route, "valid")
+
+	frr.Show("clear bgp *")
+	m = n.rec.Wait(t, m, "up=false", "restarting gracefully: cease/administrative reset", "hold=true")
+	m = n.rec.Wait(t, m, "up=true")
+	frr.Wait("stale", route, "valid")
+
+	frr.Configure("router bgp 65002", "bgp hard-administrative-reset")
+	m = n.rec.Len()
+	frr.Show("clear bgp *")
+	n.rec.Wait(t, m, "up=false", "cease/hard reset for cease/administrative reset", "hold=false")
 }

@@ -2,6 +2,7 @@ package gobgp
 
 import (
 	"bufio"
+	"encoding/binary"
 	"errors"
 	"io"
 	"net"
@@ -42,7 +43,8 @@ type conn struct {
 
 	machine reflect.Value // of the neighbour; set before the session is up
 	up      atomic.Bool
-	mute    atomic.Bool // a NOTIFICATION came: nothing is said to that (RFC 4271 6)
+	mute    atomic.Bool   // a NOTIFICATION came: nothing is said to that (RFC 4271 6)
+	why     atomic.Uint32 // its code and subcode, and in a Hard Reset's data another two: an octet each
 	writes  atomic.Int32
 	slow    *time.Timer // ends a session that does not come up
 
@@ -159,6 +161,7 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	var v wire.Verdict
 	switch {
 	case typ == wire.Notification:
+		c.why.Store(binary.BigEndian.Uint32(append(body[:len(body):len(body)], 0, 0)))
 		c.mute.Store(true)
 	case c.state == openSent && typ == wire.Open:
 		c.s.noteOpen(c.peer, false, wire.Frame(wire.Open, body))

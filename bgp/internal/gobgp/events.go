@@ -9,6 +9,7 @@ import (
 
 	"github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
+	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
@@ -170,6 +171,9 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	}
 	ps := x.peerState(a, at)
 	s.stateMu.Unlock()
+	if c != nil && !ps.GracefulRestart.Notification { // GoBGP remembers what the peer once had
+		c.change(func(n *oc.Neighbor) { n.GracefulRestart.State.NotificationEnabled = false })
+	}
 	defer c.tell()
 	s.call(func() {
 		if o, ok := s.events.(Opener); ok {
@@ -184,7 +188,7 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 
 func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	a := st.NeighborAddress
-	reason := reasonText(st.DisconnectReason, st.DisconnectMessage)
+	reason, ending := reasonText(st.DisconnectReason, st.DisconnectMessage), endingOf(st.DisconnectReason, st.DisconnectMessage)
 	s.stateMu.Lock()
 	x := s.sessions[a]
 	if x == nil {
@@ -192,6 +196,17 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 		return
 	}
 	wasUp := x.up
+	if n, ok := x.conn.notified(); ok {
+		switch st.DisconnectReason {
+		case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
+			reason = "peer closed the session, and may be restarting gracefully: " + notificationText(n[0], n[1])
+			ending = Ending{Code: n[0], Subcode: n[1], ByPeer: true}
+		case api.PeerState_DISCONNECT_REASON_HARD_RESET:
+			if n[2] != 0 {
+				reason += " for " + notificationText(n[2], n[3])
+			}
+		}
+	}
 	x.state = stateName(st.SessionState)
 	if reason == "" && wasUp {
 		reason = "configuration changed"
@@ -212,7 +227,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	}
 	x.reason = reason
 	ps := x.peerState(a, at)
-	ps.Ending = endingOf(st.DisconnectReason, st.DisconnectMessage)
+	ps.Ending = ending
 	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 &&
 		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
 	if !x.configured {
@@ -271,7 +286,7 @@ func negotiated(local, remote []packet.ParameterCapabilityInterface) (Families, 
 }
 
 func readRestart(c *packet.CapGracefulRestart, both Families) GracefulRestart {
-	gr := GracefulRestart{Time: time.Duration(c.Time) * time.Second, Restarting: c.Flags&0x08 != 0}
+	gr := GracefulRestart{Time: time.Duration(c.Time) * time.Second, Restarting: c.Flags&0x08 != 0, Notification: c.Flags&0x04 != 0}
 	for _, t := range c.Tuples {
 		f := familyOf(packet.NewFamily(t.AFI, t.SAFI)) & both
 		gr.Families |= f

@@ -219,6 +219,17 @@ func notify(m reflect.Value, v wire.Verdict) {
 	}
 }
 
+// change changes what GoBGP holds of the neighbour of a session that is up.
+func (c *conn) change(f func(*oc.Neighbor)) {
+	lock := inside(c.machine, "lock").Addr().Interface().(*sync.Mutex)
+	conf := inside(inside(c.machine, "pConf"), "conf").Addr().Interface().(*atomic.Pointer[oc.Neighbor])
+	lock.Lock()
+	defer lock.Unlock()
+	changed := *conf.Load()
+	f(&changed)
+	conf.Store(&changed)
+}
+
 // backlog is how many changes wait to be sent on a session.
 func backlog(m reflect.Value) int {
 	return inside(m, "outgoingCh").Interface().(*channels.InfiniteChannel).Len()

@@ -5,8 +5,6 @@ import (
 	"fmt"
 	"net"
 	"net/netip"
-	"sync"
-	"sync/atomic"
 
 	"golang.org/x/sys/unix"
 
@@ -84,11 +82,5 @@ func (d *door) live(peer netip.Addr) *conn {
 
 // setPassword changes what GoBGP dials with from the next session on. It would end the session for that.
 func setPassword(c *conn, key string) {
-	lock := inside(c.machine, "lock").Addr().Interface().(*sync.Mutex)
-	conf := inside(inside(c.machine, "pConf"), "conf").Addr().Interface().(*atomic.Pointer[oc.Neighbor])
-	lock.Lock()
-	defer lock.Unlock()
-	changed := *conf.Load()
-	changed.Config.AuthPassword = key
-	conf.Store(&changed)
+	c.change(func(n *oc.Neighbor) { n.Config.AuthPassword = key })
 }

@@ -290,13 +290,14 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 }
 
 // gracefulRestart: the R and F bits are only for a neighbour configured while our own restart
-// may still be under way, and that has a family of which routes are held. GoBGP sets the F bit of all the neighbour's families or of none. No N bit (RFC 8538): a NOTIFICATION ends a session for good.
+// may still be under way, and that has a family of which routes are held. GoBGP sets the F bit of all the neighbour's families or of none. The N bit (RFC 8538)
+// has routes held over a NOTIFICATION other than a Hard Reset, if the neighbour has it too.
 func (s *Server) gracefulRestart(n Neighbour) *api.GracefulRestart {
 	if s.cfg.RestartTime == 0 {
 		return nil
 	}
 	return &api.GracefulRestart{
-		Enabled: true, LonglivedEnabled: n.LongLived > 0,
+		Enabled: true, NotificationEnabled: true, LonglivedEnabled: n.LongLived > 0,
 		RestartTime:     uint32(seconds(s.cfg.RestartTime)),
 		DeferralTime:    uint32(seconds(s.cfg.DeferralTime)),
 		LocalRestarting: s.cfg.Restarting&n.Families != 0 && time.Since(s.started) < s.cfg.RestartTime,

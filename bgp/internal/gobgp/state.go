@@ -105,6 +105,8 @@ type GracefulRestart struct {
 	// Forwarding is the families with the peer's F bit: its forwarding state survived. On a
 	// session that comes back, stale routes of other families must go at once (RFC 4724 4.2).
 	Forwarding Families
+	// Notification is the peer's N bit (RFC 8538): a NOTIFICATION other than a Hard Reset is a graceful restart.
+	Notification bool
 	// LongLived is, of IPv4 and of IPv6, how long the peer's routes may be held as a last resort beyond Time (RFC 9494): as long as
 	// the peer asks for, and no longer than the neighbour's configuration says; 0: not at all.
 	LongLived [2]time.Duration

@@ -105,6 +105,16 @@ func (c *conn) tell() {
 	}
 }
 
+// notified is the NOTIFICATION that the peer has sent on the connection, if it has: its code and subcode, and of a Hard Reset (RFC 8538 3.1) those
+// that it would else have had.
+func (c *conn) notified() (n [4]byte, ok bool) {
+	if c == nil || !c.mute.Load() {
+		return n, false
+	}
+	binary.BigEndian.PutUint32(n[:], c.why.Load())
+	return n, true
+}
+
 func familyOfWire(f wire.Family) Families {
 	switch f {
 	case wire.IPv4:
