@@ -46,7 +46,7 @@ func (r *refreshes) due(busy bool, now time.Time) []byte {
 		if now.Sub(r.last[f]) >= refreshEvery {
 			delete(r.pending, f)
 			r.last[f] = now
-			return wire.Frame(wire.RouteRefresh, append(binary.BigEndian.AppendUint16(nil, f.AFI), 0, f.SAFI))
+			return wire.Refresh(f)
 		}
 	}
 	return nil

@@ -2,7 +2,6 @@ package gobgp
 
 import (
 	"context"
-	"encoding/binary"
 	"errors"
 	"fmt"
 	"net/netip"
@@ -86,7 +85,7 @@ func (c *conn) repeated(r Refresher) {
 	defer c.asking.Store(false)
 	began := time.Now()
 	for _, f := range c.session.Families {
-		if _, err := c.Write(wire.Frame(wire.RouteRefresh, append(binary.BigEndian.AppendUint16(nil, f.AFI), 0, f.SAFI))); err != nil {
+		if _, err := c.Write(wire.Refresh(f)); err != nil {
 			return // the session ends
 		}
 	}

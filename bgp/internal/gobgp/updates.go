@@ -6,6 +6,8 @@ import (
 	"sync/atomic"
 	"time"
 
+	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
@@ -51,7 +53,7 @@ func (c *conn) handUp(messages []byte) (feed []byte) {
 		n := int(binary.BigEndian.Uint16(messages[16:]))
 		body := messages[wire.HeaderLen:n]
 		if f, is := wire.EndOfRIB(body); is {
-			c.event(func() { c.s.events.EndOfRIB(c.peer, familyOfWire(f)) })
+			c.event(func() { c.s.events.EndOfRIB(c.peer, familyOf(packet.NewFamily(f.AFI, f.SAFI))) })
 			feed = append(feed, messages[:n]...)
 		} else {
 			c.heard.updates.Add(1)
@@ -113,14 +115,4 @@ func (c *conn) notified() (n [4]byte, ok bool) {
 	}
 	binary.BigEndian.PutUint32(n[:], c.why.Load())
 	return n, true
-}
-
-func familyOfWire(f wire.Family) Families {
-	switch f {
-	case wire.IPv4:
-		return IPv4
-	case wire.IPv6:
-		return IPv6
-	}
-	return EVPN
 }

@@ -102,3 +102,8 @@ func Frame(typ byte, body []byte) []byte {
 	b[18] = typ
 	return append(b, body...)
 }
+
+// Refresh is a ROUTE-REFRESH of a family, whole (RFC 2918 3).
+func Refresh(f Family) []byte {
+	return Frame(RouteRefresh, append(binary.BigEndian.AppendUint16(nil, f.AFI), 0, f.SAFI))
+}
