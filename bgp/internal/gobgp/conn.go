@@ -29,8 +29,10 @@ const (
 // One goroutine of GoBGP reads at a time. The states are those of RFC 4271 8.2.2, by the numbers of RFC 6608.
 type conn struct {
 	*net.TCPConn
-	s    *Server
-	peer netip.Addr
+	s         *Server
+	peer      netip.Addr
+	neighbour Neighbour // as it was when the connection was made
+	ours      bool      // we made it
 
 	// The reader's.
 	r         *bufio.Reader
@@ -68,10 +70,10 @@ const (
 	established = 3
 )
 
-func (s *Server) newConn(tcp *net.TCPConn, peer netip.Addr, session wire.Session, state byte) *conn {
+func (s *Server) newConn(tcp *net.TCPConn, n Neighbour, ours bool) *conn {
 	c := &conn{
-		TCPConn: tcp, s: s, peer: peer, r: bufio.NewReaderSize(tcp, readBuffer), session: session, state: state,
-		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}), told: make(chan struct{}), heard: s.heardOf(peer),
+		TCPConn: tcp, s: s, peer: n.Address, neighbour: n, ours: ours, r: bufio.NewReaderSize(tcp, readBuffer), session: s.offer(&n, tcp), state: openSent,
+		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}), told: make(chan struct{}), heard: s.heardOf(n.Address),
 	}
 	c.slow = time.AfterFunc(s.cfg.OpenTime, c.tooSlow)
 	return c
@@ -180,15 +182,23 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	return out, v
 }
 
-// end ends the session and says why. It returns when the connection is closed, or told to stop.
+// end is the reader's quit. It returns when the connection is closed, or told to stop.
 func (c *conn) end(v wire.Verdict) error {
+	if c.quit(v) {
+		return c.drain()
+	}
+	return io.ErrUnexpectedEOF
+}
+
+// quit ends the session and says why, or closes a connection without one and returns false.
+func (c *conn) quit(v wire.Verdict) bool {
 	c.s.complain(c.peer, v)
 	if !c.up.Load() {
 		c.say(v)
-		return io.ErrUnexpectedEOF
+		return false
 	}
 	notify(c.machine, v)
-	return c.drain()
+	return true
 }
 
 // drain reads on, for nothing, until GoBGP closes the connection. An error before would look like a broken connection.
@@ -202,7 +212,11 @@ func (c *conn) drain() error {
 
 // say sends the NOTIFICATION of a session that is not up, and closes.
 func (c *conn) say(v wire.Verdict) {
-	c.s.notes.blame(c.peer.String(), "closed towards the peer: "+notificationText(v.Code, v.Subcode))
+	if c.ours { // whose end GoBGP does not see, unless it has it already
+		c.s.notes.take(record{message: msgSentNotify, peer: c.peer.String(), code: v.Code, subcode: v.Subcode})
+	} else {
+		c.s.notes.blame(c.peer.String(), "closed towards the peer: "+notificationText(v.Code, v.Subcode))
+	}
 	_ = c.SetWriteDeadline(time.Now().Add(sayWithin))
 	_, _ = c.TCPConn.Write(wire.Frame(wire.Notification, append([]byte{v.Code, v.Subcode}, v.Data...)))
 	_ = c.Close()
@@ -251,7 +265,7 @@ func (c *conn) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	if !c.up.Load() && len(b) > wire.HeaderLen && b[wire.HeaderLen-1] == wire.Open {
-		c.s.noteOpen(c.peer, true, b)
+		return c.open(len(b))
 	}
 	c.writes.Add(1)
 	defer c.writes.Add(-1)
@@ -269,4 +283,12 @@ func (c *conn) cut(v wire.Verdict) {
 	c.s.complain(c.peer, wire.Verdict{Action: wire.Reset, Code: v.Code, Subcode: v.Subcode, Why: v.Why})
 	_ = c.SetLinger(0)
 	notify(c.machine, v)
+}
+
+// open sends our OPEN in the place of GoBGP's, which has n octets.
+func (c *conn) open(n int) (int, error) {
+	if _, err := c.TCPConn.Write(c.hello()); err != nil {
+		return 0, err
+	}
+	return n, nil
 }

@@ -1,9 +1,11 @@
 package gobgp
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"net"
 	"net/netip"
 	"slices"
@@ -179,14 +181,14 @@ func (d *door) enter(tcp *net.TCPConn, peer netip.Addr) *conn {
 	n, ok := d.known[peer]
 	waiting := 0
 	for c := range d.conns[peer] {
-		if !c.up.Load() {
+		if !c.ours && !c.up.Load() {
 			waiting++
 		}
 	}
 	if !ok || waiting >= halfOpen || ready(tcp) != nil {
 		return nil
 	}
-	c := d.s.newConn(tcp, peer, d.s.offer(n, tcp), openSent)
+	c := d.s.newConn(tcp, n, false)
 	d.add(c)
 	return c
 }
@@ -201,13 +203,31 @@ func ready(tcp *net.TCPConn) error {
 	})
 }
 
-// dialled makes a conn of a connection of GoBGP's own.
-func (d *door) dialled(tcp *net.TCPConn, peer netip.Addr, state byte) *conn {
+// dialled makes a conn of a connection that we made.
+func (d *door) dialled(tcp *net.TCPConn, n Neighbour) *conn {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	c := d.s.newConn(tcp, peer, d.s.offer(d.known[peer], tcp), state)
+	c := d.s.newConn(tcp, n, true)
 	d.add(c)
 	return c
+}
+
+// neighbour is one that is let in.
+func (d *door) neighbour(a netip.Addr) (Neighbour, bool) {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	n, ok := d.known[a]
+	return n, ok
+}
+
+// newOpen ends a neighbour's connections: what their OPEN messages said has changed (RFC 4486 4: other configuration change).
+func (d *door) newOpen(peer netip.Addr) {
+	d.mu.Lock()
+	all := slices.Collect(maps.Keys(d.conns[peer]))
+	d.mu.Unlock()
+	for _, c := range all {
+		c.quit(wire.Verdict{Action: wire.Reset, Code: 6, Subcode: 6, Why: "its role has changed"})
+	}
 }
 
 // sessions are the connections of all sessions that are up.
@@ -289,16 +309,13 @@ func control(c syscall.Conn, do func(fd int) error) error {
 	return errors.Join(raw.Control(func(fd uintptr) { err = do(int(fd)) }), err)
 }
 
+// asnTo is our AS towards a neighbour.
+func (s *Server) asnTo(n *Neighbour) uint32 { return cmp.Or(n.LocalASN, s.cfg.ASN) }
+
 // offer is what we offer a neighbour.
-func (s *Server) offer(n Neighbour, tcp *net.TCPConn) wire.Session {
+func (s *Server) offer(n *Neighbour, tcp *net.TCPConn) wire.Session {
 	local := tcp.LocalAddr().(*net.TCPAddr).AddrPort().Addr()
-	own := n.LocalASN
-	if own == 0 {
-		own = s.cfg.ASN
-	}
-	x := wire.Session{IBGP: n.ASN == own, Loopback: local.IsLoopback() && n.Address.IsLoopback(), V6: !n.Address.Is4()}
-	for _, f := range n.Families.list() {
-		x.Families = append(x.Families, wire.Family{AFI: f.Afi(), SAFI: f.Safi()})
-	}
+	x := wire.Session{IBGP: n.ASN == s.asnTo(n), Role: n.Role, StrictRole: n.StrictRole, Loopback: local.IsLoopback() && n.Address.IsLoopback(), V6: !n.Address.Is4()}
+	x.Families = n.Families.onWire()
 	return x
 }

@@ -1,8 +1,6 @@
 package gobgp
 
 import (
-	"cmp"
-	"math"
 	"net/netip"
 	"slices"
 	"time"
@@ -11,6 +9,8 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 // session is what the events told about one neighbour.
@@ -67,20 +67,21 @@ func (s *Server) noteOpen(a netip.Addr, sent bool, message []byte) {
 	s.opens[a] = o
 }
 
-// openOf is our OPEN to a neighbour with these capabilities, as GoBGP makes it.
-func (s *Server) openOf(n *Neighbour, capabilities []packet.ParameterCapabilityInterface) []byte {
-	asn := cmp.Or(n.LocalASN, s.cfg.ASN)
-	if asn > math.MaxUint16 {
-		asn = packet.AS_TRANS
+// hello is our OPEN on a connection, which is noted.
+func (c *conn) hello() []byte {
+	n, cfg := &c.neighbour, &c.s.cfg
+	h := wire.Hello{ASN: c.s.asnTo(n), HoldTime: uint16(seconds(n.HoldTime)), ID: cfg.RouterID, Families: n.Families.onWire(), Role: n.Role}
+	if cfg.RestartTime > 0 {
+		h.Restart = &wire.Restart{
+			Notification: true, Time: uint16(seconds(cfg.RestartTime)), LongLived: uint32(seconds(n.LongLived)),
+			Restarting: c.s.machines.restarting(c.peer),
+		}
+		if h.Restart.Restarting {
+			h.Restart.Forwarding = (cfg.Restarting & n.Families).onWire()
+		}
 	}
-	open, err := packet.NewBGPOpenMessage(uint16(asn), uint16(seconds(n.HoldTime)), s.cfg.RouterID, []packet.OptionParameterInterface{packet.NewOptionParameterCapability(capabilities)})
-	if err != nil {
-		return nil
-	}
-	b, err := open.Serialize()
-	if err != nil {
-		return nil
-	}
+	b := h.Encode()
+	c.s.noteOpen(c.peer, true, b)
 	return b
 }
 
@@ -160,9 +161,6 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
 	opens := s.opens[a]
-	if len(opens.sent) == 0 { // we dialled: nobody has seen it go out
-		opens.sent = s.openOf(&x.conf, st.LocalCap)
-	}
 	x.conn = c
 	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
 	x.gr.limit(x.conf.LongLived)

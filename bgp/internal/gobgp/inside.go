@@ -1,7 +1,6 @@
 package gobgp
 
 import (
-	"context"
 	"errors"
 	"net"
 	"net/netip"
@@ -35,10 +34,9 @@ func checkInside() error {
 	}{
 		{[]string{"shared", "mu"}, reflect.TypeFor[sync.RWMutex]()},
 		{[]string{"acceptCh"}, reflect.TypeFor[chan net.Conn]()},
-		{[]string{"neighborMap", "fsm", "outgoingConnMgr", "cancel"}, reflect.TypeFor[context.CancelFunc]()},
 		{[]string{"neighborMap", "fsm", "outgoingConnCh", "conn"}, reflect.TypeFor[net.Conn]()},
+		{[]string{"neighborMap", "fsm", "outgoingConnCh", "open"}, reflect.TypeFor[*packet.BGPMessage]()},
 		{[]string{"neighborMap", "fsm", "conn"}, reflect.TypeFor[net.Conn]()},
-		{[]string{"neighborMap", "fsm", "recvOpen"}, reflect.TypeFor[*packet.BGPMessage]()},
 		{[]string{"neighborMap", "fsm", "notification"}, reflect.TypeFor[chan *packet.BGPMessage]()},
 		{[]string{"neighborMap", "fsm", "outgoingCh"}, reflect.TypeFor[*channels.InfiniteChannel]()},
 		{[]string{"neighborMap", "fsm", "opensentHoldTime"}, reflect.TypeFor[float64]()},
@@ -120,16 +118,21 @@ func (d *machines) get(peer string) reflect.Value {
 	return d.of[peer]
 }
 
-// stopDialling stops GoBGP from dialling a neighbour whose session is up. It is called on the goroutine of the neighbour's state
-// machine, whose own these fields are.
+// give hands a state machine a connection that we made, with the peer's OPEN. It returns false when there is one already.
+func give(m reflect.Value, c *conn, open *packet.BGPMessage) bool {
+	connections := inside(m, "outgoingConnCh")
+	made := reflect.New(connections.Type().Elem()).Elem()
+	inside(made, "conn").Set(reflect.ValueOf(c))
+	inside(made, "open").Set(reflect.ValueOf(open))
+	return connections.TrySend(made)
+}
+
+// takeBack closes what was given to the state machine of a neighbour whose session is up, and comes too late. It is called on the goroutine of the
+// state machine.
 //
-// A connection of GoBGP's own that is under way while one from the neighbour brings the session up is closed by the neighbour.
-// GoBGP then dials again, two seconds later, and a neighbour that offers graceful restart takes that for our
-// restart and ends the session (RFC 4724 4.2).
-func stopDialling(m reflect.Value) {
-	if manager := inside(m, "outgoingConnMgr"); !manager.IsNil() {
-		inside(manager.Elem(), "cancel").Interface().(context.CancelFunc)()
-	}
+// A connection of ours that is under way while one from the neighbour brings the session up must not be taken for another session: a neighbour that
+// offers graceful restart takes that for our restart and ends the session (RFC 4724 4.2).
+func takeBack(m reflect.Value) {
 	connections := inside(m, "outgoingConnCh")
 	for {
 		got, ok := connections.TryRecv()
@@ -142,11 +145,15 @@ func stopDialling(m reflect.Value) {
 	}
 }
 
-// onOpen is called when a peer's OPEN was accepted, and onUp when its session comes up, both on the goroutine of its state machine. A
-// connection that GoBGP has dialled gets its guard there.
-func (s *Server) onOpen(peer string) {
-	if m := s.machines.get(peer); m.IsValid() {
-		s.adopt(peer, m, openConfirm)
+// onState is called when a neighbour's state machine goes on to another state, and onUp when its session comes up, both on its goroutine.
+func (s *Server) onState(peer, state string) {
+	a, err := netip.ParseAddr(peer)
+	switch {
+	case err != nil:
+	case state == packet.BGP_FSM_ACTIVE.String():
+		s.dial(a)
+	case state == packet.BGP_FSM_OPENCONFIRM.String():
+		s.stopDial(a, true)
 	}
 }
 
@@ -155,60 +162,21 @@ func (s *Server) onUp(peer string) {
 	if !m.IsValid() {
 		return
 	}
-	stopDialling(m)
-	if c := s.adopt(peer, m, established); c != nil {
+	if c, ok := inside(m, "conn").Interface().(*conn); ok {
+		s.stopDial(c.peer, false)
+		takeBack(m)
 		c.establish(m)
 	}
 }
 
-// adopt is the guarded connection of a state machine.
-func (s *Server) adopt(peer string, m reflect.Value, state byte) *conn {
-	field := inside(m, "conn")
-	if c, ok := field.Interface().(*conn); ok {
-		return c
+// restarting tells whether GoBGP has our own restart towards a neighbour under way (RFC 4724 4.1).
+func (d *machines) restarting(a netip.Addr) bool {
+	m := d.get(a.String())
+	if !m.IsValid() {
+		return false
 	}
-	tcp, ok := field.Interface().(*net.TCPConn)
-	a, err := netip.ParseAddr(peer)
-	if !ok || err != nil {
-		return nil
-	}
-	c := s.door.dialled(tcp, a, state)
-	field.Set(reflect.ValueOf(c))
-	if open, ok := inside(m, "recvOpen").Interface().(*packet.BGPMessage); ok && open != nil {
-		c.session = agreed(&c.session, open.Body.(*packet.BGPOpen))
-		if b, err := open.Serialize(); err == nil {
-			s.noteOpen(a, false, b)
-		}
-	}
-	return c
-}
-
-// agreed is the session that a peer's OPEN makes.
-func agreed(s *wire.Session, open *packet.BGPOpen) wire.Session {
-	var as4, extended, refresh bool
-	var families []wire.Family
-	for _, p := range open.OptParams {
-		o, ok := p.(*packet.OptionParameterCapability)
-		if !ok {
-			continue
-		}
-		for _, c := range o.Capability {
-			switch c := c.(type) {
-			case *packet.CapMultiProtocol:
-				families = append(families, wire.Family{AFI: c.CapValue.Afi(), SAFI: c.CapValue.Safi()})
-			case *packet.CapFourOctetASNumber:
-				as4 = true
-			case *packet.CapExtendedMessage:
-				extended = true
-			case *packet.CapRouteRefresh:
-				refresh = true
-			}
-		}
-	}
-	if families == nil { // RFC 4760 8
-		families = []wire.Family{wire.IPv4}
-	}
-	return s.Agree(families, as4, extended, refresh)
+	conf := inside(inside(m, "pConf"), "conf").Addr().Interface().(*atomic.Pointer[oc.Neighbor])
+	return conf.Load().GracefulRestart.State.LocalRestarting
 }
 
 // notify ends a session that is up with a NOTIFICATION. One that is ending already may not hear of it.

@@ -6,8 +6,6 @@ import (
 	"log/slog"
 	"sync"
 	"time"
-
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 )
 
 // repeatAfter is how often the same complaint about the same peer reaches the operator: a
@@ -26,11 +24,10 @@ type logHandler struct {
 
 // hooks are called where GoBGP logs, on the goroutine that does what it logs.
 type hooks struct {
-	lost    func(peer string) // an established session has ended, not for a graceful restart
-	down    func(peer string) // an established session has ended
-	open    func(peer string) // a peer's OPEN was accepted
-	up      func(peer string) // a session is about to be established
-	dialled func(peer string) // a connection of GoBGP's own is about to wait for an OPEN
+	lost  func(peer string)        // an established session has ended, not for a graceful restart
+	down  func(peer string)        // an established session has ended
+	up    func(peer string)        // a session is about to be established
+	state func(peer, state string) // a state machine goes on to another state
 }
 
 func (h *hooks) call(r *record) {
@@ -42,10 +39,8 @@ func (h *hooks) call(r *record) {
 			h.lost(r.peer)
 		}
 		h.down(r.peer)
-	case r.message == msgDialled:
-		h.dialled(r.peer)
-	case r.message == msgState && r.next == packet.BGP_FSM_OPENCONFIRM.String():
-		h.open(r.peer)
+	case r.message == msgState:
+		h.state(r.peer, r.next)
 	}
 }
 
@@ -120,7 +115,6 @@ const (
 	msgHoldExpired    = "hold timer expired"
 	msgPeerUp         = "Peer Up"
 	msgPeerDown       = "Peer Down"
-	msgDialled        = "outgoing connection established"
 	msgState          = "state changed"
 )
 

@@ -9,6 +9,8 @@ import (
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 // Defaults for a Neighbour's zero timers. GoBGP counts whole seconds.
@@ -36,6 +38,8 @@ type Neighbour struct {
 	LongLived                                 time.Duration // RFC 9494: how long routes are held beyond graceful restart, at both ends; 0: not
 	Wait                                      bool          // when it is added: tell it nothing before Tell
 	Multihop                                  uint8         // TTL towards an eBGP peer; 0: 1, directly connected
+	Role                                      wire.Role     // ours towards it (RFC 9234), told in the OPEN; 0: none
+	StrictRole                                bool          // it must have one too
 }
 
 func (n *Neighbour) check() error {
@@ -56,6 +60,8 @@ func (n *Neighbour) check() error {
 		return fmt.Errorf("password of %d bytes: the kernel takes %d at most", len(n.Password), maxKey)
 	case n.LongLived < 0 || n.LongLived > maxLongLived:
 		return fmt.Errorf("long-lived stale time %v: must be 0..%v", n.LongLived, maxLongLived)
+	case n.StrictRole && n.Role == 0:
+		return errors.New("a strict role, and no role")
 	case n.GTSM && n.Multihop > 0:
 		return errors.New("GTSM is for directly connected neighbours, not for multihop")
 	}
@@ -202,11 +208,16 @@ func (s *Server) change(old, n Neighbour) error {
 		}
 		errs = append(errs, s.door.setKey(n.Address, n.Password))
 	}
+	s.stopDial(n.Address, false)
 	if _, err := s.bgp.UpdatePeer(context.Background(), &api.UpdatePeerRequest{Peer: s.peer(n)}); err != nil {
 		// GoBGP may have got half way. Start over.
 		return errors.Join(append(errs, err, s.remove(old), s.add(n))...)
 	}
 	s.keep(n)
+	s.dial(n.Address) // if the state machine still waits for a connection, it does not say so again
+	if old.Role != n.Role || old.StrictRole != n.StrictRole {
+		s.door.newOpen(n.Address)
+	}
 	return errors.Join(errs...)
 }
 
@@ -215,6 +226,7 @@ func (s *Server) remove(n Neighbour) error {
 	s.expect(n.Address, false)
 	s.machines.forget(n.Address)
 	err := s.bgp.DeletePeer(context.Background(), &api.DeletePeerRequest{Address: n.Address.String()})
+	s.stopDial(n.Address, false)
 	delete(s.neighbours, n.Address)
 	_, errWait := s.endWait(n.Address)
 	err = errors.Join(err, errWait)
@@ -257,9 +269,8 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 			IdleHoldTimeAfterReset: seconds(idleAfterReset),
 		}},
 		Transport: &api.Transport{
-			PassiveMode:   n.Passive,
-			RemotePort:    uint32(n.Port),
-			BindInterface: s.cfg.Device, // the dialler's socket, and the MD5 key's scope
+			PassiveMode:   true,         // see dial
+			BindInterface: s.cfg.Device, // the MD5 key's scope
 		},
 		GracefulRestart: s.gracefulRestart(n),
 	}

@@ -97,7 +97,7 @@ type Opened struct {
 	Peer, Local    netip.AddrPort
 	ASN            uint32
 	RouterID       netip.Addr
-	Sent, Received []byte // the OPEN messages as they were on the wire; of a connection that we dialled as GoBGP makes and has read them
+	Sent, Received []byte // the OPEN messages as they were on the wire
 	At             time.Time
 }
 
@@ -119,6 +119,7 @@ type Server struct {
 	configMu   sync.Mutex
 	neighbours map[netip.Addr]Neighbour
 	machines   machines
+	dials      dials
 	waits      map[netip.Addr]bool // neighbours that are told nothing yet; nil before the first
 	door       *door
 
@@ -235,12 +236,13 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		sessions:   map[netip.Addr]*session{},
 		opens:      map[netip.Addr]opens{},
 		heard:      map[netip.Addr]*heard{},
+		dials:      dials{of: map[netip.Addr]*dial{}},
 		ups:        ups{kick: make(chan struct{}, 1)},
 		counted:    newCounted(),
 	}
 	s.raw, _ = events.(UpdateEvents)
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
-		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
+		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, state: s.onState,
 	}})
 	s.run, s.cancel = context.WithCancel(context.Background())
 	s.door = newDoor(s)
@@ -358,6 +360,7 @@ func (s *Server) stop(goodbye bool) error {
 		}
 		s.configMu.Unlock()
 	}
+	s.stopDials()
 	err := errors.Join(s.door.close(), s.bgp.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: !goodbye}))
 	s.wg.Wait()
 	s.door.drain()

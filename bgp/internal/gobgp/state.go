@@ -6,6 +6,8 @@ import (
 	"time"
 
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 // Families is a set of address families.
@@ -49,6 +51,15 @@ func (f Families) list() []packet.Family {
 		if f.Has(k.set) {
 			l = append(l, k.family)
 		}
+	}
+	return l
+}
+
+// onWire are the families by their numbers.
+func (f Families) onWire() []wire.Family {
+	var l []wire.Family
+	for _, x := range f.list() {
+		l = append(l, wire.Family{AFI: x.Afi(), SAFI: x.Safi()})
 	}
 	return l
 }

@@ -18,8 +18,11 @@ import (
 // feedEvery is how often GoBGP is given a KEEPALIVE while only UPDATEs come. The least hold time is three seconds (RFC 4271 4.2).
 const feedEvery = time.Second
 
-// heard counts what a neighbour has sent that GoBGP has not seen, and what GoBGP has been given instead.
-type heard struct{ updates, fed atomic.Uint64 }
+// heard counts what GoBGP has not seen of a neighbour, and what it has been given instead.
+type heard struct {
+	updates, fed atomic.Uint64
+	dialled      atomic.Uint64 // connections on which we have exchanged OPENs
+}
 
 // heardOf are a neighbour's counters, as long as it is configured.
 func (s *Server) heardOf(a netip.Addr) *heard {
@@ -42,6 +45,14 @@ func (h *heard) correct(m Messages) Messages {
 	m.Total += updates - fed
 	m.Updates += updates
 	m.Keepalives -= fed
+	return h.opened(m)
+}
+
+// opened adds the OPENs of connections that we made.
+func (h *heard) opened(m Messages) Messages {
+	dialled := h.dialled.Load()
+	m.Total += dialled
+	m.Opens += dialled
 	return m
 }
 

@@ -24,6 +24,10 @@ type Session struct {
 	Extended bool // RFC 8654
 	Refresh  bool // the peer repeats its routes when asked (RFC 2918)
 	Families []Family
+
+	Role       Role // ours (RFC 9234)
+	StrictRole bool // the peer must have one
+	PeerRole   Role // what it says that it is
 }
 
 // Has tells whether the session has the family.
@@ -42,6 +46,7 @@ const (
 	capRefresh   = 2
 	capNextHop   = 5
 	capExtended  = 6
+	capRole      = 9
 	capGR        = 64
 	capAS4       = 65
 	capAddPath   = 69
@@ -80,13 +85,15 @@ func (s *Session) Open(body []byte) (session Session, out []byte, v Verdict) {
 	if !o.mp { // RFC 4760 8
 		o.families = []Family{IPv4}
 	}
-	return s.Agree(o.families, o.as4, o.extended, o.refresh), o.rest(body), Verdict{}
+	session, v = s.agree(&o)
+	return session, o.rest(body), v
 }
 
 // offer is what a peer's capabilities say.
 type offer struct {
 	as4, extended, mp, refresh bool
 	families                   []Family
+	roles                      []Role
 	kept                       []byte // capabilities to be handed on
 	stripped                   bool   // there are others
 }
@@ -108,6 +115,8 @@ func (o *offer) capabilities(b []byte) Verdict {
 			o.extended = true
 		case capRefresh:
 			o.refresh = true
+		case capRole:
+			o.roles = append(o.roles, Role(min(value[0], 0xfe)+1))
 		case capAS4:
 			o.as4 = true
 			if binary.BigEndian.Uint32(value) == 0 {
@@ -153,6 +162,8 @@ func capabilityLength(code byte, n int) bool {
 		return n == 4
 	case capRefresh, capExtended, capEnhanced, capCisco:
 		return n == 0
+	case capRole:
+		return n == 1
 	case capNextHop:
 		return n%6 == 0
 	case capGR:
@@ -165,14 +176,16 @@ func capabilityLength(code byte, n int) bool {
 	return true
 }
 
-// Agree is the session with a peer that offers these families, four-octet AS numbers, extended messages and route refresh; we offer the latter three always.
-func (s *Session) Agree(families []Family, as4, extended, refresh bool) Session {
-	theirs, agreed := Session{Families: families}, *s
-	agreed.AS4, agreed.Extended, agreed.Refresh, agreed.Families = as4, extended, refresh, nil
+// agree is the session with a peer that offers this; we offer AS numbers of four octets, extended messages and route refresh always.
+func (s *Session) agree(o *offer) (Session, Verdict) {
+	theirs, agreed := Session{Families: o.families}, *s
+	agreed.AS4, agreed.Extended, agreed.Refresh, agreed.Families = o.as4, o.extended, o.refresh, nil
 	for _, f := range s.Families {
 		if theirs.Has(f) {
 			agreed.Families = append(agreed.Families, f)
 		}
 	}
-	return agreed
+	var v Verdict
+	agreed.PeerRole, v = s.pair(o.roles)
+	return agreed, v
 }
