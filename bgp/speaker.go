@@ -9,6 +9,7 @@ import (
 
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
 	"github.com/openvbr/openvbr/bgp/internal/monitor"
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 	"github.com/openvbr/openvbr/internal/fault"
 )
 
@@ -50,7 +51,7 @@ type Peer struct {
 	Port                  uint16     // to dial; 0: 179
 	ASN, LocalASN         uint32     // LocalASN 0: Config.ASN
 	Password              string     // TCP MD5, at most 80 bytes; "": none. Never logged.
-	// Zero means 30 s, 10 s, 5 s. GoBGP counts whole seconds, waits up to 2 s before its
+	// Zero means 30 s, 10 s, 5 s. GoBGP counts whole seconds. There are up to 2 s before the
 	// first attempt to connect, and 5 s after a session broke.
 	HoldTime, KeepaliveInterval, ConnectRetry time.Duration
 	// IPv4 and IPv6 choose the families; none: that of Address. IPv6 needs an IPv6 Address,
@@ -66,6 +67,10 @@ type Peer struct {
 	LongLived time.Duration
 	// Wait has a neighbour that SetPeers adds be told nothing before Tell. What it says of one that is there already means nothing.
 	Wait bool
+	// Role is ours towards the peer, which is told and has to have the other one of the pair (RFC 9234 4.2); 0: none is told and none asked for. With
+	// StrictRole a peer that tells none is refused. A change resets the session.
+	Role       Role
+	StrictRole bool
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -78,6 +83,14 @@ type (
 	PeerStatus = gobgp.PeerStatus
 	// Families is a set of address families.
 	Families = gobgp.Families
+	// Role is a BGP role (RFC 9234 4.1).
+	Role = wire.Role
+)
+
+// The roles that a peer may be offered here.
+const (
+	RoleProvider = wire.Provider
+	RolePeer     = wire.LateralPeer
 )
 
 // These are of package monitor.
@@ -184,6 +197,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
 			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived, Wait: p.Wait,
+			Role: p.Role, StrictRole: p.StrictRole,
 		}
 		if !p.GTSM {
 			n.Multihop = sentTTL // the peer may want it of us

@@ -71,6 +71,12 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 	if before.LongLived != after.LongLived {
 		reset = append(reset, change("long_lived_stale_time", before.LongLived, after.LongLived))
 	}
+	if before.Role != after.Role {
+		reset = append(reset, change("local_role", before.Role, after.Role))
+	}
+	if before.StrictRole != after.StrictRole {
+		reset = append(reset, change("local_role_strict", before.StrictRole, after.StrictRole))
+	}
 	for _, t := range []struct {
 		field         string
 		before, after time.Duration

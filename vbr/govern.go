@@ -6,6 +6,7 @@ import (
 	"slices"
 	"time"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/policy"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -86,6 +87,17 @@ func allowed(class string) rib.Allow {
 	return 0
 }
 
+// roleOf is our role towards a peer as its speaker tells it.
+func roleOf(name string) bgp.Role {
+	switch name {
+	case intent.RoleProvider:
+		return bgp.RoleProvider
+	case intent.RolePeer:
+		return bgp.RolePeer
+	}
+	return 0
+}
+
 // importName is what the import policy is called.
 func (x *peerRules) importName() string {
 	if x.in == nil {
@@ -111,7 +123,7 @@ func rulesChanged(before, after *peerRules) (why []string) {
 		{"route_quota", a.Quota, b.Quota}, {"route_quota_action", a.QuotaAction, b.QuotaAction},
 		{"route_quota_restart", a.QuotaRestart, b.QuotaRestart}, {"never_drop", a.NeverDrop, b.NeverDrop},
 		{"import_policy", before.importName(), after.importName()}, {"export_policy", before.exportName(), after.exportName()},
-		{"allow", a.Allow, b.Allow}, {"max_as_path", a.MaxASPath, b.MaxASPath}, {"max_communities", a.MaxCommunities, b.MaxCommunities}, {"local_role", a.Role, b.Role},
+		{"allow", a.Allow, b.Allow}, {"max_as_path", a.MaxASPath, b.MaxASPath}, {"max_communities", a.MaxCommunities, b.MaxCommunities},
 	} {
 		if !reflect.DeepEqual(f.before, f.after) {
 			why = append(why, change(f.name, f.before, f.after))

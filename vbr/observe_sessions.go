@@ -89,7 +89,7 @@ func liveSession(p bgp.PeerStatus) *vbrv1.BgpSession {
 		PeerIpAddress: p.Peer.String(), PeerAsn: p.ASN, LocalAsn: p.LocalASN, BgpStatus: p.State, Since: stamp(p.Since), LastError: p.Reason,
 		EstablishedCount: uint32(p.Sessions), Hold: seconds(p.HoldTime), Keepalive: seconds(p.KeepaliveInterval),
 		Families: familyNames(p.Families.String()), GracefulRestart: p.GracefulRestart.Families != 0,
-		MessagesReceived: p.Received.Total, MessagesSent: p.Sent.Total, UpdatesReceived: p.Received.Updates, UpdatesSent: p.Sent.Updates,
+		PeerRole: p.PeerRole.String(), MessagesReceived: p.Received.Total, MessagesSent: p.Sent.Total, UpdatesReceived: p.Received.Updates, UpdatesSent: p.Sent.Updates,
 	}
 	if p.LocalAddress.IsValid() {
 		b.LocalIpAddress = p.LocalAddress.String()

@@ -18,9 +18,8 @@ func (r *running) birdWith(pairs ...string) {
 	run(r.T, "birdc -s "+r.ctl+" configure")
 }
 
-// Roles (RFC 9234) with a real BIRD. The attribute works without the capability, which GoBGP cannot send: what says that it is not for us is
-// rejected, and only from a peer towards which we have a role. A peer that requires our role refuses us, and says so. When this test finds that
-// it does not, GoBGP can, and docs/policy.md is to change.
+// Roles (RFC 9234) with a real BIRD. What says that it is not for us is rejected, and only from a peer towards which we have a role. A peer that
+// requires our role gets it; one with the wrong role is refused, and so is one without when ours is strict.
 func TestRoles(t *testing.T) {
 	r := newRunning(t)
 	all := []string{"172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64"}
@@ -30,25 +29,62 @@ func TestRoles(t *testing.T) {
 	r.birdWith("neighbor 10.0.0.1 as 45104; ipv4 { import none; "+export, "neighbor 10.0.0.1 as 45104; ipv4 { import none; "+leaks)
 	r.wantOurs(20*time.Second, all...)
 	role := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, ")
-	r.apply(role, "SESSION_CHANGED 10.0.0.2: stays, its routes are judged again: local_role changes")
+	r.apply(role, "SESSION_RESET 10.0.0.2 disruptive: resets: local_role changes")
+	r.wantUps(customer4, 2)
 	r.wantOurs(20*time.Second, all[0], all[2])
-	r.wantUps(customer4, 1)
 	told := strings.Join(reasonsOf(t, r, "172.16.2.9"), "\n")
 	if !strings.Contains(told, "ONLY_TO_CUSTOMER") {
 		t.Errorf("explain does not say why:\n%s", told)
 	}
 
 	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer;")
-	r.wantUps(customer4, 2)
+	r.wantUps(customer4, 3)
 	r.wantOurs(20*time.Second, all...) // they no longer carry the attribute
+	r.wantRole("customer")
 
 	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer; require roles on;")
-	eventually(t, 20*time.Second, "BIRD refuses us", func() error {
-		out := run(t, "birdc -s "+r.ctl+" show protocols all edge4")
+	r.wantUps(customer4, 4)
+	r.wantRole("customer")
+
+	r.birdWith("connect delay time 1;", "connect delay time 1; local role peer;")
+	r.wantRefused()
+	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer;")
+	r.wantUps(customer4, 5)
+
+	strict := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, local_role_strict: true, ")
+	r.apply(strict, "SESSION_RESET 10.0.0.2 disruptive: resets: local_role_strict changes")
+	r.wantUps(customer4, 6)
+	r.birdWith()
+	r.wantRefused()
+}
+
+// wantRole waits until the customer's IPv4 session tells its role.
+func (r *running) wantRole(want string) {
+	r.Helper()
+	eventually(r.T, 10*time.Second, "role "+want, func() error {
+		for _, s := range r.host.Sessions("") {
+			if s.GetPeerIpAddress() == customer4.String() && s.GetPeerRole() == want {
+				return nil
+			}
+		}
+		return errors.New("not told")
+	})
+}
+
+// wantRefused waits until both ends say that the roles do not match.
+func (r *running) wantRefused() {
+	r.Helper()
+	eventually(r.T, 20*time.Second, "a role mismatch", func() error {
+		out := run(r.T, "birdc -s "+r.ctl+" show protocols all edge4")
 		if !strings.Contains(out, "Role mismatch") || strings.Contains(out, "Established") {
 			return errors.New(out)
 		}
-		return nil
+		for _, s := range r.host.Sessions("") {
+			if s.GetPeerIpAddress() == customer4.String() && strings.Contains(s.GetLastError(), "role mismatch") {
+				return nil
+			}
+		}
+		return errors.New("nothing of it here")
 	})
 }
 

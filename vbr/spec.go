@@ -189,6 +189,7 @@ func (s *spec) addPeer(r *intent.Router, p intent.Peer, opts Options) error {
 		Address: p.Address, LocalAddress: p.Local, ASN: p.ASN, LocalASN: r.LocalASN,
 		HoldTime: p.Hold, KeepaliveInterval: p.Keepalive, ConnectRetry: p.ConnectRetry,
 		IPv4: p.Address.Is4(), IPv6: p.Address.Is6(), GTSM: p.GTSM, LongLived: p.LongLived,
+		Role: roleOf(p.Rules.Role), StrictRole: p.Rules.RoleStrict,
 	}
 	key, _, err := opts.Keys.Key(r.Owner, &p)
 	if err != nil {

@@ -40,7 +40,8 @@ type PeerRules struct {
 	NeverDrop                 []netip.Prefix
 	Import, Export            string // names of Router.Policies; empty: the defaults
 	Allow                     []string
-	Role                      string // ours, of the below; empty: none
+	Role                      string // ours, of the above; empty: none
+	RoleStrict                bool   // the peer must tell one too
 	MaxASPath, MaxCommunities uint32
 }
 
@@ -223,7 +224,7 @@ func policyMessages(list []RoutePolicy) (out []*vbrv1.RoutePolicy) {
 func (c *checker) peerRules(d *Document, m *vbrv1.BgpPeer, path string) PeerRules {
 	r := PeerRules{
 		Quota: orElse(m.RouteQuota, DefaultRouteQuota), QuotaAction: m.GetRouteQuotaAction(), QuotaRestart: seconds(m.RouteQuotaRestart, DefaultQuotaRestart),
-		Import: m.GetImportPolicy(), Export: m.GetExportPolicy(), Allow: m.GetAllow(), Role: m.GetLocalRole(),
+		Import: m.GetImportPolicy(), Export: m.GetExportPolicy(), Allow: m.GetAllow(), Role: m.GetLocalRole(), RoleStrict: m.GetLocalRoleStrict(),
 		MaxASPath: orElse(m.MaxAsPath, DefaultMaxASPath), MaxCommunities: orElse(m.MaxCommunities, DefaultMaxCommunities),
 	}
 	if r.QuotaAction == "" {
@@ -251,7 +252,7 @@ func (r *PeerRules) fill(m *vbrv1.BgpPeer) *vbrv1.BgpPeer {
 		m.RouteQuotaAction = r.QuotaAction
 	}
 	m.NeverDrop, m.ImportPolicy, m.ExportPolicy, m.Allow = texts(r.NeverDrop), r.Import, r.Export, r.Allow
-	m.LocalRole = r.Role
+	m.LocalRole, m.LocalRoleStrict = r.Role, r.RoleStrict
 	return m
 }
 
@@ -260,6 +261,9 @@ func (c *checker) peerPolicies(r *Router) {
 	first := map[bool]string{} // of a family, what the first peer exports by
 	for i := range r.Peers {
 		p, path := &r.Peers[i], item("bgp_peers", i)
+		if p.Rules.RoleStrict && p.Rules.Role == "" {
+			c.fail(r.Origin, r.label(), join(path, "local_role_strict"), "true", "strict without a role", "true only with local_role")
+		}
 		for field, name := range map[string]string{"import_policy": p.Rules.Import, "export_policy": p.Rules.Export} {
 			if name != "" && r.Policy(name) == nil {
 				c.fail(r.Origin, r.label(), join(path, field), fmt.Sprintf("%q", name), "no such policy in the VBR", "the name of one of route_policies")

@@ -29,6 +29,7 @@ type session struct {
 	asn        uint32
 	families   Families
 	gr         GracefulRestart
+	peerRole   wire.Role
 }
 
 // expect notes whether the neighbour is configured, before GoBGP is told.
@@ -161,7 +162,10 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
 	opens := s.opens[a]
-	x.conn = c
+	x.conn, x.peerRole = c, 0
+	if c != nil {
+		x.peerRole = c.session.PeerRole
+	}
 	x.families, x.gr = negotiated(st.LocalCap, st.RemoteCap)
 	x.gr.limit(x.conf.LongLived)
 	if s.cfg.RestartTime == 0 {

@@ -141,7 +141,8 @@ type PeerStatus struct {
 	HoldTime, KeepaliveInterval time.Duration
 	Families                    Families
 	GracefulRestart             GracefulRestart
-	Authenticated               bool // TCP MD5 is configured
+	Authenticated               bool      // TCP MD5 is configured
+	PeerRole                    wire.Role // what the peer says that it is (RFC 9234); 0: nothing, or the session is down
 	Received, Sent              Messages
 }
 

@@ -115,7 +115,7 @@ func (s *Server) snapshot(a netip.Addr, x *session, c count) PeerStatus {
 	if !x.up {
 		return st
 	}
-	st.Families, st.GracefulRestart = x.families, x.gr
+	st.Families, st.GracefulRestart, st.PeerRole = x.families, x.gr, x.peerRole
 	if c.local.IsValid() && !c.local.IsUnspecified() {
 		st.LocalAddress = c.local
 	}

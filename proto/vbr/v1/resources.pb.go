@@ -635,11 +635,14 @@ type BgpPeer struct {
 	// Legal: 1..1000. Default: 64. EC: none.
 	MaxCommunities *uint32 `protobuf:"varint,28,opt,name=max_communities,json=maxCommunities,proto3,oneof" json:"max_communities,omitempty"`
 	// Our role towards the peer (RFC 9234). With one, what the peer is told carries our AS as ONLY_TO_CUSTOMER, and what it announces though that
-	// attribute forbids it is rejected (route-leak). The role is not negotiated. Legal: provider (the peer is our customer), peer.
+	// attribute forbids it is rejected (route-leak). The peer is told our role when the session comes up, and one that tells another than the other of the
+	// pair (customer, peer) is refused (NOTIFICATION 2/11). Legal: provider (the peer is our customer), peer.
 	// Default: none. EC: none.
-	LocalRole     string `protobuf:"bytes,29,opt,name=local_role,json=localRole,proto3" json:"local_role,omitempty"`
-	unknownFields protoimpl.UnknownFields
-	sizeCache     protoimpl.SizeCache
+	LocalRole string `protobuf:"bytes,29,opt,name=local_role,json=localRole,proto3" json:"local_role,omitempty"`
+	// Refuses a peer that tells no role at all (NOTIFICATION 2/11). Legal: true only with local_role. Default: false. EC: none.
+	LocalRoleStrict bool `protobuf:"varint,30,opt,name=local_role_strict,json=localRoleStrict,proto3" json:"local_role_strict,omitempty"`
+	unknownFields   protoimpl.UnknownFields
+	sizeCache       protoimpl.SizeCache
 }
 
 func (x *BgpPeer) Reset() {
@@ -817,6 +820,13 @@ func (x *BgpPeer) GetLocalRole() string {
 		return x.LocalRole
 	}
 	return ""
+}
+
+func (x *BgpPeer) GetLocalRoleStrict() bool {
+	if x != nil {
+		return x.LocalRoleStrict
+	}
+	return false
 }
 
 // RoutePolicy decides by terms, in the order of their priorities, what to do with routes. What no term decides is denied.
@@ -1893,7 +1903,7 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\x18peering_ipv6_subnet_mask\x18\b \x01(\tB|\xbaHy\xba\x01s\n" +
 	"\tipv6_mask\x12*not a link prefix length; legal: /64../127\x1a:this.matches('^/?(6[4-9]|[7-9][0-9]|1[01][0-9]|12[0-7])$')\xd8\x01\x01R\x15peeringIpv6SubnetMask\x12p\n" +
 	"\router_vlan_id\x18\t \x01(\rBL\xbaHI\xba\x01F\n" +
-	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xd1\x19\n" +
+	"\router_vlan_id\x12&out of range; legal: 0..4094, 0 = none\x1a\rthis <= 4094uR\vouterVlanId\"\xfd\x19\n" +
 	"\aBgpPeer\x12\x99\x01\n" +
 	"\x0fpeer_ip_address\x18\x01 \x01(\tBq\xbaHn\xba\x01h\n" +
 	"\x02ip\x12>not an IP address; legal: an IPv4 or IPv6 address without zone\x1a\"this.isIp() && !this.contains('%')\xc8\x01\x01R\rpeerIpAddress\x12\xc2\x01\n" +
@@ -1941,7 +1951,8 @@ const file_vbr_v1_resources_proto_rawDesc = "" +
 	"\n" +
 	"local_role\x18\x1d \x01(\tBi\xbaHf\xba\x01c\n" +
 	"\n" +
-	"local_role\x12!not a role; legal: provider, peer\x1a2this == '' || this == 'provider' || this == 'peer'R\tlocalRoleB\v\n" +
+	"local_role\x12!not a role; legal: provider, peer\x1a2this == '' || this == 'provider' || this == 'peer'R\tlocalRole\x12*\n" +
+	"\x11local_role_strict\x18\x1e \x01(\bR\x0flocalRoleStrictB\v\n" +
 	"\t_peer_asnB\a\n" +
 	"\x05_holdB\f\n" +
 	"\n" +

@@ -1704,6 +1704,8 @@ type BgpSession struct {
 	ExportPolicy        string `protobuf:"bytes,45,opt,name=export_policy,json=exportPolicy,proto3" json:"export_policy,omitempty"`
 	// Until when the session is kept down, for its route_quota.
 	HeldDownUntil *timestamppb.Timestamp `protobuf:"bytes,46,opt,name=held_down_until,json=heldDownUntil,proto3" json:"held_down_until,omitempty"`
+	// What the peer of an established session says that it is towards us (RFC 9234): customer, peer, provider, rs or rs-client; empty: nothing.
+	PeerRole      string `protobuf:"bytes,47,opt,name=peer_role,json=peerRole,proto3" json:"peer_role,omitempty"`
 	unknownFields protoimpl.UnknownFields
 	sizeCache     protoimpl.SizeCache
 }
@@ -1967,6 +1969,13 @@ func (x *BgpSession) GetHeldDownUntil() *timestamppb.Timestamp {
 		return x.HeldDownUntil
 	}
 	return nil
+}
+
+func (x *BgpSession) GetPeerRole() string {
+	if x != nil {
+		return x.PeerRole
+	}
+	return ""
 }
 
 // BfdSession is how BFD sees a BGP peer (RFC 5880). Intervals are in milliseconds.
@@ -6073,7 +6082,7 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x05owner\x18\x02 \x01(\tR\x05owner\x12\x12\n" +
 	"\x04peer\x18\x03 \x01(\tR\x04peer\"F\n" +
 	"\x14ListSessionsResponse\x12.\n" +
-	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xd6\n" +
+	"\bsessions\x18\x01 \x03(\v2\x12.vbr.v1.BgpSessionR\bsessions\"\xf3\n" +
 	"\n" +
 	"\n" +
 	"BgpSession\x12\x16\n" +
@@ -6113,7 +6122,8 @@ const file_vbr_v1_router_service_proto_rawDesc = "" +
 	"\x15forgotten_route_count\x18+ \x01(\rR\x13forgottenRouteCount\x12#\n" +
 	"\rimport_policy\x18, \x01(\tR\fimportPolicy\x12#\n" +
 	"\rexport_policy\x18- \x01(\tR\fexportPolicy\x12B\n" +
-	"\x0fheld_down_until\x18. \x01(\v2\x1a.google.protobuf.TimestampR\rheldDownUntil\x1a;\n" +
+	"\x0fheld_down_until\x18. \x01(\v2\x1a.google.protobuf.TimestampR\rheldDownUntil\x12\x1b\n" +
+	"\tpeer_role\x18/ \x01(\tR\bpeerRole\x1a;\n" +
 	"\rRejectedEntry\x12\x10\n" +
 	"\x03key\x18\x01 \x01(\tR\x03key\x12\x14\n" +
 	"\x05value\x18\x02 \x01(\rR\x05value:\x028\x01\"\x96\x06\n" +

@@ -17,12 +17,12 @@ func (p *Page) Sessions(sessions []*vbrv1.BgpSession) error {
 	t := p.table(left("Router"), left("Neighbor"), right("V"), right("AS"), right("MsgRcvd"), right("MsgSent"), right("Up/Down"),
 		right("State/PfxRcd"), right("PfxSnt"), inWide(right("PfxAcc")), inWide(right("PfxStale")), inWide(left("Rejected")),
 		inWide(left("Device")), inWide(left("Local")), inWide(right("LocalAS")), inWide(left("RouterID")), inWide(left("Hold/Keep")),
-		inWide(left("Families")), inWide(left("GR")), inWide(left("BFD")), inWide(right("Ups")), left("Desc"))
+		inWide(left("Families")), inWide(left("GR")), inWide(left("Role")), inWide(left("BFD")), inWide(right("Ups")), left("Desc"))
 	for _, s := range sessions {
 		t.Row(orDash(s.GetRouter()), s.GetPeerIpAddress(), 4, s.GetPeerAsn(), s.GetMessagesReceived(), s.GetMessagesSent(), p.upDown(s),
 			stateOrCount(s), s.GetAdvertisedRouteCount(), s.GetAcceptedRouteCount(), s.GetStaleRouteCount(), orDash(words.Counts(s.GetRejected())),
 			orDash(s.GetDevice()), orDash(s.GetLocalIpAddress()), s.GetLocalAsn(), orDash(s.GetPeerRouterId()),
-			fmt.Sprintf("%d/%d", s.GetHold(), s.GetKeepalive()), orDash(strings.Join(s.GetFamilies(), " ")), yesNo(s.GetGracefulRestart()), bfdOf(s), s.GetEstablishedCount(), description(s))
+			fmt.Sprintf("%d/%d", s.GetHold(), s.GetKeepalive()), orDash(strings.Join(s.GetFamilies(), " ")), yesNo(s.GetGracefulRestart()), orDash(s.GetPeerRole()), bfdOf(s), s.GetEstablishedCount(), description(s))
 	}
 	return t.Flush()
 }
