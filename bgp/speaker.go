@@ -87,9 +87,10 @@ type (
 	Role = wire.Role
 )
 
-// The roles that a peer may be offered here.
+// The roles that matter to a provider.
 const (
 	RoleProvider = wire.Provider
+	RoleCustomer = wire.Customer
 	RolePeer     = wire.LateralPeer
 )
 

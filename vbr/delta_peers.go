@@ -1,6 +1,7 @@
 package vbr
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 	"time"
@@ -72,7 +73,7 @@ func peerChanges(before, after *bgp.Peer) (reset, later []string) {
 		reset = append(reset, change("long_lived_stale_time", before.LongLived, after.LongLived))
 	}
 	if before.Role != after.Role {
-		reset = append(reset, change("local_role", before.Role, after.Role))
+		reset = append(reset, change("local_role", cmp.Or(before.Role.String(), "none"), cmp.Or(after.Role.String(), "none")))
 	}
 	if before.StrictRole != after.StrictRole {
 		reset = append(reset, change("local_role_strict", before.StrictRole, after.StrictRole))

@@ -29,7 +29,7 @@ func TestRoles(t *testing.T) {
 	r.birdWith("neighbor 10.0.0.1 as 45104; ipv4 { import none; "+export, "neighbor 10.0.0.1 as 45104; ipv4 { import none; "+leaks)
 	r.wantOurs(20*time.Second, all...)
 	role := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, ")
-	r.apply(role, "SESSION_RESET 10.0.0.2 disruptive: resets: local_role changes")
+	r.apply(role, "SESSION_RESET 10.0.0.2 disruptive routes=2: resets: local_role changes from none to provider")
 	r.wantUps(customer4, 2)
 	r.wantOurs(20*time.Second, all[0], all[2])
 	told := strings.Join(reasonsOf(t, r, "172.16.2.9"), "\n")
@@ -52,7 +52,7 @@ func TestRoles(t *testing.T) {
 	r.wantUps(customer4, 5)
 
 	strict := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, local_role_strict: true, ")
-	r.apply(strict, "SESSION_RESET 10.0.0.2 disruptive: resets: local_role_strict changes")
+	r.apply(strict, "SESSION_RESET 10.0.0.2 disruptive routes=2: resets: local_role_strict changes")
 	r.wantUps(customer4, 6)
 	r.birdWith()
 	r.wantRefused()
@@ -62,7 +62,7 @@ func TestRoles(t *testing.T) {
 func (r *running) wantRole(want string) {
 	r.Helper()
 	eventually(r.T, 10*time.Second, "role "+want, func() error {
-		for _, s := range r.host.Sessions("") {
+		for _, s := range r.host.Sessions("vbr-acme") {
 			if s.GetPeerIpAddress() == customer4.String() && s.GetPeerRole() == want {
 				return nil
 			}
@@ -79,7 +79,7 @@ func (r *running) wantRefused() {
 		if !strings.Contains(out, "Role mismatch") || strings.Contains(out, "Established") {
 			return errors.New(out)
 		}
-		for _, s := range r.host.Sessions("") {
+		for _, s := range r.host.Sessions("vbr-acme") {
 			if s.GetPeerIpAddress() == customer4.String() && strings.Contains(s.GetLastError(), "role mismatch") {
 				return nil
 			}

@@ -31,8 +31,9 @@ type conn struct {
 	*net.TCPConn
 	s         *Server
 	peer      netip.Addr
-	neighbour Neighbour // as it was when the connection was made
-	ours      bool      // we made it
+	neighbour Neighbour   // as it was when the connection was made
+	ours      bool        // we made it
+	given     atomic.Bool // GoBGP has it, which a connection of ours has only once its OPEN has come
 
 	// The reader's.
 	r         *bufio.Reader
@@ -75,6 +76,7 @@ func (s *Server) newConn(tcp *net.TCPConn, n Neighbour, ours bool) *conn {
 		TCPConn: tcp, s: s, peer: n.Address, neighbour: n, ours: ours, r: bufio.NewReaderSize(tcp, readBuffer), session: s.offer(&n, tcp), state: openSent,
 		buf: make([]byte, wire.HeaderLen, wire.MaxLen), done: make(chan struct{}), told: make(chan struct{}), heard: s.heardOf(n.Address),
 	}
+	c.given.Store(!ours)
 	c.slow = time.AfterFunc(s.cfg.OpenTime, c.tooSlow)
 	return c
 }
@@ -165,6 +167,9 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	case typ == wire.Notification:
 		c.why.Store(binary.BigEndian.Uint32(append(body[:len(body):len(body)], 0, 0)))
 		c.mute.Store(true)
+		if c.state != established {
+			c.blame("peer closed the session: ", body[0], body[1])
+		}
 	case c.state == openSent && typ == wire.Open:
 		c.s.noteOpen(c.peer, false, wire.Frame(wire.Open, body))
 		if c.session, out, v = c.session.Open(body); v.Action == wire.Pass {
@@ -212,14 +217,20 @@ func (c *conn) drain() error {
 
 // say sends the NOTIFICATION of a session that is not up, and closes.
 func (c *conn) say(v wire.Verdict) {
-	if c.ours { // whose end GoBGP does not see, unless it has it already
-		c.s.notes.take(record{message: msgSentNotify, peer: c.peer.String(), code: v.Code, subcode: v.Subcode})
-	} else {
-		c.s.notes.blame(c.peer.String(), "closed towards the peer: "+notificationText(v.Code, v.Subcode))
-	}
+	c.blame("closed towards the peer: ", v.Code, v.Subcode)
 	_ = c.SetWriteDeadline(time.Now().Add(sayWithin))
 	_, _ = c.TCPConn.Write(wire.Frame(wire.Notification, append([]byte{v.Code, v.Subcode}, v.Data...)))
 	_ = c.Close()
+}
+
+// blame notes why a connection without a session ends: GoBGP, if it has it, only sees that it does.
+func (c *conn) blame(what string, code, subcode byte) {
+	reason := what + notificationText(code, subcode)
+	if c.given.Load() {
+		c.s.notes.blame(c.peer.String(), reason)
+	} else {
+		c.s.notes.failed(c.peer.String(), reason)
+	}
 }
 
 // tooSlow cuts a session that is not up yet.

@@ -109,7 +109,7 @@ func (s *Server) dialUntil(ctx context.Context, peer netip.Addr, d *dial) {
 		case ctx.Err() != nil:
 			return
 		case err != nil:
-			s.notes.take(record{message: msgConnect, peer: peer.String(), err: err.Error()})
+			s.notes.failed(peer.String(), "cannot connect: "+err.Error())
 			continue
 		}
 		d.connected.Store(true)
@@ -183,6 +183,7 @@ func (s *Server) greet(ctx context.Context, c *conn) bool {
 		_ = c.Close()
 		return false
 	}
+	c.given.Store(true)
 	if m := s.machines.get(c.peer.String()); !m.IsValid() || s.door.live(c.peer) != nil || !give(m, c, open) {
 		_ = c.Close()
 		return false
@@ -203,10 +204,8 @@ func (c *conn) exchange() (*packet.BGPMessage, error) {
 	}
 	message := slices.Clone(c.out)
 	c.out = nil
-	if c.mute.Load() { // a NOTIFICATION
-		n, _ := c.notified()
-		c.s.notes.take(record{message: msgReceivedNotify, peer: c.peer.String(), code: n[0], subcode: n[1]})
-		return nil, errors.New("refused")
+	if c.mute.Load() {
+		return nil, errors.New("a NOTIFICATION")
 	}
 	open, err := packet.ParseBGPMessage(message)
 	if err == nil {

@@ -109,7 +109,6 @@ func levelFor(message string) slog.Level {
 
 // Messages of GoBGP that are read, not only passed on.
 const (
-	msgConnect        = "failed to connect"
 	msgSentNotify     = "sent notification"
 	msgReceivedNotify = "received notification"
 	msgHoldExpired    = "hold timer expired"
@@ -194,7 +193,7 @@ func (n *notes) get(peer string) *note {
 
 func (n *notes) take(r record) {
 	switch r.message {
-	case msgPeerUp, msgPeerDown, msgConnect, msgSentNotify, msgReceivedNotify, msgHoldExpired:
+	case msgPeerUp, msgPeerDown, msgSentNotify, msgReceivedNotify, msgHoldExpired:
 	default:
 		return // also keeps out the addresses of strangers, which have no end
 	}
@@ -204,8 +203,6 @@ func (n *notes) take(r record) {
 	switch r.message {
 	case msgPeerUp, msgPeerDown:
 		p.up = r.message == msgPeerUp // before the events tell, which can take long
-	case msgConnect:
-		p.last = "cannot connect: " + r.err
 	case msgSentNotify:
 		p.last = "closed towards the peer: " + notificationText(r.code, r.subcode)
 	case msgReceivedNotify:
@@ -271,6 +268,13 @@ func (n *notes) refine(peer, reason string) string {
 	}
 	p.said, p.held, p.cause = "", false, ""
 	return reason
+}
+
+// failed notes why a connection that GoBGP knows nothing of came to nothing.
+func (n *notes) failed(peer, reason string) {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	n.get(peer).last = reason
 }
 
 // blame notes why a session that is not up was ended here: GoBGP will only see a broken connection.

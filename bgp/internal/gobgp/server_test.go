@@ -193,13 +193,13 @@ func TestLogLevels(t *testing.T) {
 	peer.Warn("the received Update message was treated as withdraw", "Error", "bad")
 	log.Warn("failed to serialize", "Topic", "Peer", "Key", "192.0.2.8", "Err", "too long")
 	log.Info("Can't find configuration for a new passive connection", "Topic", "Server", "Key", "203.0.113.1")
-	peer.Debug(msgConnect, "Error", "refused")
+	peer.Info(msgSentNotify, "Code", 2, "Subcode", 11)
 
 	got := text.String()
 	if c := strings.Count(got, "\n"); c != 2 || strings.Count(got, "level=WARN") != 1 || strings.Count(got, "level=ERROR") != 1 {
 		t.Errorf("log:\n%s", got)
 	}
-	if r := n.lastReason("192.0.2.9"); r != "cannot connect: refused" {
+	if r := n.lastReason("192.0.2.9"); r != "closed towards the peer: open message error/role mismatch" {
 		t.Errorf("reason %q", r)
 	}
 	if _, ok := n.peers["203.0.113.1"]; ok {
