@@ -47,7 +47,7 @@ router bgp 65002
 			mark = n.rec.Wait(t, mark, "role mismatch")
 			peer.Role, peer.StrictRole = 0, false
 			must(t, n.SetPeers([]Peer{peer}))
-			n.rec.Wait(t, mark, "peer closed", "role mismatch")
+			n.rec.Wait(t, mark, "peer refused the session", "role mismatch")
 		})
 	}
 }

@@ -197,7 +197,7 @@ func TestSetPeersLeavesUnchangedAlone(t *testing.T) {
 
 	must(t, a.SetPeers([]Peer{b.as(from(a), slow, func(p *Peer) { p.LocalASN = 65009 })}))
 	a.rec.Wait(t, m, append(down(b), "configuration changed")...)
-	a.rec.Wait(t, m, append(down(b), "peer refused the session")...)
+	a.rec.Wait(t, m, append(down(b), "peer refused the session: open message error/bad peer AS")...)
 	b.rec.Wait(t, 0, append(down(a), "bad peer AS")...)
 
 	must(t, a.SetPeers(nil))

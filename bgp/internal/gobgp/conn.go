@@ -168,7 +168,7 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 		c.why.Store(binary.BigEndian.Uint32(append(body[:len(body):len(body)], 0, 0)))
 		c.mute.Store(true)
 		if c.state != established {
-			c.blame("peer closed the session: ", body[0], body[1])
+			c.blame("peer refused the session: ", body[0], body[1])
 		}
 	case c.state == openSent && typ == wire.Open:
 		c.s.noteOpen(c.peer, false, wire.Frame(wire.Open, body))

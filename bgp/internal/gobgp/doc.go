@@ -21,8 +21,7 @@
 //     (events.go, isUp);
 //   - a route advertised or withdrawn in the instant a session comes up may miss that peer
 //     (settle.go);
-//   - a neighbour whose session is up may be dialled again (inside.go, stopDialling);
-//   - a refused OPEN on a connection that we dialled is only logged (log.go).
+//   - OPEN messages of connections that it makes would go past the guard; ours would tell no role and the host's name (dial.go, events.go hello).
 //
 // Left as it is: GoBGP writes its package variables table.SelectionOptions and
 // table.UseMultiplePaths at every start. All servers here write the same value, so it is
