@@ -17,7 +17,7 @@ func sessions() []*vbrv1.BgpSession {
 	return []*vbrv1.BgpSession{
 		{Router: "vbr-acme", PeerIpAddress: "10.0.0.2", PeerAsn: 65001, LocalAsn: 45104, BgpStatus: "established", Since: ago(90 * time.Minute), EstablishedCount: 1,
 			MessagesReceived: 1234, MessagesSent: 99, ReceivedRouteCount: 120, AcceptedRouteCount: 118, AdvertisedRouteCount: 7, Owner: "acme", Device: "eth1.100",
-			LocalIpAddress: "10.0.0.1", PeerRouterId: "10.9.9.9", Hold: 30, Keepalive: 10, Families: []string{"ipv4"}, GracefulRestart: true, Rejected: map[string]uint32{"as-loop": 2},
+			LocalIpAddress: "10.0.0.1", PeerRouterId: "10.9.9.9", Hold: 30, Keepalive: 10, Families: []string{"ipv4"}, GracefulRestart: true, PeerRole: "customer", Rejected: map[string]uint32{"as-loop": 2},
 			Bfd: &vbrv1.BfdSession{State: "Up", Since: ago(time.Hour), Diagnostic: "no diagnostic", RemoteState: "Up", RemoteDiagnostic: "no diagnostic", TxInterval: 100,
 				RxInterval: 300, DetectTime: 900, DetectMultiplier: 5, RemoteDetectMultiplier: 3, Discriminator: 77, RemoteDiscriminator: 88, PacketsReceived: 9, PacketsSent: 8}},
 		{Router: "vbr-acme", PeerIpAddress: "2001:db8::2", PeerAsn: 65001, BgpStatus: "active", Since: ago(26 * time.Hour), EstablishedCount: 3, LastError: "hold timer expired\n\x1b[2J", Owner: "acme"},
@@ -42,8 +42,8 @@ func TestShowSessions(t *testing.T) {
 	}
 	f.sessions = f.sessions[:1]
 	f.vbrctl(t, "show", "summary", "-o", "wide").expect(t, exitOK, `
-Router    Neighbor  V     AS  MsgRcvd  MsgSent   Up/Down  State/PfxRcd  PfxSnt  PfxAcc  PfxStale  Rejected   Device    Local     LocalAS  RouterID  Hold/Keep  Families  GR   BFD              Ups  Desc
-vbr-acme  10.0.0.2  4  65001     1234       99  01:30:00           120       7     118         0  as-loop 2  eth1.100  10.0.0.1    45104  10.9.9.9  30/10      ipv4      yes  up 100/300ms x3    1  acme
+Router    Neighbor  V     AS  MsgRcvd  MsgSent   Up/Down  State/PfxRcd  PfxSnt  PfxAcc  PfxStale  Rejected   Device    Local     LocalAS  RouterID  Hold/Keep  Families  GR   Role      BFD              Ups  Desc
+vbr-acme  10.0.0.2  4  65001     1234       99  01:30:00           120       7     118         0  as-loop 2  eth1.100  10.0.0.1    45104  10.9.9.9  30/10      ipv4      yes  customer  up 100/300ms x3    1  acme
 `)
 }
 

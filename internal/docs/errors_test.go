@@ -57,6 +57,8 @@ var errorSections = []section{
 	{"Why a session is down", 2, []look{
 		{"bgp/internal/gobgp/reason.go", within("reasonText", "notificationIn")},
 		{"bgp/internal/gobgp/log.go", within("refine", "take")},
+		{"bgp/internal/gobgp/conn.go", argument("blame", 0)},
+		{"bgp/internal/gobgp/dial.go", argument("failed", 1)},
 		{"bgp/internal/gobgp/far.go", within("reason")},
 		{"bgp/internal/gobgp/events.go", valueOf("reason")},
 		{"vbr/quota.go", argument("cutOff", 4)},

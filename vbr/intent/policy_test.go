@@ -23,6 +23,7 @@ func drawRules(t *rapid.T, v *vbrv1.VirtualBorderRouter, p *vbrv1.BgpPeer) {
 		p.NeverDrop = rapid.SampledFrom([][]string{nil, {"10.0.0.0/8", "2001:db8::/32"}}).Draw(t, "never")
 		p.Allow = rapid.SampledFrom([][]string{nil, {"default-route", "martian"}}).Draw(t, "allow")
 		p.LocalRole = rapid.SampledFrom([]string{"", "provider", "peer"}).Draw(t, "role")
+		p.LocalRoleStrict = p.LocalRole != "" && rapid.Bool().Draw(t, "strict role")
 		p.MaxAsPath = proto.Uint32(rapid.Uint32Range(1, 63).Draw(t, "path"))
 	}
 	if !rapid.Bool().Draw(t, "policy") {
