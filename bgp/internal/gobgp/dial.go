@@ -123,10 +123,6 @@ func (s *Server) dialUntil(ctx context.Context, peer netip.Addr, d *dial) {
 
 // connect makes a connection; nil with an error.
 func (s *Server) connect(ctx context.Context, n Neighbour) (*net.TCPConn, error) {
-	port := n.Port
-	if port == 0 {
-		port = 179
-	}
 	dialler := net.Dialer{
 		Timeout: max(n.ConnectRetry-time.Second, dialFirst), KeepAlive: -1,
 		Control: func(_, _ string, c syscall.RawConn) (err error) {
@@ -137,7 +133,7 @@ func (s *Server) connect(ctx context.Context, n Neighbour) (*net.TCPConn, error)
 	if n.LocalAddress.IsValid() {
 		dialler.LocalAddr = net.TCPAddrFromAddrPort(netip.AddrPortFrom(n.LocalAddress, 0))
 	}
-	c, err := dialler.DialContext(ctx, "tcp", netip.AddrPortFrom(n.Address, port).String())
+	c, err := dialler.DialContext(ctx, "tcp", netip.AddrPortFrom(n.Address, n.dials()).String())
 	if err != nil {
 		return nil, err
 	}

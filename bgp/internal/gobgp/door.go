@@ -220,13 +220,13 @@ func (d *door) neighbour(a netip.Addr) (Neighbour, bool) {
 	return n, ok
 }
 
-// newOpen ends a neighbour's connections: what their OPEN messages said has changed (RFC 4486 4: other configuration change).
-func (d *door) newOpen(peer netip.Addr) {
+// end ends a neighbour's connections, which were made with another configuration (RFC 4486 4).
+func (d *door) end(peer netip.Addr) {
 	d.mu.Lock()
 	all := slices.Collect(maps.Keys(d.conns[peer]))
 	d.mu.Unlock()
 	for _, c := range all {
-		c.quit(wire.Verdict{Action: wire.Reset, Code: 6, Subcode: 6, Why: "its role has changed"})
+		c.quit(wire.Verdict{Action: wire.Reset, Code: 6, Subcode: 6, Why: "its configuration changes"})
 	}
 }
 

@@ -7,8 +7,6 @@ import (
 	"net/netip"
 
 	"golang.org/x/sys/unix"
-
-	"github.com/osrg/gobgp/v4/pkg/config/oc"
 )
 
 // maxKey is what the kernel takes (linux/tcp.h, TCP_MD5SIG_MAXKEYLEN).
@@ -64,7 +62,6 @@ func (s *Server) rotate(n Neighbour) (bool, error) {
 		s.door.setKey(n.Address, n.Password),
 		control(live.TCPConn, func(fd int) error { return s.signWith(fd, n.Address, n.Password) }),
 	)
-	setPassword(live, n.Password)
 	return true, err
 }
 
@@ -78,9 +75,4 @@ func (d *door) live(peer netip.Addr) *conn {
 		}
 	}
 	return nil
-}
-
-// setPassword changes what GoBGP dials with from the next session on. It would end the session for that.
-func setPassword(c *conn, key string) {
-	c.change(func(n *oc.Neighbor) { n.Config.AuthPassword = key })
 }

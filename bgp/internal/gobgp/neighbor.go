@@ -214,9 +214,9 @@ func (s *Server) change(old, n Neighbour) error {
 		return errors.Join(append(errs, err, s.remove(old), s.add(n))...)
 	}
 	s.keep(n)
-	s.dial(n.Address) // if the state machine still waits for a connection, it does not say so again
-	if old.Role != n.Role || old.StrictRole != n.StrictRole {
-		s.door.newOpen(n.Address)
+	s.dial(n.Address)                                                                       // if the state machine still waits for a connection, it does not say so again
+	if old.Password != n.Password || old.Role != n.Role || old.StrictRole != n.StrictRole { // of which GoBGP knows nothing
+		s.door.end(n.Address)
 	}
 	return errors.Join(errs...)
 }
@@ -248,14 +248,13 @@ func (n Neighbour) withDefaults() Neighbour {
 	return n
 }
 
-// peer is the neighbour as GoBGP takes it. The result holds the password: never log it.
+// peer is the neighbour as GoBGP takes it, without what only those who connect need: port, password, and who is passive.
 func (s *Server) peer(n Neighbour) *api.Peer {
 	p := &api.Peer{
 		Conf: &api.PeerConf{
 			NeighborAddress: n.Address.String(),
 			PeerAsn:         n.ASN,
 			LocalAsn:        n.LocalASN,
-			AuthPassword:    n.Password,
 			// GoBGP does not report a route whose path holds our AS more often than this.
 			// It would not report either that the route before it is gone.
 			AllowOwnAsn: 255,
@@ -269,8 +268,7 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 			IdleHoldTimeAfterReset: seconds(idleAfterReset),
 		}},
 		Transport: &api.Transport{
-			PassiveMode:   true,         // see dial
-			BindInterface: s.cfg.Device, // the MD5 key's scope
+			PassiveMode: true, // see dial
 		},
 		GracefulRestart: s.gracefulRestart(n),
 	}
