@@ -9,7 +9,7 @@ import (
 const chunk = 256
 
 // held is what the peers whose sessions are up have announced and not withdrawn, as far as it can be used: for routes of which the handler had no use
-// when they came. A route is 64 octets and its share of the table's spare room; the attributes are its UPDATE's.
+// when they came. A route takes 75 to 150 octets, with its share of the table's spare room; the attributes are its UPDATE's.
 type held map[netip.Addr]map[Key]heldRoute
 
 type heldRoute struct {
@@ -61,7 +61,7 @@ func (h held) those(peer netip.Addr, keys []Key) (l []Route) {
 
 // Again has the handler told once more, by Update, of all routes that the established peers hold announced with one of the targets,
 // as if they had just announced them: for a handler that let them pass when they came. Events wait while all that the peers hold is looked
-// through, and then no longer than 256 routes take. The handler must not call it.
+// through, some 0.3 s a million routes, and then no longer than the handler takes for 256. The handler must not call it.
 func (s *Speaker) Again(targets []RouteTarget) {
 	var found map[netip.Addr][]Key
 	s.server.Between(func() { found = s.events.held.with(targets) })

@@ -308,8 +308,7 @@ func (s *Server) Close(goodbye bool) error {
 
 func (s *Server) stop(goodbye bool) error {
 	if goodbye {
-		// StopBgp forgets a peer's routes before it says goodbye, which takes a second per
-		// 150,000. This says it at once. It fails before the start only.
+		// StopBgp would say that the peer is no longer configured. It fails before the start only.
 		// One by one: for all at once GoBGP encodes one message in all their goroutines.
 		s.configMu.Lock()
 		for peer := range s.neighbours {
