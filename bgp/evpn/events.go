@@ -30,11 +30,9 @@ func newEvents(h Handler, log *slog.Logger, asn uint32, id netip.Addr) *events {
 	return &events{h: h, log: log, asn: asn, id: id, held: held{}, dropped: map[Reason]uint64{}}
 }
 
-// PeerState implements gobgp.Events.
+// PeerState implements gobgp.Events. A session begins without routes, and ends so.
 func (e *events) PeerState(s gobgp.PeerState) {
-	if !s.Established {
-		delete(e.held, s.Peer)
-	}
+	delete(e.held, s.Peer)
 	e.h.PeerState(s)
 }
 
