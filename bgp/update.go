@@ -44,11 +44,10 @@ type events struct {
 }
 
 var (
-	_ gobgp.Events       = events{}
-	_ gobgp.UpdateEvents = events{}
-	_ gobgp.Early        = events{}
-	_ gobgp.Refresher    = events{}
-	_ gobgp.Opener       = events{}
+	_ gobgp.Events    = events{}
+	_ gobgp.Early     = events{}
+	_ gobgp.Refresher = events{}
+	_ gobgp.Opener    = events{}
 )
 
 // BeginRefresh implements gobgp.Refresher.
@@ -86,7 +85,7 @@ func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) {
 	e.h.EndOfRIB(peer, f == IPv6)
 }
 
-// Update implements gobgp.UpdateEvents. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and the one in MP_REACH_NLRI (RFC 4760 3).
+// Update implements gobgp.Events. An UPDATE has at most two next hops: NEXT_HOP for its NLRI and the one in MP_REACH_NLRI (RFC 4760 3).
 func (e events) Update(peer netip.Addr, session *wire.Session, body []byte) {
 	e.source.Update(peer, session, body, time.Now())
 	classic, mp := session.Routes(body)

@@ -2,9 +2,14 @@ package evpn
 
 import (
 	"fmt"
+	"log/slog"
+	"net/netip"
+	"runtime"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/openvbr/openvbr/bgp/internal/bgptest"
 )
 
 func connected(t *testing.T) (a, b *node) {
@@ -41,6 +46,83 @@ func TestAgain(t *testing.T) {
 		t.Errorf("%d lines after Again without a route and after Close", n)
 	}
 }
+
+// Again tells of more routes than fit between two events, and each once.
+func TestAgainOfMany(t *testing.T) {
+	a, b := connected(t)
+	const many = 2*chunk + 7
+	var routes []Route
+	for i := range many {
+		routes = append(routes, tenant(1, fmt.Sprintf("10.%d.%d.0/24", i>>8, i&255)))
+	}
+	must(t, a.Export(routes))
+	for _, r := range routes {
+		b.rec.Wait(t, 0, "+ [192.0.2.1:1]"+r.Prefix.String())
+	}
+	m := b.rec.Len()
+	b.Again(routes[0].Targets)
+	told := map[string]bool{}
+	for _, l := range b.rec.Lines()[m:] {
+		told[l] = true
+	}
+	if n := b.rec.Len() - m; n != many || len(told) != many {
+		t.Errorf("%d routes told, %d of them different; want %d", n, len(told), many)
+	}
+}
+
+// What a peer holds announced is kept in 75 to 150 octets a route, and not longer than it lasts.
+func TestHeld(t *testing.T) {
+	e := newEvents(nobody{}, slog.New(slog.DiscardHandler), 64600, netip.MustParseAddr("192.0.2.254"))
+	peer, other := netip.MustParseAddr("192.0.2.9"), netip.MustParseAddr("192.0.2.10")
+	const messages, each = 500, 100
+	feed := func(withdraw bool) {
+		for i := range messages {
+			var l []byte
+			for j := range each {
+				l = append(l, spoil(goodNLRI(), 24, 32, 10, byte(i>>8), byte(i), byte(j))...)
+			}
+			attrs := bgptest.Join(bgptest.Basic(netip.Addr{}, 65001), bgptest.Reach(25, 70, netip.MustParseAddr("192.0.2.1"), l), bgptest.Attr(0xc0, 16, goodCommunities()...))
+			if withdraw {
+				attrs = bgptest.Unreach(25, 70, l)
+			}
+			e.Update(peer, session, bgptest.UpdateBody(nil, attrs, nil))
+		}
+	}
+	before := heap()
+	feed(false)
+	octets := (heap() - before) / (messages * each)
+	t.Logf("%d octets a route", octets)
+	if n := len(e.held[peer]); n != messages*each || octets > 160 {
+		t.Errorf("%d routes held, want %d, of %d octets, want at most 160", n, messages*each, octets)
+	}
+	feed(true)
+	if len(e.held) != 0 {
+		t.Errorf("%d routes held of a peer that has withdrawn all", len(e.held[peer]))
+	}
+	feed(false)
+	e.PeerState(PeerState{Peer: other})
+	if len(e.held[peer]) != messages*each {
+		t.Error("the end of another session has routes forgotten")
+	}
+	e.PeerState(PeerState{Peer: peer})
+	if len(e.held) != 0 {
+		t.Errorf("%d routes held after the session", len(e.held[peer]))
+	}
+}
+
+func heap() int {
+	var m runtime.MemStats
+	runtime.GC()
+	runtime.ReadMemStats(&m)
+	return int(m.HeapAlloc)
+}
+
+// nobody is a Handler that keeps nothing.
+type nobody struct{}
+
+func (nobody) Update(Update)       {}
+func (nobody) PeerState(PeerState) {}
+func (nobody) EndOfRIB(netip.Addr) {}
 
 // While a route comes and goes, Again does not bring back what has gone.
 func TestAgainRaces(t *testing.T) {

@@ -10,6 +10,8 @@
 // It is not an overlay: it programs no device and no route, it knows no tenant, and it does not
 // filter by route target. It reflects nothing.
 //
-// Other EVPN route types are ignored and counted. GoBGP v4.8.0 resets the session on a type it does
-// not know (6 and up, RFC 9251 and later): keep them off with a filter at the reflector.
+// Other EVPN route types are ignored and counted.
+//
+// What peers announce does not pass through GoBGP: it is read here, as it comes from the wire and was judged (package wire), and kept as long as the
+// session lasts, for Speaker.Again. How much a peer may announce is not limited.
 package evpn

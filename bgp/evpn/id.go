@@ -37,7 +37,10 @@ func ParseRD(s string) (RD, error) {
 func (rd RD) String() string { return idString(binary.BigEndian.Uint16(rd[:]), [6]byte(rd[2:])) }
 
 // IsValid reports whether the distinguisher has one of the three assigned types.
-func (rd RD) IsValid() bool { return rd[0] == 0 && rd[1] <= 2 && rd != RD{} }
+func (rd RD) IsValid() bool { return rd.assigned() && rd != RD{} }
+
+// assigned tells whether the type is one of those.
+func (rd RD) assigned() bool { return rd[0] == 0 && rd[1] <= 2 }
 
 // ParseRouteTarget reads the same forms as ParseRD.
 func ParseRouteTarget(s string) (RouteTarget, error) {

@@ -72,14 +72,16 @@ const (
 	errTag        Reason = "ethernet tag is not 0"
 	errSegment    Reason = "ethernet segment is not 0"
 	errGateway    Reason = "gateway is not 0"
+	errLength     Reason = "length is not 34 or 58 octets"
 	errPrefix     Reason = "malformed prefix"
 	errNextHop    Reason = "next hop is no VTEP address"
 	errVNI        Reason = "VNI is not 1..16777215"
 	errRouterMAC  Reason = "no unicast router MAC"
 	errNoTarget   Reason = "no route target"
 	errEncap      Reason = "encapsulation is not VXLAN"
-	errLoop       Reason = "own AS in the path" // RFC 4271 9.1.2
-	errOtherRoute Reason = "not a type-5 route" // ignored, not malformed
+	errLoop       Reason = "own AS in the path"      // RFC 4271 9.1.2
+	errOwn        Reason = "originator is ourselves" // RFC 4456 8
+	errOtherRoute Reason = "not a type-5 route"      // ignored, not malformed
 )
 
 // String is for logs and tests.

@@ -2,13 +2,10 @@ package evpn
 
 import (
 	"context"
-	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
 	"net/netip"
-	"slices"
-	"sync"
 	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
@@ -67,7 +64,8 @@ type Update struct {
 	Withdrawn []Key
 }
 
-// Handler is told what happens, under the same rules as bgp.Handler.
+// Handler is told what happens, under the same rules as bgp.Handler: one call at a time, and a call must not use the Speaker, and must be quick, since
+// the peers wait meanwhile, by TCP.
 type Handler interface {
 	Update(Update)
 	PeerState(PeerState)
@@ -79,8 +77,6 @@ type Speaker struct {
 	server *gobgp.Server
 	vtep   netip.Addr
 	events *events
-
-	againMu sync.Mutex // one Again at a time
 }
 
 // Start opens the listeners. No session begins before SetPeers. ctx bounds the start only.
@@ -92,7 +88,7 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 	if log == nil {
 		log = slog.New(slog.DiscardHandler)
 	}
-	e := &events{h: h, log: log, asn: cfg.ASN, dropped: map[Reason]uint64{}}
+	e := newEvents(h, log, cfg.ASN, cfg.RouterID)
 	var held gobgp.Families
 	if cfg.Restarting {
 		held = EVPN
@@ -193,73 +189,4 @@ func (s *Speaker) Close(goodbye bool) error {
 		return fmt.Errorf("evpn: %w", err)
 	}
 	return nil
-}
-
-// events turns what the server reports into handler calls.
-type events struct {
-	h   Handler
-	log *slog.Logger
-	asn uint32
-
-	again *again // nil when none is under way; for handler calls and what runs between them
-
-	mu      sync.Mutex
-	dropped map[Reason]uint64
-}
-
-var _ gobgp.Events = (*events)(nil)
-
-func (e *events) PeerState(s gobgp.PeerState) {
-	e.again.peerState(s)
-	e.h.PeerState(s)
-}
-
-func (e *events) EndOfRIB(peer netip.Addr, _ gobgp.Families) { e.h.EndOfRIB(peer) }
-
-// Paths implements gobgp.Events.
-func (e *events) Paths(peer netip.Addr, paths []*apiutil.Path) {
-	u := Update{Peer: peer}
-	var shared *attributes
-	for i, p := range paths {
-		key, data, err := decodeKey(p.Nlri)
-		if err != nil {
-			e.drop(peer, p, err)
-			continue
-		}
-		if p.Withdrawal {
-			u.Withdrawn = append(u.Withdrawn, key)
-			continue
-		}
-		if shared == nil { // an UPDATE has one MP_REACH_NLRI (RFC 7606 3)
-			a := decodeAttributes(p.Attrs)
-			shared = &a
-		}
-		r, err := shared.decode(key, data)
-		if err == nil && slices.Contains(r.ASPath, e.asn) {
-			err = errLoop
-		}
-		if err != nil {
-			e.drop(peer, p, err)
-			u.Withdrawn = append(u.Withdrawn, key)
-			continue
-		}
-		u.Announced = append(slices.Grow(u.Announced, len(paths)-i), r)
-	}
-	if u.Announced != nil || u.Withdrawn != nil {
-		e.again.update(&u)
-		e.h.Update(u)
-	}
-}
-
-func (e *events) drop(peer netip.Addr, p *apiutil.Path, err error) {
-	reason, ok := errors.AsType[Reason](err)
-	if !ok {
-		reason = errPrefix
-	}
-	e.mu.Lock()
-	e.dropped[reason]++
-	e.mu.Unlock()
-	if reason != errOtherRoute {
-		e.log.Debug("evpn route dropped", "peer", peer, "prefix", p.Nlri.String(), "err", reason)
-	}
 }

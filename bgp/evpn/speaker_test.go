@@ -30,7 +30,7 @@ func (r *recorder) Update(u Update) {
 }
 
 func (r *recorder) PeerState(s PeerState) {
-	r.Add("peer=%v up=%v state=%s reason=%s families=%v", s.Peer, s.Established, s.State, s.Reason, s.Families)
+	r.Add("peer=%v up=%v state=%s reason=%s families=%v hold=%v", s.Peer, s.Established, s.State, s.Reason, s.Families, s.GracefulRestart.Hold)
 }
 
 func (r *recorder) EndOfRIB(peer netip.Addr) { r.Add("eor peer=%v", peer) }
@@ -43,15 +43,19 @@ type node struct {
 	rec  *recorder
 }
 
-func startNode(t testing.TB, asn uint32, vtep string) *node {
+func startNode(t testing.TB, asn uint32, vtep string, edit ...func(*Config)) *node {
 	t.Helper()
 	a := bgptest.Loopback()
 	log, _ := bgptest.Log(t)
 	n := &node{addr: a, port: bgptest.FreePort(t, a), asn: asn, rec: &recorder{}}
-	s, err := Start(t.Context(), Config{
+	cfg := Config{
 		ASN: asn, RouterID: netip.MustParseAddr(vtep), VTEP: netip.MustParseAddr(vtep),
 		Listen: []netip.Addr{a}, Port: n.port, RestartTime: 20 * time.Second, Log: log,
-	}, n.rec)
+	}
+	for _, e := range edit {
+		e(&cfg)
+	}
+	s, err := Start(t.Context(), cfg, n.rec)
 	if err != nil {
 		t.Fatal(err)
 	}

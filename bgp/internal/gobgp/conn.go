@@ -137,7 +137,7 @@ func (c *conn) next() error {
 	switch {
 	case v.Action == wire.Ignore:
 		out = wire.Frame(wire.Keepalive, nil) // the neighbour lives
-	case typ == wire.Update && c.s.raw != nil:
+	case typ == wire.Update:
 		out = c.handUp(out)
 	}
 	c.out = out

@@ -1,6 +1,6 @@
 // Package gobgp runs one embedded GoBGP server the way this project needs it: bound to one
-// device and a few addresses, importing nothing into its own table, reporting every UPDATE and
-// every session change, and never letting a GoBGP surprise reach the caller.
+// device and a few addresses, seeing nothing of what peers announce, which goes around it to the
+// caller, reporting every session change, and never letting a GoBGP surprise reach the caller.
 //
 // It is the room both speakers share: package bgp (customers, IPv4 and IPv6 unicast) and
 // package bgp/evpn (the backbone) put their own route types on top. It decides nothing about
@@ -15,13 +15,10 @@
 //   - each ROUTE-REFRESH queues the whole table, read or not (refresh.go);
 //   - a change of the key ends the session, and the old one stays on the listener (keys.go);
 //   - GTSM does not reach the answer to an IPv6 neighbour that dials (door.go prepare);
-//   - a route re-announced with our own AS in its path is not reported, so that the earlier
-//     route would live on (neighbor.go, AllowOwnAsn);
-//   - an UPDATE of a deleted session may still be reported after the session's end
-//     (events.go, isUp);
 //   - a route advertised or withdrawn in the instant a session comes up may miss that peer
 //     (settle.go);
 //   - OPEN messages of connections that it makes would go past the guard; ours would tell no role and the host's name (dial.go, events.go hello).
+//   - who is told of paths reads their stale marks while a session that drops sets them, without a lock (updates.go: nobody is);
 //
 // Left as it is: GoBGP writes its package variables table.SelectionOptions and
 // table.UseMultiplePaths at every start. All servers here write the same value, so it is

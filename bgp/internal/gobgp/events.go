@@ -95,30 +95,12 @@ func (s *Server) call(f func()) {
 	}
 }
 
-// isUp is the gate for UPDATEs and End-of-RIBs: the last ones of a session that we ended can
-// still be under way when its end has been reported.
+// isUp tells whether a neighbour's session is up, as it was handed up.
 func (s *Server) isUp(a netip.Addr) bool {
 	s.stateMu.Lock()
 	defer s.stateMu.Unlock()
 	x := s.sessions[a]
 	return x != nil && x.up
-}
-
-func (s *Server) onPaths(paths []*apiutil.Path, _ time.Time) {
-	if len(paths) == 0 {
-		return
-	}
-	peer := paths[0].PeerAddress
-	if s.isUp(peer) {
-		s.call(func() { s.events.(PathEvents).Paths(peer, paths) })
-	}
-}
-
-func (s *Server) onEndOfRIB(p *apiutil.Path, _ time.Time) {
-	f := familyOf(p.Family)
-	if f != 0 && s.isUp(p.PeerAddress) {
-		s.call(func() { s.events.EndOfRIB(p.PeerAddress, f) })
-	}
 }
 
 // onLost passes on the end of a session as soon as GoBGP's log tells it.

@@ -255,9 +255,6 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 			NeighborAddress: n.Address.String(),
 			PeerAsn:         n.ASN,
 			LocalAsn:        n.LocalASN,
-			// GoBGP does not report a route whose path holds our AS more often than this.
-			// It would not report either that the route before it is gone.
-			AllowOwnAsn: 255,
 			// Whether a route with the peer's AS in its path is of use is the peer's choice.
 			AllowAspathLoopLocal: true,
 		},

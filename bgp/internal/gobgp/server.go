@@ -15,7 +15,6 @@ import (
 	"golang.org/x/sys/unix"
 
 	"github.com/osrg/gobgp/v4/api"
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
 
@@ -58,31 +57,21 @@ type Config struct {
 	OpenTime  time.Duration // how long a connection may be without a session; 0: 10 s
 }
 
-// Events receives what happens, one call at a time, from no particular goroutine. It is a PathEvents or an UpdateEvents too.
+// Events receives what happens, one call at a time, from no particular goroutine. A call must not use the Server.
 type Events interface {
 	PeerState(PeerState)
-	EndOfRIB(peer netip.Addr, family Families)
-}
-
-// PathEvents has GoBGP decode and keep what peers announce. A call may use the Server, except Close.
-type PathEvents interface {
-	// Paths is one UPDATE of a peer whose session is up: paths announced and withdrawn, in the
-	// order announced IPv4, announced MP_REACH, withdrawn IPv4, withdrawn MP_UNREACH.
-	Paths(peer netip.Addr, paths []*apiutil.Path)
-}
-
-// UpdateEvents takes UPDATEs as they come from the wire, judged, on the goroutine that reads the connection: GoBGP has the session, and never sees a
-// route of the peer's. While a call runs, the peer's next message waits, and the peer with it. A call must not use the Server.
-type UpdateEvents interface {
-	// Update is one UPDATE of a peer whose session is up. The body is good until the call returns.
+	// Update is one UPDATE of a peer whose session is up, as it comes from the wire, judged, on the goroutine that reads the connection: GoBGP has the
+	// session, and never sees a route of the peer's. While a call runs, the peer's next message waits, and the peer with it. The body is good until the
+	// call returns.
 	Update(peer netip.Addr, session *wire.Session, body []byte)
+	// EndOfRIB may be of a family that the session does not have.
+	EndOfRIB(peer netip.Addr, family Families)
 }
 
 // Early is what an Events may also be.
 type Early interface {
-	// SessionLost: an established session has just ended, and not for a graceful restart. GoBGP
-	// forgets the peer's routes before it reports that, at 150,000 a second; this comes at once,
-	// on GoBGP's own goroutine, while another call may be running. PeerState follows.
+	// SessionLost: an established session has just ended, and not for a graceful restart. This
+	// comes at once, on GoBGP's own goroutine, while another call may be running. PeerState follows.
 	SessionLost(peer netip.Addr)
 }
 
@@ -106,7 +95,6 @@ type Server struct {
 	cfg     Config
 	bgp     *server.BgpServer
 	events  Events
-	raw     UpdateEvents // nil: events is a PathEvents
 	notes   *notes
 	log     *slog.Logger
 	started time.Time
@@ -240,7 +228,6 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		ups:        ups{kick: make(chan struct{}, 1)},
 		counted:    newCounted(),
 	}
-	s.raw, _ = events.(UpdateEvents)
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
 		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, state: s.onState,
 	}})
@@ -265,15 +252,7 @@ func (s *Server) configure(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("start: %w", err)
 	}
-	if err := s.rejectImports(ctx); err != nil {
-		return fmt.Errorf("import policy: %w", err)
-	}
-	callbacks, watched := server.WatchEventMessageCallbacks{OnPeerUpdate: s.onPeer}, []server.WatchOption{server.WatchPeer()}
-	if s.raw == nil {
-		callbacks.OnPathUpdate, callbacks.OnPathEor = s.onPaths, s.onEndOfRIB
-		watched = append(watched, server.WatchUpdate(false, "", ""), server.WatchEor(false))
-	}
-	if err = s.bgp.WatchEvent(s.run, callbacks, watched...); err != nil {
+	if err = s.bgp.WatchEvent(s.run, server.WatchEventMessageCallbacks{OnPeerUpdate: s.onPeer}, server.WatchPeer()); err != nil {
 		return fmt.Errorf("events: %w", err)
 	}
 	if err := fault.Around("speaker.start", func() error { return s.door.listenAll(ctx) }); err != nil { // last: until the neighbours are set, a SYN is lost
@@ -297,26 +276,6 @@ func (c *Config) global() *api.Global {
 		}
 	}
 	return g
-}
-
-// rejectImports keeps what peers send out of GoBGP's own table, and with it out of what GoBGP
-// advertises to other peers. What we originate must be accepted by name: it passes the same policy.
-func (s *Server) rejectImports(ctx context.Context) error {
-	const name = "local-only"
-	policy := &api.Policy{Name: name, Statements: []*api.Statement{{
-		Name:       name,
-		Conditions: &api.Conditions{RouteType: api.Conditions_ROUTE_TYPE_LOCAL},
-		Actions:    &api.Actions{RouteAction: api.RouteAction_ROUTE_ACTION_ACCEPT},
-	}}}
-	if err := s.bgp.AddPolicy(ctx, &api.AddPolicyRequest{Policy: policy}); err != nil {
-		return err
-	}
-	return s.bgp.AddPolicyAssignment(ctx, &api.AddPolicyAssignmentRequest{Assignment: &api.PolicyAssignment{
-		Name:          "global",
-		Direction:     api.PolicyDirection_POLICY_DIRECTION_IMPORT,
-		Policies:      []*api.Policy{{Name: name}},
-		DefaultAction: api.RouteAction_ROUTE_ACTION_REJECT,
-	}})
 }
 
 // Close ends all sessions and the server, within two seconds. With goodbye each peer gets a
@@ -351,8 +310,7 @@ func (s *Server) Close(goodbye bool) error {
 
 func (s *Server) stop(goodbye bool) error {
 	if goodbye {
-		// StopBgp forgets a peer's routes before it says goodbye, which takes a second per
-		// 150,000. This says it at once. It fails before the start only.
+		// StopBgp would say that the peer is no longer configured. It fails before the start only.
 		// One by one: for all at once GoBGP encodes one message in all their goroutines.
 		s.configMu.Lock()
 		for peer := range s.neighbours {

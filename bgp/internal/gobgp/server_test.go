@@ -17,6 +17,7 @@ import (
 	"pgregory.net/rapid"
 
 	"github.com/openvbr/openvbr/bgp/internal/bgptest"
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 func TestMain(m *testing.M) {
@@ -25,7 +26,9 @@ func TestMain(m *testing.M) {
 
 type recorder struct{ bgptest.Recorder }
 
-func (r *recorder) Paths(peer netip.Addr, p []*apiutil.Path) { r.Add("paths peer=%v %d", peer, len(p)) }
+func (r *recorder) Update(peer netip.Addr, _ *wire.Session, body []byte) {
+	r.Add("update peer=%v %d", peer, len(body))
+}
 func (r *recorder) PeerState(s PeerState) {
 	r.Add("peer=%v up=%v reason=%s", s.Peer, s.Established, s.Reason)
 }

@@ -11,7 +11,7 @@ import (
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
-// UPDATEs of an UpdateEvents do not pass through GoBGP, whose Adj-RIB-In takes 400 octets and some 15 microseconds a route, for nothing: what a peer has
+// UPDATEs do not pass through GoBGP, whose Adj-RIB-In takes 400 octets and some 15 microseconds a route, for nothing: what a peer has
 // announced is the owner's to keep. GoBGP is given what its state machine needs: End-of-RIBs, for graceful restart (RFC 4724), and KEEPALIVEs in the
 // place of UPDATEs, for the hold time.
 
@@ -68,7 +68,7 @@ func (c *conn) handUp(messages []byte) (feed []byte) {
 			feed = append(feed, messages[:n]...)
 		} else {
 			c.heard.updates.Add(1)
-			c.event(func() { c.s.raw.Update(c.peer, &c.session, body) })
+			c.event(func() { c.s.events.Update(c.peer, &c.session, body) })
 		}
 		messages = messages[n:]
 	}
@@ -97,6 +97,9 @@ func (c *conn) event(f func()) {
 		f()
 	}
 }
+
+// Between runs f when no event is being handed up; not at all after Close.
+func (s *Server) Between(f func()) { s.call(f) }
 
 // owns tells whether the connection is that of its neighbour's session as it was handed up.
 func (s *Server) owns(c *conn) bool {

@@ -1,7 +1,7 @@
 package wire
 
 // valid tells whether the octets are routes of the family, each whole and nothing left over (RFC 7606 5.3). What is inside a route of EVPN
-// (RFC 7432 7) is GoBGP's to judge.
+// (RFC 7432 7) is its user's to judge.
 func (f Family) valid(b []byte) bool {
 	switch f {
 	case IPv4:
