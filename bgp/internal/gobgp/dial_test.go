@@ -63,14 +63,16 @@ func TestDialTells(t *testing.T) {
 	}
 }
 
-// TestForwardingByFamily: the F bit is of those families of which the kernel has routes (RFC 4724 3), the R bit of the neighbour.
+// TestForwardingByFamily: the F bit is of those families of which the kernel has routes (RFC 4724 3), the R bit of the neighbour. After a session with
+// us it is of all: nothing has happened to the kernel's routes.
 func TestForwardingByFamily(t *testing.T) {
 	at := netip.IPv6Loopback()
+	rec := &recorder{}
 	cfg := Config{
 		ASN: 65001, RouterID: netip.MustParseAddr("192.0.2.1"), Listen: []netip.Addr{at}, Port: bgptest.FreePort(t, at), Families: IPv4 | IPv6,
 		RestartTime: 30 * time.Second, Restarting: IPv6,
 	}
-	s, err := Start(t.Context(), cfg, &recorder{})
+	s, err := Start(t.Context(), cfg, rec)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -88,5 +90,27 @@ func TestForwardingByFamily(t *testing.T) {
 	}
 	if name, err := os.Hostname(); err != nil || strings.Contains(open, name) {
 		t.Errorf("the host's name %q is told: %q, %v", name, open, err)
+	}
+	peer.Close()
+	again := bgptest.Dial(t, at, netip.AddrPortFrom(at, cfg.Port), 65002, bgptest.MP(1, 1), bgptest.MP(2, 1))
+	mark := rec.Wait(t, 0, "up=true")
+	again.Close()
+	rec.Wait(t, mark, "up=false")
+	for end := time.Now().Add(10 * time.Second); ; time.Sleep(100 * time.Millisecond) { // Idle for some seconds
+		peer, err := bgptest.Connect(t, at, netip.AddrPortFrom(at, cfg.Port))
+		if err != nil {
+			t.Fatal(err)
+		}
+		typ, body, err := peer.Next(time.Second)
+		peer.Close()
+		if err == nil && typ == bgptest.Open {
+			if want := "\x1e\x00\x01\x01\x80\x00\x02\x01\x80"; !strings.Contains(string(body), want) {
+				t.Errorf("%x: no %x", body, want)
+			}
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatalf("no OPEN: type %d, %v", typ, err)
+		}
 	}
 }

@@ -73,17 +73,29 @@ func (c *conn) hello() []byte {
 	n, cfg := &c.neighbour, &c.s.cfg
 	h := wire.Hello{ASN: c.s.asnTo(n), HoldTime: uint16(seconds(n.HoldTime)), ID: cfg.RouterID, Families: n.Families.onWire(), Role: n.Role}
 	if cfg.RestartTime > 0 {
+		restarting := c.s.machines.restarting(c.peer)
 		h.Restart = &wire.Restart{
 			Notification: true, Time: uint16(seconds(cfg.RestartTime)), LongLived: uint32(seconds(n.LongLived)),
-			Restarting: c.s.machines.restarting(c.peer),
-		}
-		if h.Restart.Restarting {
-			h.Restart.Forwarding = (cfg.Restarting & n.Families).onWire()
+			Restarting: restarting, Forwarding: c.s.forwarding(n, restarting).onWire(),
 		}
 	}
 	b := h.Encode()
 	c.s.noteOpen(c.peer, true, b)
 	return b
+}
+
+// forwarding are the families for which the kernel has gone on forwarding since the neighbour's last session (RFC 4724 3, the F bit): all if that was with
+// this server, those that the kernel has routes of from before if it was with the one before.
+func (s *Server) forwarding(n *Neighbour, restarting bool) Families {
+	s.stateMu.Lock()
+	defer s.stateMu.Unlock()
+	if x := s.sessions[n.Address]; x != nil && x.count > 0 {
+		return n.Families
+	}
+	if restarting {
+		return s.cfg.Restarting & n.Families
+	}
+	return 0
 }
 
 // call runs a handler call unless the server is closed.

@@ -295,8 +295,8 @@ func (s *Server) peer(n Neighbour) *api.Peer {
 	return p
 }
 
-// gracefulRestart: the R and F bits are only for a neighbour configured while our own restart
-// may still be under way, and that has a family of which routes are held. GoBGP sets the F bit of all the neighbour's families or of none. The N bit (RFC 8538)
+// gracefulRestart: the R bit is only for a neighbour configured while our own restart
+// may still be under way, and that has a family of which routes are held. The N bit (RFC 8538)
 // has routes held over a NOTIFICATION other than a Hard Reset, if the neighbour has it too.
 func (s *Server) gracefulRestart(n Neighbour) *api.GracefulRestart {
 	if s.cfg.RestartTime == 0 {
