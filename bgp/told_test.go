@@ -186,6 +186,94 @@ func toldLines(body []byte) (lines []string) {
 	return lines
 }
 
+// Each neighbour is told the table that it exports. One whose table changes is told the difference, on the same session.
+func TestExport(t *testing.T) {
+	n := startNode(t, 65001)
+	one, two := bgptest.Loopback(), bgptest.Loopback()
+	to := func(table string) func(*Peer) { return func(p *Peer) { p.Export = table } }
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}, {Prefix: prefix("10.2.0.0/16")}, {Prefix: prefix("10.3.0.0/16")}}))
+	must(t, n.Advertise("b", []Advertisement{{Prefix: prefix("10.1.0.0/16"), MED: 5, HasMED: true}, {Prefix: prefix("10.2.0.0/16")}, {Prefix: prefix("10.4.0.0/16")}}))
+	must(t, n.SetPeers([]Peer{rawPeer(one), rawPeer(two, to("b"))}))
+	a, b := redial(t, n, one), redial(t, n, two)
+	expect := func(p *bgptest.Peer, want ...string) {
+		t.Helper()
+		var got []string
+		for _, l := range told(t, p) {
+			got = append(got, l[:strings.IndexByte(l[2:], ' ')+2])
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("(-want +got)\n%s", diff)
+		}
+	}
+	expect(a, "+ 100a01", "+ 100a02", "+ 100a03")
+	expect(b, "+ 100a01", "+ 100a02", "+ 100a04")
+	must(t, n.SetPeers([]Peer{rawPeer(one, to("b")), rawPeer(two, to("b"))}))
+	expect(a, "+ 100a01", "+ 100a04", "- 100a03")
+	expect(b)
+	must(t, n.SetPeers([]Peer{rawPeer(one, to("none")), rawPeer(two, to("b"))}))
+	must(t, n.Withdraw("", prefixes("10.1.0.0/16")))
+	must(t, n.Withdraw("b", prefixes("10.4.0.0/16")))
+	expect(a, "- 100a01", "- 100a02", "- 100a04")
+	expect(b, "- 100a04")
+	n.rec.Never(t, 0, "up=false")
+}
+
+// What has been sent is counted as it was on the wire.
+func TestSentIsCounted(t *testing.T) {
+	n := startNode(t, 65001, restart)
+	a := bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{rawPeer(a)}))
+	must(t, n.Advertise("", many(0, 5, 3)))
+	p := redial(t, n, a, bgptest.GR(0, 60, [3]byte{1, 1, 0}))
+	if l := told(t, p); len(l) != 6 {
+		t.Fatalf("%q", l)
+	}
+	p.Send(bgptest.RouteRefresh, []byte{0, 1, 0, 1})
+	if l := told(t, p); len(l) != 6 || !strings.HasPrefix(l[5], "End-of-RIB") {
+		t.Fatalf("%q", l)
+	}
+	var st PeerStatus
+	for end := time.Now().Add(5 * time.Second); time.Now().Before(end); time.Sleep(100 * time.Millisecond) {
+		if st = n.Status(5 * time.Second)[0]; st.Sent.Updates == 12 && st.Received.Refreshes == 1 {
+			break
+		}
+	}
+	if x := st.Sent; x.Updates != 12 || x.Total != x.Updates+x.Opens+x.Keepalives || x.Keepalives == 0 {
+		t.Errorf("sent %+v", x)
+	}
+	if x := st.Received; x.Refreshes != 1 || x.Total != x.Opens+x.Keepalives+x.Refreshes {
+		t.Errorf("received %+v", x)
+	}
+}
+
+// After our restart nobody is told before those with graceful restart have sent End-of-RIB (RFC 4724 4.1), or the deferral time is over; peers without it
+// wait like the others.
+func TestToldAfterRestart(t *testing.T) {
+	for _, ends := range []bool{true, false} {
+		t.Run(fmt.Sprintf("End-of-RIB %v", ends), func(t *testing.T) {
+			n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = IPv4, 3*time.Second })
+			one, two := bgptest.Loopback(), bgptest.Loopback()
+			must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+			must(t, n.SetPeers([]Peer{rawPeer(one), rawPeer(two)}))
+			a, b := redial(t, n, one, bgptest.GR(0, 60, [3]byte{1, 1, 0x80})), redial(t, n, two)
+			if l := append(told(t, a), told(t, b)...); len(l) > 0 {
+				t.Fatalf("too early: %q", l)
+			}
+			if ends {
+				a.Update(nil, nil, nil)
+			}
+			for _, p := range []*bgptest.Peer{a, b} {
+				if body := p.Expect(bgptest.UpdateMsg); !strings.HasSuffix(string(body), string(bgptest.NLRI("10.1.0.0/16"))) {
+					t.Errorf("%x", body)
+				}
+			}
+			if l := told(t, a); len(l) != 1 || !strings.HasPrefix(l[0], "End-of-RIB") {
+				t.Errorf("%q, want End-of-RIB", l)
+			}
+		})
+	}
+}
+
 // BenchmarkTold has 100,000 prefixes with 1,000 sets of attributes told to a peer: advertised first, and then the session comes up.
 func BenchmarkTold(b *testing.B) {
 	const count = 100_000

@@ -96,6 +96,7 @@ func (f *feed) take(n int, changes []Route) (_ []Route, ended bool) {
 		k := f.extra[len(f.extra)-1]
 		f.extra = f.extra[:len(f.extra)-1]
 		if e := f.t.entries[k]; e != nil && e.live() {
+			e.born = min(e.born, f.told) // from now on the peer knows it, wherever the mark is
 			changes = append(changes, e.Route)
 		} else {
 			changes = append(changes, Route{Key: k})

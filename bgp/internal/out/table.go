@@ -53,7 +53,7 @@ func (e *entry) linkAfter(p *entry) {
 func (r *RIB) table(k tableKey) *table {
 	t := r.tables[k]
 	if t == nil {
-		t = &table{key: k, entries: map[Key]*entry{}, feeds: map[*feed]struct{}{}}
+		t = &table{key: k, version: 1, entries: map[Key]*entry{}, feeds: map[*feed]struct{}{}}
 		t.root.prev, t.root.next = &t.root, &t.root
 		r.tables[k] = t
 	}
