@@ -216,6 +216,7 @@ func (c *conn) tooSlow() {
 // establish is called when the session comes up, on the goroutine of its state machine.
 func (c *conn) establish(machine reflect.Value) {
 	c.machine = machine
+	_ = c.SetWriteDeadline(time.Time{}) // GoBGP's is for the KEEPALIVE before; it takes it off later
 	c.up.Store(true)
 	c.slow.Stop()
 }
@@ -225,6 +226,9 @@ func (c *conn) SetWriteDeadline(t time.Time) error {
 	c.deadlineMu.Lock()
 	defer c.deadlineMu.Unlock()
 	c.limited = !t.IsZero()
+	if !c.limited && c.up.Load() { // a write may be under way
+		t = time.Now().Add(c.s.cfg.SendHold)
+	}
 	return c.TCPConn.SetWriteDeadline(t)
 }
 

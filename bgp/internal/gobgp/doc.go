@@ -1,6 +1,7 @@
 // Package gobgp runs one embedded GoBGP server the way this project needs it: bound to one
-// device and a few addresses, importing nothing into its own table, reporting every UPDATE and
-// every session change, and never letting a GoBGP surprise reach the caller.
+// device and a few addresses, with the sessions and without a route in its table, reporting every UPDATE and
+// every session change, and never letting a GoBGP surprise reach the caller. Beside it a writer for each
+// session tells the peer what package out has for it (tell.go).
 //
 // It is the room both speakers share: package bgp (customers, IPv4 and IPv6 unicast) and
 // package bgp/evpn (the backbone) put their own route types on top. It decides nothing about
@@ -11,16 +12,15 @@
 //   - what it judges wrongly of what a peer sends, and decoders that a stranger's bytes should not meet (conn.go, package wire);
 //   - strangers' connections are accepted, silent ones kept for four minutes, and listening ends for good when files run out (door.go,
 //     filter.go: we listen, GoBGP does not);
-//   - a peer that does not read, or reads slowly, is never cut (conn.go Write, watchdog.go);
-//   - each ROUTE-REFRESH queues the whole table, read or not (refresh.go);
+//   - a peer that does not read is never cut (conn.go write);
+//   - what waits for a peer that reads slowly, and for each of its ROUTE-REFRESHes, has no bound; a route advertised in the instant a session comes up
+//     may miss that peer; what is advertised is one for all peers (tell.go, package out);
 //   - a change of the key ends the session, and the old one stays on the listener (keys.go);
 //   - GTSM does not reach the answer to an IPv6 neighbour that dials (door.go prepare);
 //   - a route re-announced with our own AS in its path is not reported, so that the earlier
 //     route would live on (neighbor.go, AllowOwnAsn);
 //   - an UPDATE of a deleted session may still be reported after the session's end
 //     (events.go, isUp);
-//   - a route advertised or withdrawn in the instant a session comes up may miss that peer
-//     (settle.go);
 //   - a neighbour whose session is up may be dialled again (inside.go, stopDialling);
 //   - a refused OPEN on a connection that we dialled is only logged (log.go).
 //
