@@ -18,14 +18,14 @@ type memory struct {
 	holds map[netip.Prefix]bgp.Advertisement
 }
 
-func (m *memory) Advertise(ads []bgp.Advertisement) error {
+func (m *memory) Advertise(_ string, ads []bgp.Advertisement) error {
 	for _, ad := range ads {
 		m.holds[ad.Prefix] = ad
 	}
 	return nil
 }
 
-func (m *memory) Withdraw(prefixes []netip.Prefix) error {
+func (m *memory) Withdraw(_ string, prefixes []netip.Prefix) error {
 	for _, p := range prefixes {
 		delete(m.holds, p)
 	}

@@ -81,8 +81,8 @@ func deliver[T any](list []T, do func([]T) error) (left []T, err error) {
 // send hands the customer's speaker what is for it, and returns what it did not take.
 func (c forCustomer) send(speaker speaker) (left forCustomer, err error) {
 	var back, ads error
-	left.back, back = deliver(c.back, speaker.Withdraw)
-	left.ads, ads = deliver(c.ads, speaker.Advertise)
+	left.back, back = deliver(c.back, func(l []netip.Prefix) error { return speaker.Withdraw("", l) })
+	left.ads, ads = deliver(c.ads, func(l []bgp.Advertisement) error { return speaker.Advertise("", l) })
 	return left, errors.Join(back, ads)
 }
 

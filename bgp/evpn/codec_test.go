@@ -1,17 +1,17 @@
 package evpn
 
 import (
+	"bytes"
 	"net/netip"
 	"slices"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
 	"github.com/google/go-cmp/cmp/cmpopts"
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 	"pgregory.net/rapid"
 
 	"github.com/openvbr/openvbr/bgp/internal/bgptest"
+	"github.com/openvbr/openvbr/bgp/internal/out"
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
@@ -115,29 +115,21 @@ func drawRoute(t *rapid.T) Route {
 	return r
 }
 
-// sent is the body of the UPDATE that GoBGP makes of a path.
-func sent(t interface{ Fatal(...any) }, p *apiutil.Path) []byte {
-	var attrs []packet.PathAttributeInterface
-	if !slices.ContainsFunc(p.Attrs, func(a packet.PathAttributeInterface) bool { return a.GetType() == packet.BGP_ATTR_TYPE_AS_PATH }) {
-		attrs = append(attrs, packet.NewPathAttributeAsPath(nil))
+// sent is the body of the UPDATE that an iBGP peer is sent for a route.
+func sent(r out.Route) []byte {
+	rib := out.New()
+	rib.Announce("", []out.Route{r})
+	s := rib.Open(out.Peer{Session: wire.Session{IBGP: true, AS4: true, Families: []wire.Family{wire.EVPN}}}, "", false)
+	s.Begin(wire.EVPN, false)
+	return s.Next()[wire.HeaderLen:]
+}
+
+// heardAs is a route as an iBGP peer hears it: always with LOCAL_PREF (RFC 4271 5.1.5).
+func (r Route) heardAs() Route {
+	if !r.HasLocalPref {
+		r.LocalPref, r.HasLocalPref = 100, true
 	}
-	for _, a := range p.Attrs {
-		nh, ok := a.(*packet.PathAttributeNextHop)
-		if !ok {
-			attrs = append(attrs, a)
-			continue
-		}
-		mp, err := packet.NewPathAttributeMpReachNLRI(p.Family, []packet.PathNLRI{{NLRI: p.Nlri}}, nh.Value)
-		if err != nil {
-			t.Fatal(err)
-		}
-		attrs = append(attrs, mp)
-	}
-	b, err := packet.NewBGPUpdateMessage(nil, attrs, nil).Serialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b[19:]
+	return r
 }
 
 // catcher is a Handler that keeps Updates.
@@ -192,8 +184,8 @@ func TestRoundTrip(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		got, dropped := take(session, sent(t, p))
-		if diff := cmp.Diff([]Route{want}, got.Announced, compare); diff != "" || len(dropped) > 0 {
+		got, dropped := take(session, sent(p))
+		if diff := cmp.Diff([]Route{want.heardAs()}, got.Announced, compare); diff != "" || len(dropped) > 0 {
 			t.Fatalf("(-want +got)\n%s\ndropped %v", diff, dropped)
 		}
 	})
@@ -220,25 +212,12 @@ func TestWireForm(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	nlri, err := p.Nlri.Serialize()
-	if err != nil {
-		t.Fatal(err)
+	b := sent(p)
+	if !bytes.Contains(b, goodNLRI()) {
+		t.Errorf("no NLRI %x in %x", goodNLRI(), b)
 	}
-	want := goodNLRI()
-	if diff := cmp.Diff(want, nlri); diff != "" {
-		t.Errorf("NLRI (-want +got)\n%s", diff)
-	}
-	for _, a := range p.Attrs {
-		if a.GetType() != packet.BGP_ATTR_TYPE_EXTENDED_COMMUNITIES {
-			continue
-		}
-		b, err := a.Serialize()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if diff := cmp.Diff(bgptest.Attr(0xc0, 16, goodCommunities()...), b); diff != "" {
-			t.Errorf("extended communities (-want +got)\n%s", diff)
-		}
+	if want := bgptest.Attr(0xc0, 16, goodCommunities()...); !bytes.Contains(b, want) {
+		t.Errorf("no extended communities %x in %x", want, b)
 	}
 }
 

@@ -1,49 +1,34 @@
 package evpn
 
 import (
-	"net/netip"
 	"slices"
+	"strings"
+	"unique"
 
-	"github.com/osrg/gobgp/v4/pkg/apiutil"
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+	"github.com/openvbr/openvbr/bgp/internal/out"
 )
 
-// nlri encodes the key; the VNI is not part of it but travels with it.
-func (k Key) nlri(vni uint32) (packet.NLRI, error) {
-	gateway := netip.IPv6Unspecified()
-	if k.Prefix.Addr().Is4() {
-		gateway = netip.IPv4Unspecified()
-	}
-	return packet.NewEVPNIPPrefixRoute(packet.GetRouteDistinguisher(k.RD[:]),
-		packet.EthernetSegmentIdentifier{Value: make([]byte, 9)}, k.EthernetTag,
-		uint8(k.Prefix.Bits()), k.Prefix.Addr(), gateway, vni)
-}
+// key is what the route is told by.
+func (k Key) key() out.Key { return out.Key{Prefix: k.Prefix.Masked(), RD: k.RD} }
 
-// encoder makes the paths that announce routes. Routes in a row with the same attributes share
-// them.
+// encoder makes what announces routes. Routes in a row with the same attributes share them.
 type encoder struct {
 	last  *Route
-	attrs []packet.PathAttributeInterface
-	now   int64
+	attrs unique.Handle[out.Attrs]
 }
 
-func (e *encoder) encode(r *Route) (*apiutil.Path, error) {
+func (e *encoder) encode(r *Route) (out.Route, error) {
 	if err := r.check(); err != nil {
-		return nil, err
-	}
-	k := r.Key
-	k.Prefix = k.Prefix.Masked()
-	nlri, err := k.nlri(r.VNI)
-	if err != nil {
-		return nil, err
+		return out.Route{}, err
 	}
 	if e.last == nil || !e.last.sameAttributes(r) {
-		if e.attrs, err = r.attributes(); err != nil {
-			return nil, err
+		a, err := r.attributes()
+		if err != nil {
+			return out.Route{}, err
 		}
-		e.last = r
+		e.last, e.attrs = r, a
 	}
-	return &apiutil.Path{Family: packet.RF_EVPN, Nlri: nlri, Attrs: e.attrs, Age: e.now}, nil
+	return out.Route{Key: r.Key.key(), Label: r.VNI, Attrs: e.attrs}, nil
 }
 
 func (r *Route) sameAttributes(o *Route) bool {
@@ -53,54 +38,31 @@ func (r *Route) sameAttributes(o *Route) bool {
 		slices.Equal(r.LargeCommunities, o.LargeCommunities)
 }
 
-func (r *Route) attributes() ([]packet.PathAttributeInterface, error) {
-	nextHop, err := packet.NewPathAttributeNextHop(r.NextHop) // GoBGP makes MP_REACH_NLRI of it
-	if err != nil {
-		return nil, err
+func (r *Route) attributes() (unique.Handle[out.Attrs], error) {
+	extended, err := r.extended()
+	a := out.Attrs{
+		NextHop: r.NextHop, Origin: r.Origin, Path: out.Words(r.ASPath...), HasMED: r.HasMED, HasLocalPref: r.HasLocalPref,
+		Communities: out.Words(r.Communities...), Extended: extended, Large: out.Triples(r.LargeCommunities),
 	}
-	communities, err := r.extended()
-	if err != nil {
-		return nil, err
-	}
-	l := []packet.PathAttributeInterface{packet.NewPathAttributeOrigin(r.Origin)}
-	if len(r.ASPath) > 0 {
-		l = append(l, packet.NewPathAttributeAsPath([]packet.AsPathParamInterface{
-			packet.NewAs4PathParam(packet.BGP_ASPATH_ATTR_TYPE_SEQ, slices.Clone(r.ASPath)),
-		}))
-	}
-	l = append(l, nextHop)
 	if r.HasMED {
-		l = append(l, packet.NewPathAttributeMultiExitDisc(r.MED))
+		a.MED = r.MED
 	}
 	if r.HasLocalPref {
-		l = append(l, packet.NewPathAttributeLocalPref(r.LocalPref))
+		a.LocalPref = r.LocalPref
 	}
-	if len(r.Communities) > 0 {
-		l = append(l, packet.NewPathAttributeCommunities(slices.Clone(r.Communities)))
-	}
-	l = append(l, packet.NewPathAttributeExtendedCommunities(communities))
-	if len(r.LargeCommunities) > 0 {
-		large := make([]*packet.LargeCommunity, len(r.LargeCommunities))
-		for i, c := range r.LargeCommunities {
-			large[i] = packet.NewLargeCommunity(c[0], c[1], c[2])
-		}
-		l = append(l, packet.NewPathAttributeLargeCommunities(large))
-	}
-	return l, nil
+	return unique.Make(a), err
 }
 
-func (r *Route) extended() (l []packet.ExtendedCommunityInterface, err error) {
+// extended is the extended communities: the targets, VXLAN as encapsulation (RFC 9012 4.1), the router's MAC address (RFC 9135 8.1).
+func (r *Route) extended() (string, error) {
+	var b strings.Builder
 	for _, rt := range r.Targets {
 		if !rt.IsValid() {
-			return nil, errNoTarget
+			return "", errNoTarget
 		}
-		c, err := packet.ParseExtended(rt[:])
-		if err != nil {
-			return nil, err
-		}
-		l = append(l, c)
+		b.Write(rt[:])
 	}
-	return append(l,
-		packet.NewEncapExtended(packet.TUNNEL_TYPE_VXLAN),
-		&packet.RouterMacExtended{Mac: slices.Clone(r.RouterMAC[:])}), nil
+	b.Write([]byte{ecEncapsulation >> 8, ecEncapsulation & 0xff, 0, 0, 0, 0, 0, encapsulationVXLAN, ecRouterMAC >> 8, ecRouterMAC & 0xff})
+	b.Write(r.RouterMAC[:])
+	return b.String(), nil
 }

@@ -151,7 +151,6 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 		return
 	}
 	s.notes.setUp(a.String(), true)
-	s.ups.note(a, at)
 	x.up, x.state, x.since, x.reason = true, "established", at, ""
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
@@ -165,8 +164,16 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	if s.cfg.RestartTime == 0 {
 		x.gr = GracefulRestart{}
 	}
+	var long []wire.Family
+	if c != nil && x.conf.LongLived > 0 && x.gr.Families != 0 {
+		long = longLived(st.RemoteCap, c.session.Families)
+	}
+	own := s.asnTo(&x.conf)
 	ps := x.peerState(a, at)
 	s.stateMu.Unlock()
+	if c != nil {
+		s.startTelling(c, own, long)
+	}
 	if c != nil && !ps.GracefulRestart.Notification { // GoBGP remembers what the peer once had
 		c.change(func(n *oc.Neighbor) { n.GracefulRestart.State.NotificationEnabled = false })
 	}

@@ -25,7 +25,6 @@ type logHandler struct {
 // hooks are called where GoBGP logs, on the goroutine that does what it logs.
 type hooks struct {
 	lost  func(peer string)        // an established session has ended, not for a graceful restart
-	down  func(peer string)        // an established session has ended
 	up    func(peer string)        // a session is about to be established
 	state func(peer, state string) // a state machine goes on to another state
 }
@@ -38,7 +37,6 @@ func (h *hooks) call(r *record) {
 		if !r.restarts {
 			h.lost(r.peer)
 		}
-		h.down(r.peer)
 	case r.message == msgState:
 		h.state(r.peer, r.next)
 	}

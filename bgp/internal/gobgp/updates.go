@@ -18,10 +18,10 @@ import (
 // feedEvery is how often GoBGP is given a KEEPALIVE while only UPDATEs come. The least hold time is three seconds (RFC 4271 4.2).
 const feedEvery = time.Second
 
-// heard counts what GoBGP has not seen of a neighbour, and what it has been given instead.
+// heard counts what GoBGP has not seen of a neighbour, what it has been given instead, and the UPDATEs that we have sent.
 type heard struct {
-	updates, fed atomic.Uint64
-	dialled      atomic.Uint64 // connections on which we have exchanged OPENs
+	updates, refreshes, fed, told atomic.Uint64
+	dialled                       atomic.Uint64 // connections on which we have exchanged OPENs
 }
 
 // heardOf are a neighbour's counters, as long as it is configured.
@@ -42,9 +42,19 @@ func (s *Server) heardOf(a netip.Addr) *heard {
 func (h *heard) correct(m Messages) Messages {
 	fed := min(h.fed.Load(), m.Keepalives, m.Total)
 	updates := h.updates.Load()
+	refreshes := h.refreshes.Load()
 	m.Total += updates - fed
 	m.Updates += updates
-	m.Keepalives -= fed
+	m.Refreshes += refreshes
+	m.Keepalives -= fed + min(refreshes, m.Keepalives-fed) // in whose place GoBGP has got one
+	return h.opened(m)
+}
+
+// correctSent makes GoBGP's counters of what it has written those of the wire: its UPDATEs have not got there, ours have.
+func (h *heard) correctSent(m Messages) Messages {
+	told := h.told.Load()
+	m.Total += told - min(m.Updates, m.Total)
+	m.Updates = told
 	return h.opened(m)
 }
 
