@@ -64,6 +64,8 @@ type Peer struct {
 	// LongLived is how long routes are held, as a last resort, beyond graceful restart (RFC 9494): ours at the peer, and the peer's here, unless it asks for
 	// less. Whole seconds up to 16777215; 0: not at all. It needs Config.RestartTime.
 	LongLived time.Duration
+	// Export is the table that the neighbour is told, see Advertise.
+	Export string
 	// Wait has a neighbour that SetPeers adds be told nothing before Tell. What it says of one that is there already means nothing.
 	Wait bool
 }

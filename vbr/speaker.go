@@ -12,8 +12,8 @@ import (
 
 // speaker is what a router needs of its BGP speaker (*bgp.Speaker).
 type speaker interface {
-	Advertise([]bgp.Advertisement) error
-	Withdraw([]netip.Prefix) error
+	Advertise(table string, ads []bgp.Advertisement) error
+	Withdraw(table string, prefixes []netip.Prefix) error
 	SetPeers([]bgp.Peer) error
 	Status(within time.Duration) []bgp.PeerStatus
 	Reset(ctx context.Context, peer netip.Addr, why string) error
@@ -25,8 +25,8 @@ type speaker interface {
 // mute is a VRouter's: it has no BGP peers, and a server for none would cost a megabyte.
 type mute struct{}
 
-func (mute) Advertise([]bgp.Advertisement) error             { return nil }
-func (mute) Withdraw([]netip.Prefix) error                   { return nil }
+func (mute) Advertise(string, []bgp.Advertisement) error     { return nil }
+func (mute) Withdraw(string, []netip.Prefix) error           { return nil }
 func (mute) SetPeers([]bgp.Peer) error                       { return nil }
 func (mute) Status(time.Duration) []bgp.PeerStatus           { return nil }
 func (mute) Reset(context.Context, netip.Addr, string) error { return bgp.ErrNotUp }
@@ -40,5 +40,5 @@ func (r *router) startSpeaker(ctx context.Context, state link.State) (speaker, e
 		r.listening = nil
 		return mute{}, nil
 	}
-	return bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
+	return startOneTable(bgp.Start(ctx, r.speakerConfig(state), (*customer)(r)))
 }
