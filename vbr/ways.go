@@ -27,7 +27,6 @@ type way struct {
 // exporter knows the ways in which the customer's peers are told. The actor alone changes them.
 type exporter struct {
 	mu   sync.Mutex
-	asn  uint32    // ours
 	ways [2][]*way // IPv4, IPv6; replaced, never changed in place
 }
 
@@ -74,7 +73,6 @@ func findWay(ways []*way, table string) *way {
 func (x *exporter) take(s *spec) {
 	x.mu.Lock()
 	defer x.mu.Unlock()
-	x.asn = s.asn
 	for f, had := range x.ways {
 		var now []*way
 		for i := range s.peers {
