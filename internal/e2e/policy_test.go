@@ -185,7 +185,8 @@ func (w *liveWorld) testExportPolicy(t *testing.T) {
 	})
 }
 
-// testExportPolicies: two routers of the customer, on two lines, are told by policies of their own, and no session ends for it. IPv6 has none.
+// testExportPolicies: two routers of the customer, on two lines, are told by policies of their own, and no session ends for it. IPv6 has none. A role has
+// ONLY_TO_CUSTOMER told to that peer alone.
 func (w *liveWorld) testExportPolicies(t *testing.T) {
 	const two = `route_policies:
   - {name: near, terms: [{priority: 10, map_result: Permit, med: 50, add_communities: ["45104:50"]}]}
@@ -210,17 +211,16 @@ bgp_peers:`
 	w.undisturbed(t, w.customers(), func() {
 		told("", "", "told", "told")
 		told(" export_policy: near,", " export_policy: far,", "told, MED 50, 45104:50", "told, MED 150")
-		told(" export_policy: near,", " local_role: provider,", "told, MED 50, 45104:50", "told, only to customers of 45104")
 		told(" export_policy: near,", " export_policy: none,", "told, MED 50, 45104:50", "")
 		told("", "", "told", "told")
 	})
+	told(" export_policy: near,", " local_role: provider,", "told, MED 50, 45104:50", "told, only to customers of 45104")
 }
 
 // toldOf is what the edge has told a line's router of a prefix; empty for nothing.
 func toldOf(ln *topo.Line, prefix string) (string, error) {
 	var known struct {
 		Paths []struct {
-			Med       *uint32
 			Metric    *uint32
 			OTC       uint32
 			Community struct{ String string }
