@@ -235,7 +235,7 @@ func openFrom(t *testing.T, n *node, a netip.Addr) (p *bgptest.Peer, open []byte
 func TestOurRestart(t *testing.T) {
 	n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = IPv4|IPv6, 3*time.Second })
 	a := bgptest.Loopback()
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	must(t, n.SetPeers([]Peer{rawPeer(a)}))
 	p, open := openFrom(t, n, a)
 	gr := grCapability(t, open)
@@ -282,7 +282,7 @@ func TestOurRestartWithoutEndOfRIB(t *testing.T) {
 	const deferral = 3 * time.Second
 	n := startNode(t, 65001, restart, func(c *Config) { c.Restarting, c.DeferralTime = IPv4, deferral })
 	with, without, mute := bgptest.Loopback(), bgptest.Loopback(), bgptest.Loopback()
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	must(t, n.SetPeers([]Peer{rawPeer(with), rawPeer(without), rawPeer(mute)}))
 	gr := bgptest.GR(0, 60, [3]byte{1, 1, 0x80})
 	var peers []*bgptest.Peer
@@ -319,7 +319,7 @@ func TestCloseGoodbye(t *testing.T) {
 	if body := p.Expect(bgptest.Notification); body[0] != 6 || body[1] != 2 && body[1] != 3 {
 		t.Errorf("notification %x, want Cease/administrative shutdown or peer deconfigured", body)
 	}
-	if err := n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}); err == nil {
+	if err := n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}); err == nil {
 		t.Error("closed speaker advertises")
 	}
 	must(t, n.Close(true))
@@ -329,7 +329,7 @@ func TestCloseAsACrash(t *testing.T) {
 	n := startNode(t, 65001, restart)
 	p, a := raw(t, n, nil, bgptest.GR(0, 60, [3]byte{1, 1, 0x80}))
 	p.Expect(bgptest.UpdateMsg) // End-of-RIB
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	p.Expect(bgptest.UpdateMsg)
 	m := n.rec.Len()
 	start := time.Now()

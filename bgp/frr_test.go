@@ -41,7 +41,7 @@ route-map OUT permit 10
  set large-community 65002:1:2
 `, n.addr, n.port, a))
 
-	must(t, n.Advertise([]Advertisement{{
+	must(t, n.Advertise("", []Advertisement{{
 		Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1"),
 		ASPath: []uint32{64600}, Prepend: 2, Communities: []uint32{65001<<16 | 9},
 	}}))
@@ -56,7 +56,7 @@ route-map OUT permit 10
 
 	frr.Configure("router bgp 4200000002", "address-family ipv4 unicast", "no network 172.16.2.0/24")
 	n.rec.Wait(t, m, "-[172.16.2.0/24]")
-	must(t, n.Withdraw(prefixes("10.100.0.0/16")))
+	must(t, n.Withdraw("", prefixes("10.100.0.0/16")))
 	frr.Wait("65001 64600", "show bgp ipv4 unicast 10.100.0.0/16", "not in table")
 
 	frr.Show("clear bgp *")
@@ -87,7 +87,7 @@ router bgp 65002
   network 172.16.1.0/24
 `, n.addr, n.port, a))
 	const route = "show bgp ipv4 unicast 10.100.0.0/16"
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
 	must(t, n.SetPeers([]Peer{{Address: a, LocalAddress: n.addr, ASN: 65002, Passive: true}}))
 	m := n.rec.Wait(t, 0, "up=true", "gr=ipv4")
 	frr.Wait("", route, "valid")

@@ -99,7 +99,7 @@ router bgp 65002
  address-family ipv4 unicast
   network 172.16.1.0/24
 `, n.addr, n.port, a))
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
 	must(t, n.SetPeers([]Peer{{Address: a, LocalAddress: n.addr, ASN: 65002, Passive: true, LongLived: 50 * time.Second}}))
 	n.rec.Wait(t, 0, "up=true", "long=[40s 0s]")
 	frr.Wait("", "show bgp ipv4 unicast 10.100.0.0/16", "valid")

@@ -69,7 +69,7 @@ func TestKeys(t *testing.T) {
 	accepts(old, false)
 	accepts("", false)
 	accepts(fresh, true)
-	must(t, b.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, b.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	time.Sleep(time.Second)
 	a.rec.Never(t, ma, "+[10.1.0.0/16]") // signed with a key that a does not know yet
 	must(t, a.SetPeers([]Peer{b.as(from(a), password(fresh))}))

@@ -97,7 +97,7 @@ func TestRefresh(t *testing.T) {
 	if err := n.Refresh(t.Context(), local); !errors.Is(err, ErrNotUp) {
 		t.Errorf("refresh of a session that is not up: %v", err)
 	}
-	must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16")}}))
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.100.0.0/16")}}))
 	p := bgptest.Dial(t, local, n.at(), 65001, bgptest.MP(1, 1), capRefresh)
 	p.Expect(bgptest.UpdateMsg)
 	told := func() { p.Update(nil, bgptest.Basic(local, 65001), bgptest.NLRI("172.16.1.0/24", "172.16.2.0/24")) }

@@ -35,7 +35,6 @@ type Config struct {
 	// kernel still forwards by the routes of that family from before. Advertise before SetPeers then.
 	Restarting Families
 	SendHold   time.Duration // how long a message may take to be sent before the session ends (RFC 9687); 0: 30 s
-	SendQueue  int           // octets, about, that may wait to be sent to one peer before its session ends; 0: 48 MiB, so that all for it stays below 64
 	OpenTime   time.Duration // how long a connection may be without a session; 0: 10 s
 	// Monitor shows the peers' announcements to collectors; nil: none. They know the router by its name, and by the kernel's table of its VRF, 0 for the
 	// namespace's main one.
@@ -64,7 +63,7 @@ type Peer struct {
 	// LongLived is how long routes are held, as a last resort, beyond graceful restart (RFC 9494): ours at the peer, and the peer's here, unless it asks for
 	// less. Whole seconds up to 16777215; 0: not at all. It needs Config.RestartTime.
 	LongLived time.Duration
-	// Export is the table that the neighbour is told, see Advertise.
+	// Export names the table that the neighbour is told: see Advertise. "" is one too. It may change at any time: the neighbour is told the difference.
 	Export string
 	// Wait has a neighbour that SetPeers adds be told nothing before Tell. What it says of one that is there already means nothing.
 	Wait bool
@@ -157,7 +156,7 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 		ASN: cfg.ASN, RouterID: cfg.RouterID, Device: cfg.Device, Listen: cfg.Listen, Port: cfg.Port,
 		Families:    IPv4 | IPv6,
 		RestartTime: cfg.RestartTime, DeferralTime: cfg.DeferralTime, Restarting: cfg.Restarting,
-		SendHold: cfg.SendHold, SendQueue: cfg.SendQueue, OpenTime: cfg.OpenTime,
+		SendHold: cfg.SendHold, OpenTime: cfg.OpenTime,
 		Log: log,
 	}, events{h, source})
 	if err != nil {
@@ -169,7 +168,7 @@ func Start(ctx context.Context, cfg Config, h Handler) (*Speaker, error) {
 
 // SetPeers makes the neighbours be exactly these. It may be called again at any time: a
 // neighbour that did not change is not touched, one whose timers alone changed keeps its session
-// (they apply from the next one on), and so does one whose password alone changed from one to another: the live connection
+// (they apply from the next one on), so does one whose Export alone changed, and so does one whose password alone changed from one to another: the live connection
 // gets the new key, and the old one is dead. Any other change resets it. A removed neighbour gets a Cease, and its key is
 // removed from the kernel.
 //
@@ -185,7 +184,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 		n := gobgp.Neighbour{
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
-			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived, Wait: p.Wait,
+			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived, Wait: p.Wait, Export: p.Export,
 		}
 		if !p.GTSM {
 			n.Multihop = sentTTL // the peer may want it of us
@@ -223,18 +222,16 @@ func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error 
 
 // Refresh tells a neighbour all again, and asks it to do the same (RFC 2918), without an interruption of the session. It does not wait for the answer:
 // see RefreshHandler. The error wraps ErrNotUp when there is no session, and ErrNoRefresh when the neighbour cannot be asked; it is told all even so.
-func (s *Speaker) Refresh(ctx context.Context, peer netip.Addr) error {
-	if err := s.server.Refresh(ctx, peer); err != nil {
+func (s *Speaker) Refresh(_ context.Context, peer netip.Addr) error {
+	if err := s.server.Refresh(peer); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil
 }
 
 // Tell ends a neighbour's Wait: it is told all that is advertised, now if its session is up. One that does not wait is told nothing again.
-func (s *Speaker) Tell(ctx context.Context, peer netip.Addr) error {
-	if err := s.server.Tell(ctx, peer); err != nil {
-		return fmt.Errorf("bgp: peer %v: %w", peer, err)
-	}
+func (s *Speaker) Tell(_ context.Context, peer netip.Addr) error {
+	s.server.Tell(peer)
 	return nil
 }
 

@@ -130,7 +130,7 @@ func TestTwoSpeakers(t *testing.T) {
 		return
 	}
 	a, b := startNode(t, 65001, restart), startNode(t, 4200000001, restart)
-	must(t, a.Advertise([]Advertisement{{
+	must(t, a.Advertise("", []Advertisement{{
 		Prefix: prefix("10.1.0.0/16"), ASPath: []uint32{65010, 65011}, Origin: 2, MED: 7, HasMED: true,
 		Communities: []uint32{65001<<16 | 5}, LargeComms: [][3]uint32{{65001, 1, 2}}, OTC: 65001,
 	}}))
@@ -138,9 +138,9 @@ func TestTwoSpeakers(t *testing.T) {
 
 	m := b.rec.Wait(t, 0, fmt.Sprintf("update peer=%v nh=%v +[10.1.0.0/16] -[] otc=65001", a.addr, a.addr))
 	b.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v v6=false", a.addr))
-	must(t, a.Advertise([]Advertisement{{Prefix: prefix("10.2.0.0/16"), NextHop: netip.MustParseAddr("192.0.2.9")}}))
+	must(t, a.Advertise("", []Advertisement{{Prefix: prefix("10.2.0.0/16"), NextHop: netip.MustParseAddr("192.0.2.9")}}))
 	m = b.rec.Wait(t, m, "nh=192.0.2.9 +[10.2.0.0/16]")
-	must(t, a.Withdraw(prefixes("10.1.0.0/16", "10.99.0.0/16")))
+	must(t, a.Withdraw("", prefixes("10.1.0.0/16", "10.99.0.0/16")))
 	b.rec.Wait(t, m, "nh= +[] -[10.1.0.0/16]")
 
 	st := b.Status(5 * time.Second)
@@ -158,7 +158,7 @@ func TestIPv6NextHopIsTheSessionsOwn(t *testing.T) {
 	a, b := startNodeAt(t, lo, 65001), startNodeAt(t, lo, 65002)
 	both := func(p *Peer) { p.IPv4, p.IPv6 = true, true }
 	pair(t, a, b, []func(*Peer){both}, []func(*Peer){both})
-	must(t, a.Advertise([]Advertisement{{Prefix: prefix("2001:db8:1::/48")}, {Prefix: prefix("10.1.0.0/16")}}))
+	must(t, a.Advertise("", []Advertisement{{Prefix: prefix("2001:db8:1::/48")}, {Prefix: prefix("10.1.0.0/16")}}))
 	b.rec.Wait(t, 0, "nh=::1 +[2001:db8:1::/48]")
 	b.rec.Wait(t, 0, "nh=::1 +[10.1.0.0/16]") // RFC 8950
 }
@@ -172,9 +172,9 @@ func TestNothingIsPassedOnBetweenPeers(t *testing.T) {
 	must(t, a.SetPeers([]Peer{hub.as(from(a))}))
 	must(t, c.SetPeers([]Peer{hub.as(from(c))}))
 	c.rec.Wait(t, 0, up(hub)...)
-	must(t, a.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, a.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	hub.rec.Wait(t, 0, "+[10.1.0.0/16]")
-	must(t, hub.Advertise([]Advertisement{{Prefix: prefix("10.2.0.0/16")}})) // a marker behind it
+	must(t, hub.Advertise("", []Advertisement{{Prefix: prefix("10.2.0.0/16")}})) // a marker behind it
 	c.rec.Wait(t, 0, "+[10.2.0.0/16]")
 	c.rec.Never(t, 0, "10.1.0.0/16")
 }
@@ -191,7 +191,7 @@ func TestSetPeersLeavesUnchangedAlone(t *testing.T) {
 	}
 	slow := func(p *Peer) { p.HoldTime = 30 * time.Second; p.KeepaliveInterval = 10 * time.Second }
 	must(t, a.SetPeers([]Peer{b.as(from(a), slow)}))
-	must(t, b.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, b.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	a.rec.Wait(t, m, "+[10.1.0.0/16]")
 	a.rec.Never(t, m, "up=false")
 
@@ -243,7 +243,7 @@ func TestBadInput(t *testing.T) {
 		"bad origin":   {Prefix: prefix("10.0.0.0/8"), Origin: 3},
 		"bad path":     {Prefix: prefix("10.0.0.0/8"), ASPath: make([]uint32, 255)},
 	} {
-		if err := n.Advertise([]Advertisement{ad}); err == nil {
+		if err := n.Advertise("", []Advertisement{ad}); err == nil {
 			t.Errorf("%s: accepted", name)
 		}
 	}

@@ -91,7 +91,7 @@ router bgp 65002
   network 2001:db8:%[1]d::/48
   neighbor 2001:db8::1 activate
 `, i))
-		must(t, n.Advertise([]Advertisement{{Prefix: prefix("10.100.0.0/16")}, {Prefix: prefix("2001:db8:100::/48")}}))
+		must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.100.0.0/16")}, {Prefix: prefix("2001:db8:100::/48")}}))
 		must(t, n.SetPeers([]Peer{
 			{Address: them, ASN: 65002, Password: fmt.Sprintf("key-%d", i), Passive: i == 1, ConnectRetry: time.Second},
 			{Address: them6, ASN: 65002, Password: fmt.Sprintf("key6-%d", i), Passive: true},

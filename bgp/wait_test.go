@@ -10,7 +10,7 @@ func TestWait(t *testing.T) {
 	toB, toC := b.as(from(a)), c.as(from(a))
 	waits := toB
 	waits.Wait = true
-	advertise := func(p string) { must(t, a.Advertise([]Advertisement{{Prefix: prefix(p)}})) }
+	advertise := func(p string) { must(t, a.Advertise("", []Advertisement{{Prefix: prefix(p)}})) }
 
 	advertise("10.1.0.0/16")
 	must(t, a.SetPeers([]Peer{waits, toC}))
@@ -42,7 +42,7 @@ func TestWaitRemoved(t *testing.T) {
 	a, b := startNode(t, 64512), startNode(t, 65001)
 	waits := b.as(from(a))
 	waits.Wait = true
-	must(t, a.Advertise([]Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	must(t, a.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
 	must(t, a.SetPeers([]Peer{waits}))
 	must(t, a.SetPeers(nil))
 	pair(t, a, b, nil, nil)

@@ -40,5 +40,5 @@ func (r *router) startSpeaker(ctx context.Context, state link.State) (speaker, e
 		r.listening = nil
 		return mute{}, nil
 	}
-	return startOneTable(bgp.Start(ctx, r.speakerConfig(state), (*customer)(r)))
+	return bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
 }

@@ -49,6 +49,7 @@ func TestAgainRaces(t *testing.T) {
 	for i := range 30 {
 		m := len(b.rec.Lines())
 		must(t, a.Export([]Route{r}))
+		b.rec.Wait(t, m, "+ [192.0.2.1:1]10.100.0.0/16") // one that is withdrawn before it is told is not told
 		done := make(chan error)
 		go func() {
 			time.Sleep(time.Duration(i%5) * 200 * time.Microsecond)

@@ -12,9 +12,9 @@ import (
 	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
-	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
 
 	"github.com/openvbr/openvbr/bgp/internal/gobgp"
+	"github.com/openvbr/openvbr/bgp/internal/out"
 	"github.com/openvbr/openvbr/internal/fault"
 )
 
@@ -130,19 +130,19 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 // unacceptable. Withdraw a route first when nothing but its VNI changes: FRR 8.4 as a reflector
 // takes such a change but does not pass it on.
 func (s *Speaker) Export(routes []Route) error {
-	paths := make([]*apiutil.Path, 0, len(routes))
-	enc := encoder{now: time.Now().Unix()}
+	l := make([]out.Route, 0, len(routes))
+	enc := encoder{}
 	for _, r := range routes {
 		if !r.NextHop.IsValid() {
 			r.NextHop = s.vtep
 		}
-		p, err := enc.encode(&r)
+		x, err := enc.encode(&r)
 		if err != nil {
 			return fmt.Errorf("evpn: export %v: %w", r.Key, err)
 		}
-		paths = append(paths, p)
+		l = append(l, x)
 	}
-	if err := fault.Around("evpn.export", func() error { return s.server.Add(paths) }); err != nil {
+	if err := fault.Around("evpn.export", func() error { return s.server.Announce("", l) }); err != nil {
 		return fmt.Errorf("evpn: export: %w", err)
 	}
 	return nil
@@ -150,27 +150,14 @@ func (s *Speaker) Export(routes []Route) error {
 
 // Withdraw takes exported routes back. A key that is not exported is no error.
 func (s *Speaker) Withdraw(keys []Key) error {
-	nextHop, err := packet.NewPathAttributeNextHop(s.vtep)
-	if err != nil {
-		return fmt.Errorf("evpn: withdraw: %w", err)
-	}
-	paths := make([]*apiutil.Path, 0, len(keys))
-	now := time.Now().Unix()
+	l := make([]out.Key, 0, len(keys))
 	for _, k := range keys {
 		if !k.RD.IsValid() || !k.Prefix.IsValid() {
 			return fmt.Errorf("evpn: withdraw %v: %w", k, errPrefix)
 		}
-		k.Prefix = k.Prefix.Masked()
-		nlri, err := k.nlri(0)
-		if err != nil {
-			return fmt.Errorf("evpn: withdraw %v: %w", k, err)
-		}
-		paths = append(paths, &apiutil.Path{
-			Family: packet.RF_EVPN, Nlri: nlri, Withdrawal: true, Age: now,
-			Attrs: []packet.PathAttributeInterface{nextHop},
-		})
+		l = append(l, k.key())
 	}
-	if err := fault.Around("evpn.withdraw", func() error { return s.server.Delete(paths) }); err != nil {
+	if err := fault.Around("evpn.withdraw", func() error { return s.server.Withdraw("", l) }); err != nil {
 		return fmt.Errorf("evpn: withdraw: %w", err)
 	}
 	return nil

@@ -32,6 +32,7 @@ var levels = [][]string{
 	{"bgp", "bgp/bfd", "bgp/evpn", "fib", "vbr/link", "vbr/events", "vbr/probe", "vbr/capture", "vbr/quality", "vbr/usage", "vbr/policy"},
 	{"internal/words"},
 	{"bgp/internal/gobgp", "bgp/internal/monitor", "proto/vbr/v1", "internal/nearest", "internal/sealed"},
+	{"bgp/internal/out"},
 	{"bgp/internal/wire"},
 	{"internal/fault"},
 }

@@ -45,9 +45,9 @@ type conn struct {
 	up      atomic.Bool
 	mute    atomic.Bool   // a NOTIFICATION came: nothing is said to that (RFC 4271 6)
 	why     atomic.Uint32 // its code and subcode, and in a Hard Reset's data another two: an octet each
-	writes  atomic.Int32
-	slow    *time.Timer // ends a session that does not come up
+	slow    *time.Timer   // ends a session that does not come up
 
+	writing    sync.Mutex // one write after another: each has its own time
 	deadlineMu sync.Mutex
 	limited    bool // GoBGP has set a deadline for writing
 
@@ -57,6 +57,8 @@ type conn struct {
 
 	lastUpdate atomic.Int64 // when the newest UPDATE came, in nanoseconds of Unix time
 	asking     atomic.Bool  // the peer repeats its routes
+
+	teller teller
 
 	once sync.Once
 	done chan struct{} // closed
@@ -104,11 +106,7 @@ func (c *conn) next() error {
 	if c.mute.Load() { // what follows a NOTIFICATION is not heard
 		return c.drain()
 	}
-	if len(c.refreshes.pending) > 0 {
-		if c.out = c.refreshes.due(c.writes.Load() > 0, time.Now()); c.out != nil {
-			return nil
-		}
-	}
+	c.tellKept()
 	if err := c.fill(wire.HeaderLen); err != nil {
 		return err
 	}
@@ -175,7 +173,7 @@ func (c *conn) judge(typ byte, body []byte) ([]byte, wire.Verdict) {
 	case typ == wire.Update:
 		return c.session.Update(body)
 	case typ == wire.RouteRefresh:
-		return nil, c.refreshes.ask(body, &c.session, c.writes.Load() > 0, time.Now())
+		return nil, c.askedAgain(body)
 	}
 	return out, v
 }
@@ -253,10 +251,19 @@ func (c *conn) Write(b []byte) (int, error) {
 	if !c.up.Load() && len(b) > wire.HeaderLen && b[wire.HeaderLen-1] == wire.Open {
 		c.s.noteOpen(c.peer, true, b)
 	}
-	c.writes.Add(1)
-	defer c.writes.Add(-1)
+	if c.up.Load() && len(b) > wire.HeaderLen && b[wire.HeaderLen-1] == wire.Update {
+		c.begin(b)
+		return len(b), nil
+	}
+	return c.write(b)
+}
+
+// write is Write of whole messages, GoBGP's or ours. They may come from several goroutines.
+func (c *conn) write(b []byte) (int, error) {
+	c.writing.Lock()
 	c.hold()
 	n, err := c.TCPConn.Write(b)
+	c.writing.Unlock()
 	if errors.Is(err, os.ErrDeadlineExceeded) && c.up.Load() && !c.isLimited() {
 		c.cut(wire.Verdict{Code: 8, Why: "takes no data"})
 		<-c.done // an error before would look like a broken connection

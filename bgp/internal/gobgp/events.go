@@ -11,6 +11,8 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 // session is what the events told about one neighbour.
@@ -155,7 +157,6 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 		return
 	}
 	s.notes.setUp(a.String(), true)
-	s.ups.note(a, at)
 	x.up, x.state, x.since, x.reason = true, "established", at, ""
 	x.count++
 	x.routerID, x.asn = st.RouterID, st.PeerASN
@@ -169,8 +170,16 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 	if s.cfg.RestartTime == 0 {
 		x.gr = GracefulRestart{}
 	}
+	var long []wire.Family
+	if c != nil && x.conf.LongLived > 0 && x.gr.Families != 0 {
+		long = longLived(st.RemoteCap, c.session.Families)
+	}
+	own := cmp.Or(x.conf.LocalASN, s.cfg.ASN)
 	ps := x.peerState(a, at)
 	s.stateMu.Unlock()
+	if c != nil {
+		s.startTelling(c, own, long)
+	}
 	if c != nil && !ps.GracefulRestart.Notification { // GoBGP remembers what the peer once had
 		c.change(func(n *oc.Neighbor) { n.GracefulRestart.State.NotificationEnabled = false })
 	}

@@ -52,7 +52,7 @@ func TestHalfOpenConnectionsAreFew(t *testing.T) {
 func TestDefaults(t *testing.T) {
 	var c Config
 	c.limits()
-	if c.SendHold != 30*time.Second || c.SendQueue != 48<<20 || c.OpenTime != 10*time.Second || halfOpen != 4 || defaultDeferral != 15*time.Second {
-		t.Errorf("%v, %d, %v, %d, %v", c.SendHold, c.SendQueue, c.OpenTime, halfOpen, defaultDeferral)
+	if c.SendHold != 30*time.Second || c.OpenTime != 10*time.Second || halfOpen != 4 || defaultDeferral != 15*time.Second {
+		t.Errorf("%v, %v, %d, %v", c.SendHold, c.OpenTime, halfOpen, defaultDeferral)
 	}
 }

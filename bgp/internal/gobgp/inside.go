@@ -8,10 +8,7 @@ import (
 	"reflect"
 	"sync"
 	"sync/atomic"
-	"time"
 	"unsafe"
-
-	"github.com/eapache/channels"
 
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -40,7 +37,6 @@ func checkInside() error {
 		{[]string{"neighborMap", "fsm", "conn"}, reflect.TypeFor[net.Conn]()},
 		{[]string{"neighborMap", "fsm", "recvOpen"}, reflect.TypeFor[*packet.BGPMessage]()},
 		{[]string{"neighborMap", "fsm", "notification"}, reflect.TypeFor[chan *packet.BGPMessage]()},
-		{[]string{"neighborMap", "fsm", "outgoingCh"}, reflect.TypeFor[*channels.InfiniteChannel]()},
 		{[]string{"neighborMap", "fsm", "opensentHoldTime"}, reflect.TypeFor[float64]()},
 		{[]string{"neighborMap", "fsm", "lock"}, reflect.TypeFor[sync.Mutex]()},
 		{[]string{"neighborMap", "fsm", "pConf", "conf"}, reflect.TypeFor[atomic.Pointer[oc.Neighbor]]()},
@@ -222,7 +218,7 @@ func notify(m reflect.Value, v wire.Verdict) {
 // change changes what GoBGP holds of the neighbour of a session that is up.
 func (c *conn) change(f func(*oc.Neighbor)) {
 	lock := inside(c.machine, "lock").Addr().Interface().(*sync.Mutex)
-	conf := inside(inside(c.machine, "pConf"), "conf").Addr().Interface().(*atomic.Pointer[oc.Neighbor])
+	conf := innerConfig(c.machine)
 	lock.Lock()
 	defer lock.Unlock()
 	changed := *conf.Load()
@@ -230,26 +226,7 @@ func (c *conn) change(f func(*oc.Neighbor)) {
 	conf.Store(&changed)
 }
 
-// backlog is how many changes wait to be sent on a session.
-func backlog(m reflect.Value) int {
-	return inside(m, "outgoingCh").Interface().(*channels.InfiniteChannel).Len()
+// innerConfig is what GoBGP holds of a neighbour. What it points to is never changed in place.
+func innerConfig(m reflect.Value) *atomic.Pointer[oc.Neighbor] {
+	return inside(inside(m, "pConf"), "conf").Addr().Interface().(*atomic.Pointer[oc.Neighbor])
 }
-
-// emptyBacklog is called when a session has ended, on the goroutine of its state machine: GoBGP keeps what waits until the next one, and then
-// sends all anew.
-func (s *Server) emptyBacklog(peer string) {
-	m := s.machines.get(peer)
-	if !m.IsValid() {
-		return
-	}
-	queue := inside(m, "outgoingCh").Interface().(*channels.InfiniteChannel)
-	for end := time.Now().Add(emptyWithin); queue.Len() > 0 && time.Now().Before(end); {
-		select {
-		case <-queue.Out():
-		case <-time.After(time.Millisecond):
-		}
-	}
-}
-
-// emptyWithin bounds emptyBacklog. What is left then is dropped by GoBGP, later.
-const emptyWithin = time.Second

@@ -27,7 +27,6 @@ type logHandler struct {
 // hooks are called where GoBGP logs, on the goroutine that does what it logs.
 type hooks struct {
 	lost    func(peer string) // an established session has ended, not for a graceful restart
-	down    func(peer string) // an established session has ended
 	open    func(peer string) // a peer's OPEN was accepted
 	up      func(peer string) // a session is about to be established
 	dialled func(peer string) // a connection of GoBGP's own is about to wait for an OPEN
@@ -41,7 +40,6 @@ func (h *hooks) call(r *record) {
 		if !r.restarts {
 			h.lost(r.peer)
 		}
-		h.down(r.peer)
 	case r.message == msgDialled:
 		h.dialled(r.peer)
 	case r.message == msgState && r.next == packet.BGP_FSM_OPENCONFIRM.String():

@@ -23,7 +23,7 @@ const (
 	maxLongLived = (1<<24 - 1) * time.Second
 )
 
-// Neighbour is one peer's configuration. Two of them are the same when ==, but for Wait.
+// Neighbour is one peer's configuration. Two of them are the same when ==, but for Wait and Export, which are no matter of the session.
 type Neighbour struct {
 	Address, LocalAddress                     netip.Addr // LocalAddress may be zero
 	Port                                      uint16     // to dial; 0: 179
@@ -35,6 +35,7 @@ type Neighbour struct {
 	GTSM                                      bool          // RFC 5082: send with TTL 255, take nothing else
 	LongLived                                 time.Duration // RFC 9494: how long routes are held beyond graceful restart, at both ends; 0: not
 	Wait                                      bool          // when it is added: tell it nothing before Tell
+	Export                                    string        // the table that it is told; it may change at any time
 	Multihop                                  uint8         // TTL towards an eBGP peer; 0: 1, directly connected
 }
 
@@ -72,7 +73,7 @@ func (n *Neighbour) check() error {
 // neighbour is configured, but its session cannot come up from the peer's side.
 func (s *Server) SetPeers(neighbours []Neighbour) error {
 	want := make(map[netip.Addr]Neighbour, len(neighbours))
-	wait := make(map[netip.Addr]bool)
+	given := make(map[netip.Addr]Neighbour) // with Wait and Export
 	for _, n := range neighbours {
 		if err := n.check(); err != nil {
 			return fmt.Errorf("peer %v: %w", n.Address, err)
@@ -83,7 +84,7 @@ func (s *Server) SetPeers(neighbours []Neighbour) error {
 		if _, dup := want[n.Address]; dup {
 			return fmt.Errorf("peer %v: configured twice", n.Address)
 		}
-		wait[n.Address], n.Wait = n.Wait, false
+		given[n.Address], n.Wait, n.Export = n, false, ""
 		want[n.Address] = n.withDefaults()
 	}
 	s.configMu.Lock()
@@ -92,17 +93,20 @@ func (s *Server) SetPeers(neighbours []Neighbour) error {
 	for a, old := range s.neighbours {
 		if _, ok := want[a]; !ok {
 			errs = append(errs, named(a, s.remove(old)))
+			s.tells.forget(a)
 			s.notes.forget(a.String())
 		}
 	}
 	for a, n := range want {
 		if old, ok := s.neighbours[a]; !ok {
-			if wait[a] {
-				errs = append(errs, named(a, s.wait(a)))
-			}
+			s.tells.expect(a, given[a].Wait)
+			s.tells.use(a, given[a].Export)
 			errs = append(errs, named(a, s.add(n)))
 		} else if old != n {
+			s.tells.use(a, given[a].Export)
 			errs = append(errs, named(a, s.change(old, n)))
+		} else {
+			s.tells.use(a, given[a].Export)
 		}
 	}
 	return errors.Join(append(errs, s.letIn())...)
@@ -216,8 +220,6 @@ func (s *Server) remove(n Neighbour) error {
 	s.machines.forget(n.Address)
 	err := s.bgp.DeletePeer(context.Background(), &api.DeletePeerRequest{Address: n.Address.String()})
 	delete(s.neighbours, n.Address)
-	_, errWait := s.endWait(n.Address)
-	err = errors.Join(err, errWait)
 	if n.Password != "" {
 		err = errors.Join(err, s.door.setKey(n.Address, ""))
 	}

@@ -7,7 +7,7 @@ import (
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
-// refreshEvery is how often a peer is told all of a family again at its request. GoBGP queues the whole table for each.
+// refreshEvery is how often a peer is told all of a family again at its request.
 const refreshEvery = time.Second
 
 // refreshes keeps a peer from asking too often, or without reading the answer. The reader's goroutine owns it.
@@ -16,10 +16,9 @@ type refreshes struct {
 	pending map[wire.Family]bool
 }
 
-// ask judges a ROUTE-REFRESH (RFC 2918). One that comes too early is kept until later, and several of these are one; one for a family that
-// the session does not have is ignored.
-func (r *refreshes) ask(body []byte, session *wire.Session, busy bool, now time.Time) wire.Verdict {
-	f := wire.Family{AFI: binary.BigEndian.Uint16(body), SAFI: body[3]}
+// ask judges a ROUTE-REFRESH (RFC 2918) of a family. One that comes too early is kept until later, and several of these are one; one for a family that
+// the session does not have is ignored. Pass: it is to be answered now.
+func (r *refreshes) ask(f wire.Family, session *wire.Session, busy bool, now time.Time) wire.Verdict {
 	if !session.Has(f) {
 		return wire.Verdict{Action: wire.Ignore, Why: "route refresh of a family that the session does not have"}
 	}
@@ -37,17 +36,35 @@ func (r *refreshes) ask(body []byte, session *wire.Session, busy bool, now time.
 	return wire.Verdict{}
 }
 
-// due is a ROUTE-REFRESH that was kept and can be handed on now; nil when there is none.
-func (r *refreshes) due(busy bool, now time.Time) []byte {
-	if busy {
-		return nil
-	}
+// due is the family of a ROUTE-REFRESH that was kept and can be answered now.
+func (r *refreshes) due(busy func(wire.Family) bool, now time.Time) (wire.Family, bool) {
 	for f := range r.pending {
-		if now.Sub(r.last[f]) >= refreshEvery {
+		if now.Sub(r.last[f]) >= refreshEvery && !busy(f) {
 			delete(r.pending, f)
 			r.last[f] = now
-			return wire.Refresh(f)
+			return f, true
 		}
 	}
-	return nil
+	return wire.Family{}, false
+}
+
+// askedAgain takes in a peer's ROUTE-REFRESH. GoBGP, which has nothing to tell, does not get it.
+func (c *conn) askedAgain(body []byte) wire.Verdict {
+	c.heard.refreshes.Add(1)
+	f := wire.Family{AFI: binary.BigEndian.Uint16(body), SAFI: body[3]}
+	v := c.refreshes.ask(f, &c.session, c.telling(f), time.Now())
+	if v.Action == wire.Pass {
+		c.again(f)
+	}
+	v.Action = wire.Ignore
+	return v
+}
+
+// tellKept answers a ROUTE-REFRESH that was kept.
+func (c *conn) tellKept() {
+	if len(c.refreshes.pending) > 0 {
+		if f, ok := c.refreshes.due(c.telling, time.Now()); ok {
+			c.again(f)
+		}
+	}
 }

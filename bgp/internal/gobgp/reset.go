@@ -47,19 +47,13 @@ func (s *Server) Reset(ctx context.Context, a netip.Addr, why string) error {
 }
 
 // Refresh tells a neighbour all again, and asks it to do the same, without an interruption. It does not wait for the answer.
-func (s *Server) Refresh(ctx context.Context, a netip.Addr) error {
+func (s *Server) Refresh(a netip.Addr) error {
 	c := s.connOf(a)
 	if c == nil {
 		return ErrNotUp
 	}
-	asked := s.ask(c)
-	s.opMu.Lock()
-	defer s.opMu.Unlock()
-	err := s.bgp.ResetPeer(ctx, &api.ResetPeerRequest{Address: a.String(), Soft: true, Direction: api.ResetPeerRequest_DIRECTION_OUT})
-	if err != nil {
-		err = fmt.Errorf("tell again: %w", err)
-	}
-	return errors.Join(asked, err)
+	c.again(c.session.Families...)
+	return s.ask(c)
 }
 
 // ask has a peer asked for its routes (RFC 2918 3), unless it has been and has not come to an end.

@@ -19,6 +19,7 @@ import (
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	"github.com/osrg/gobgp/v4/pkg/server"
 
+	"github.com/openvbr/openvbr/bgp/internal/out"
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 	"github.com/openvbr/openvbr/internal/fault"
 )
@@ -31,11 +32,9 @@ const (
 	listenRetry = 3 * time.Second
 	// defaultDeferral replaces GoBGP's 360 s.
 	defaultDeferral = 15 * time.Second
-	// sendHold, sendQueue and openTime are the defaults of Config.
+	// sendHold and openTime are the defaults of Config.
 	sendHold = 30 * time.Second
-	// sendQueue leaves room below 64 MiB for what GoBGP has taken out of the queue to send.
-	sendQueue = 48 << 20
-	openTime  = 10 * time.Second
+	openTime = 10 * time.Second
 	// maxRestartTime is what the capability's 12 bits hold (RFC 4724 3).
 	maxRestartTime = 4095 * time.Second
 )
@@ -53,9 +52,8 @@ type Config struct {
 	Restarting   Families      // those of which the kernel still has routes from before
 	Log          *slog.Logger  // nil: no log
 
-	SendHold  time.Duration // RFC 9687: how long a message may take to be sent; 0: 30 s
-	SendQueue int           // octets, about, that may wait for one peer; 0: 48 MiB
-	OpenTime  time.Duration // how long a connection may be without a session; 0: 10 s
+	SendHold time.Duration // RFC 9687: how long a message may take to be sent; 0: 30 s
+	OpenTime time.Duration // how long a connection may be without a session; 0: 10 s
 }
 
 // Events receives what happens, one call at a time, from no particular goroutine. It is a PathEvents or an UpdateEvents too.
@@ -119,12 +117,11 @@ type Server struct {
 	configMu   sync.Mutex
 	neighbours map[netip.Addr]Neighbour
 	machines   machines
-	waits      map[netip.Addr]bool // neighbours that are told nothing yet; nil before the first
 	door       *door
 
-	// opMu orders changes of what is advertised.
-	opMu   sync.Mutex
-	recent recent
+	rib     *out.RIB       // what we tell
+	tells   tells          // whom
+	writers sync.WaitGroup // those that tell
 
 	// callMu makes handler calls one at a time. Nothing else is locked while it is taken.
 	callMu sync.Mutex
@@ -141,7 +138,6 @@ type Server struct {
 	sessions map[netip.Addr]*session
 	opens    map[netip.Addr]opens
 	heard    map[netip.Addr]*heard
-	ups      ups
 	counted  counted
 
 	far far // the watchdog's
@@ -185,9 +181,6 @@ func exists(device string) error {
 func (c *Config) limits() {
 	if c.SendHold == 0 {
 		c.SendHold = sendHold
-	}
-	if c.SendQueue == 0 {
-		c.SendQueue = sendQueue
 	}
 	if c.OpenTime == 0 {
 		c.OpenTime = openTime
@@ -235,12 +228,12 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		sessions:   map[netip.Addr]*session{},
 		opens:      map[netip.Addr]opens{},
 		heard:      map[netip.Addr]*heard{},
-		ups:        ups{kick: make(chan struct{}, 1)},
+		rib:        out.New(),
 		counted:    newCounted(),
 	}
 	s.raw, _ = events.(UpdateEvents)
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
-		lost: s.onLost, down: s.emptyBacklog, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
+		lost: s.onLost, up: s.onUp, open: s.onOpen, dialled: func(peer string) { s.machines.get(peer) },
 	}})
 	s.run, s.cancel = context.WithCancel(context.Background())
 	s.door = newDoor(s)
@@ -361,6 +354,7 @@ func (s *Server) stop(goodbye bool) error {
 	err := errors.Join(s.door.close(), s.bgp.StopBgp(context.Background(), &api.StopBgpRequest{AllowGracefulRestart: !goodbye}))
 	s.wg.Wait()
 	s.door.drain()
+	s.writers.Wait() // their connections are closed
 	ordered.stop(s)
 	s.bgp.Stop() // ends the BFD server; the rest is stopped already, which it complains about
 	return err

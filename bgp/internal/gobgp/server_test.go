@@ -9,7 +9,6 @@ import (
 	"testing"
 	"time"
 
-	"github.com/google/go-cmp/cmp"
 	"github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -48,95 +47,6 @@ func startServer(t *testing.T, edit ...func(*Config)) (*Server, netip.AddrPort, 
 	}
 	t.Cleanup(func() { _ = s.Close(true) })
 	return s, netip.AddrPortFrom(a, cfg.Port), rec
-}
-
-func v4path(t testing.TB, p string, withdrawal bool) *apiutil.Path {
-	t.Helper()
-	nlri, err := packet.NewIPAddrPrefix(netip.MustParsePrefix(p))
-	if err != nil {
-		t.Fatal(err)
-	}
-	nh, err := packet.NewPathAttributeNextHop(netip.IPv4Unspecified())
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &apiutil.Path{
-		Family: packet.RF_IPv4_UC, Nlri: nlri, Withdrawal: withdrawal,
-		Attrs: []packet.PathAttributeInterface{packet.NewPathAttributeOrigin(0), nh},
-	}
-}
-
-func TestMissed(t *testing.T) {
-	var r recent
-	up := time.Unix(1000, 0)
-	ms := func(n int) time.Time { return up.Add(time.Duration(n) * time.Millisecond) }
-	r.record(ms(-5000), []*apiutil.Path{v4path(t, "10.9.0.0/16", false)}) // forgotten
-	r.record(ms(-10), []*apiutil.Path{v4path(t, "10.1.0.0/16", false)})   // before
-	r.record(ms(10), []*apiutil.Path{v4path(t, "10.2.0.0/16", false), v4path(t, "10.3.0.0/16", true), v4path(t, "10.4.0.0/16", false)})
-	r.record(ms(50), []*apiutil.Path{v4path(t, "10.4.0.0/16", true)})   // the last word
-	r.record(ms(300), []*apiutil.Path{v4path(t, "10.2.0.0/16", false)}) // sent for sure
-	if len(r.ops) != 6 {
-		t.Errorf("%d changes kept, want 6", len(r.ops))
-	}
-	add, del := r.missed(up, up)
-	name := func(l []*apiutil.Path) (s []string) {
-		for _, p := range l {
-			s = append(s, p.Nlri.String())
-		}
-		return s
-	}
-	if diff := cmp.Diff([]string(nil), name(add)); diff != "" {
-		t.Errorf("add (-want +got)\n%s", diff)
-	}
-	if diff := cmp.Diff([]string{"10.3.0.0/16", "10.4.0.0/16"}, name(del)); diff != "" {
-		t.Errorf("delete (-want +got)\n%s", diff)
-	}
-	if add, _ := r.missed(up, ms(250)); len(add) != 1 {
-		t.Errorf("with a later session: %v", name(add))
-	}
-	if add, del := r.missed(ms(2000), ms(2000)); add != nil || del != nil {
-		t.Errorf("nothing is missed later: %v %v", name(add), name(del))
-	}
-}
-
-// TestSettle repeats a change for a peer that missed it, and only what it missed.
-func TestSettle(t *testing.T) {
-	s, at, rec := startServer(t)
-	a := bgptest.Loopback()
-	if err := s.SetPeers([]Neighbour{{Address: a, ASN: 65002, Families: IPv4, Passive: true}}); err != nil {
-		t.Fatal(err)
-	}
-	p := bgptest.Dial(t, a, at, 65002, bgptest.MP(1, 1))
-	rec.Wait(t, 0, "up=true")
-	time.Sleep(3 * settleWindow)
-	expect := func(withdrawn, nlri string) {
-		t.Helper()
-		body := p.Expect(bgptest.UpdateMsg)
-		if got := fmt.Sprintf("%x", body); !strings.Contains(got, withdrawn) || !strings.HasSuffix(got, nlri) {
-			t.Errorf("update %s: want withdrawn %q, announced %q", got, withdrawn, nlri)
-		}
-	}
-	at0 := time.Now()
-	if err := s.Add([]*apiutil.Path{v4path(t, "10.1.0.0/16", false)}); err != nil {
-		t.Fatal(err)
-	}
-	expect("", "100a01")
-	s.settle(t.Context(), []netip.Addr{a}, at0, at0)
-	expect("", "100a01")
-
-	at0 = time.Now().Add(1) // after the addition
-	if err := s.Delete([]*apiutil.Path{v4path(t, "10.1.0.0/16", true)}); err != nil {
-		t.Fatal(err)
-	}
-	expect("0003100a01", "")
-	s.settle(t.Context(), []netip.Addr{a}, at0, at0)
-	typ, body, err := p.Next(5 * time.Second)
-	for err == nil && typ == bgptest.UpdateMsg && !strings.Contains(fmt.Sprintf("%x", body), "0003100a01") {
-		typ, body, err = p.Next(5 * time.Second) // the revival, when it was not overtaken
-	}
-	if err != nil {
-		t.Errorf("no repeated withdrawal: %v", err)
-	}
 }
 
 func TestReasonText(t *testing.T) {
@@ -186,7 +96,7 @@ func TestLogLevels(t *testing.T) {
 	var text bgptest.LogText
 	next := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo})
 	n := &notes{}
-	log := slog.New(&logHandler{next: next, notes: n, hooks: hooks{up: func(string) {}, lost: func(string) {}, down: func(string) {}, open: func(string) {}, dialled: func(string) {}}})
+	log := slog.New(&logHandler{next: next, notes: n, hooks: hooks{up: func(string) {}, lost: func(string) {}, open: func(string) {}, dialled: func(string) {}}})
 	peer := log.With("Topic", "Peer", "Key", "192.0.2.9")
 	peer.Warn("Closed an accepted connection")
 	peer.Warn("the received Update message was treated as withdraw", "Error", "bad")

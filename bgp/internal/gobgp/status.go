@@ -47,7 +47,7 @@ func (s *Server) walk(ctx context.Context) {
 		local, _ := netip.ParseAddr(p.Transport.LocalAddress)
 		peers[a] = count{
 			local:    local,
-			received: s.heardOf(a).correct(messages(p.State.Messages.Received)), sent: messages(p.State.Messages.Sent),
+			received: s.heardOf(a).correct(messages(p.State.Messages.Received)), sent: s.heardOf(a).correctSent(messages(p.State.Messages.Sent)),
 			hold:      time.Duration(p.Timers.State.NegotiatedHoldTime) * time.Second,
 			keepalive: time.Duration(p.Timers.State.KeepaliveInterval) * time.Second,
 		}

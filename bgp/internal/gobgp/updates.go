@@ -18,8 +18,8 @@ import (
 // feedEvery is how often GoBGP is given a KEEPALIVE while only UPDATEs come. The least hold time is three seconds (RFC 4271 4.2).
 const feedEvery = time.Second
 
-// heard counts what a neighbour has sent that GoBGP has not seen, and what GoBGP has been given instead.
-type heard struct{ updates, fed atomic.Uint64 }
+// heard counts what a neighbour has sent that GoBGP has not seen, what GoBGP has been given instead, and the UPDATEs that we have sent.
+type heard struct{ updates, refreshes, fed, told atomic.Uint64 }
 
 // heardOf are a neighbour's counters, as long as it is configured.
 func (s *Server) heardOf(a netip.Addr) *heard {
@@ -39,9 +39,19 @@ func (s *Server) heardOf(a netip.Addr) *heard {
 func (h *heard) correct(m Messages) Messages {
 	fed := min(h.fed.Load(), m.Keepalives, m.Total)
 	updates := h.updates.Load()
+	refreshes := h.refreshes.Load()
 	m.Total += updates - fed
 	m.Updates += updates
-	m.Keepalives -= fed
+	m.Refreshes += refreshes
+	m.Keepalives -= fed + min(refreshes, m.Keepalives-fed) // in whose place GoBGP has got one
+	return m
+}
+
+// correctSent makes GoBGP's counters of what it has written those of the wire: its UPDATEs have not got there, ours have.
+func (h *heard) correctSent(m Messages) Messages {
+	told := h.told.Load()
+	m.Total += told - min(m.Updates, m.Total)
+	m.Updates = told
 	return m
 }
 

@@ -7,22 +7,18 @@ import (
 	"time"
 
 	"github.com/osrg/gobgp/v4/api"
-
-	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
 const (
-	// backlogEvery is how often the watchdog looks at what waits to be sent.
-	backlogEvery = 500 * time.Millisecond
-	// queuedOctets is what a change that waits takes up: GoBGP keeps a path with attributes of its own for each peer.
-	queuedOctets = 1 << 11
+	// beginEvery is how often the watchdog looks whether a peer may be told that GoBGP says no word about.
+	beginEvery = 500 * time.Millisecond
 	// reasonEvery is how often new reasons for sessions that are down are looked for.
 	reasonEvery = 2 * time.Second
 )
 
 // watch runs what has to happen by the clock, until ctx ends.
 func (s *Server) watch(ctx context.Context) {
-	look, reasons := time.NewTicker(backlogEvery), time.NewTicker(reasonEvery)
+	look, reasons := time.NewTicker(beginEvery), time.NewTicker(reasonEvery)
 	defer look.Stop()
 	defer reasons.Stop()
 	defer s.far.close()
@@ -30,15 +26,12 @@ func (s *Server) watch(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 			return
-		case <-s.ups.kick:
-			s.settleSoon(ctx)
 		case <-s.counted.ask:
 			s.walk(ctx)
 		case now := <-reasons.C:
 			s.reportReasons(now)
-		case now := <-look.C:
-			s.cutBacklogs()
-			s.forgetChanges(now)
+		case <-look.C:
+			s.tells.beginDue()
 		}
 	}
 }
@@ -62,23 +55,6 @@ func (s *Server) down() []netip.Addr {
 		}
 	}
 	return l
-}
-
-// forgetChanges gives back what settle has no use for any more.
-func (s *Server) forgetChanges(now time.Time) {
-	if s.opMu.TryLock() { // held for as long as changes are made
-		s.recent.prune(now)
-		s.opMu.Unlock()
-	}
-}
-
-// cutBacklogs ends the sessions of peers for which too much waits. GoBGP would queue for them without end.
-func (s *Server) cutBacklogs() {
-	for _, c := range s.door.sessions() {
-		if backlog(c.machine)*queuedOctets > s.cfg.SendQueue {
-			c.cut(wire.Verdict{Code: 6, Subcode: 8, Why: "takes data too slowly"}) // RFC 4486 4: out of resources
-		}
-	}
 }
 
 func messages(m *api.Message) Messages {

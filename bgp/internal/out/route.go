@@ -1,0 +1,81 @@
+package out
+
+import (
+	"encoding/binary"
+	"net/netip"
+	"strings"
+	"unique"
+
+	"github.com/openvbr/openvbr/bgp/internal/wire"
+)
+
+// Key tells routes apart: a prefix without host bits, and of an EVPN type-5 route its route distinguisher (RFC 9136 3.1), which of others is zero.
+type Key struct {
+	Prefix netip.Prefix
+	RD     [8]byte
+}
+
+// family is the route's. Its table is of that family alone.
+func (k *Key) family() wire.Family {
+	switch {
+	case k.RD != [8]byte{}:
+		return wire.EVPN
+	case k.Prefix.Addr().Is4():
+		return wire.IPv4
+	}
+	return wire.IPv6
+}
+
+// Route is one that we originate.
+type Route struct {
+	Key
+	Label uint32 // EVPN: the VNI
+	Attrs unique.Handle[Attrs]
+}
+
+// withdrawn is the Attrs of a route that is not there.
+var withdrawn unique.Handle[Attrs]
+
+// Attrs are path attributes, without what a session adds. Lists are octets as on the wire: see Words.
+type Attrs struct {
+	NextHop                      netip.Addr // zero: each session's own address
+	Path                         string     // an AS_SEQUENCE of four-octet numbers, before a session's own AS is put in front
+	Communities, Extended, Large string
+	MED, LocalPref, OTC          uint32 // valid with HasMED, HasLocalPref; OTC (RFC 9234 5) unless 0. LOCAL_PREF is for iBGP, 100 there without one.
+	Origin                       uint8
+	HasMED, HasLocalPref         bool
+}
+
+// Words are numbers of four octets as they are on the wire.
+func Words(l ...uint32) string {
+	var b strings.Builder
+	b.Grow(4 * len(l))
+	for _, w := range l {
+		var octets [4]byte
+		binary.BigEndian.PutUint32(octets[:], w)
+		b.Write(octets[:])
+	}
+	return b.String()
+}
+
+// Triples are large communities as they are on the wire (RFC 8092 3).
+func Triples(l [][3]uint32) string {
+	words := make([]uint32, 0, 3*len(l))
+	for _, t := range l {
+		words = append(words, t[:]...)
+	}
+	return Words(words...)
+}
+
+// llgrStale is the community of a route that its peer's restart outlived (RFC 9494 3.3).
+const llgrStale = "\xff\xff\x00\x06"
+
+// stale tells whether the route is one for peers with long-lived graceful restart only (RFC 9494 4.3).
+func (a *Attrs) stale() bool {
+	for c := a.Communities; len(c) >= 4; c = c[4:] {
+		if c[:4] == llgrStale {
+			return true
+		}
+	}
+	return false
+}
