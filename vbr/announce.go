@@ -10,10 +10,9 @@ import (
 
 // announce tells each neighbour what the kernel holds that is for it, see heard, and takes back what no longer is.
 func (r *router) announce(speaker speaker, said []rib.Announcement) {
-	var c forCustomer
-	out := make(outbox)
+	c, out := make(forCustomer), make(outbox)
 	for _, a := range said {
-		r.tellCustomer(&c, &a)
+		r.tellCustomer(c, &a)
 		for i := range r.spec.ris {
 			if !r.tells(i) {
 				continue
@@ -27,7 +26,7 @@ func (r *router) announce(speaker speaker, said []rib.Announcement) {
 			}
 		}
 	}
-	r.tellNetworks(&c, false)
+	r.tellNetworks(c, false)
 	r.noteExports(said)
 	r.speak(speaker, c, out)
 }
@@ -48,13 +47,15 @@ func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
 func (r *router) retell(speaker speaker) {
-	var c forCustomer
+	c := make(forCustomer)
 	r.unsaid.customer = forCustomer{}
+	r.exporter.left()
 	r.mu.Lock()
 	r.setNetworks()
-	r.rib.Told(func(a rib.Announcement) { r.tellCustomer(&c, &a) })
-	r.tellNetworks(&c, true)
+	r.rib.Told(func(a rib.Announcement) { r.tellCustomer(c, &a) })
+	r.tellNetworks(c, true)
 	r.mu.Unlock()
+	r.exporter.filled(r.exporter.ways)
 	r.speak(speaker, c, outbox{})
 }
 

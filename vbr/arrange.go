@@ -15,9 +15,7 @@ func (r *router) arrange(s *spec, state link.State) {
 	r.arrangeLines(s, state)
 	r.arrangeSessions(s, state)
 	r.arrangeVPC(s, state)
-	if r.exporter.take(s) {
-		r.records.retell.Store(true)
-	}
+	r.exporter.take(s)
 	r.arrangeInterfaces(s, state)
 	r.devices = map[int]bool{state.VRF.Index: true}
 	for index := range deviceKinds(state) {

@@ -179,7 +179,7 @@ func (r *router) tellAgain(ctx context.Context, speaker speaker) {
 		r.mu.Unlock()
 		r.announce(speaker, said)
 	}
-	var c forCustomer
-	r.tellNetworks(&c, true)
+	c := make(forCustomer)
+	r.tellNetworks(c, true)
 	r.speak(speaker, c, outbox{})
 }

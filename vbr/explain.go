@@ -25,11 +25,11 @@ type story struct {
 	trouble    string // why it may have none
 	drained    bool
 	backboneUp bool
-	up         map[netip.Addr]time.Time // established sessions, and since when
-	waits      map[netip.Addr]time.Time // established sessions whose peer is heard out first, and until when at most
-	shut       map[string]string        // router interfaces that are not Active, and why
-	export     [2]*policy.Policy        // by family; nil: the default
-	forgotten  []string                 // whose routes are not all kept
+	up         map[netip.Addr]time.Time      // established sessions, and since when
+	waits      map[netip.Addr]time.Time      // established sessions whose peer is heard out first, and until when at most
+	shut       map[string]string             // router interfaces that are not Active, and why
+	export     map[netip.Addr]*policy.Policy // by peer; none: the default
+	forgotten  []string                      // whose routes are not all kept
 	refusal    refusal
 	refused    bool
 }
@@ -112,11 +112,13 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 			s.devices[d.Index] = r.spec.switches[i].device
 		}
 	}
-	s.export[0], _ = r.exporter.policy(false)
-	s.export[1], _ = r.exporter.policy(true)
 	s.forgotten = r.overflowing(prefix.Addr().Is6())
 	s.up, s.waits = make(map[netip.Addr]time.Time), make(map[netip.Addr]time.Time)
+	s.export = make(map[netip.Addr]*policy.Policy)
 	for _, p := range r.spec.peers {
+		if w := r.wayOf(&p, prefix.Addr().Is6()); w != nil && w.by != nil {
+			s.export[p.Address] = w.by
+		}
 		if x := r.sessions[p.Address]; x != nil && x.up {
 			s.up[p.Address] = r.records.sessions[p.Address].since
 			if x.untold {

@@ -65,6 +65,7 @@ func newObserved(t *testing.T) *observed {
 	r.vpc = []*vpcSide{newVPCSide(r.spec.ris[0], o.vpc, 2)}
 	r.lines = []rib.SourceID{r.rib.AddSource(rib.Source{Kind: rib.Connected, Name: "port0", Device: 2})}
 	r.rib.Announce(r.lines[0], 0, &rib.Attrs{}, subnet)
+	r.exporter.take(r.spec)
 	return o
 }
 
@@ -260,7 +261,7 @@ func TestExplainNotWrittenYet(t *testing.T) {
 		if got := o.explain("172.20.0.0/16"); !strings.Contains(got, "not in the kernel: the router is not up yet") {
 			t.Errorf("without a speaker: %s", got)
 		}
-		o.router.speaker = &bgp.Speaker{}
+		o.router.speaker = mute{}
 		if got := o.explain("172.20.0.0/16"); !strings.Contains(got, "not in the kernel: it is about to be written") {
 			t.Errorf("before its turn: %s", got)
 		}

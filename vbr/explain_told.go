@@ -147,8 +147,8 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 		t.Why = "customers are told the bgp_networks instead: " + list(s.spec.networks)
 	case !p.carries(six):
 		t.Why = "the session does not carry " + familyName(six)
-	case s.exportDenies() != "":
-		t.Why = "export policy: " + s.exportDenies()
+	case s.exportDenies(p) != "":
+		t.Why = "export policy: " + s.exportDenies(p)
 	case !s.waits[p.Address].IsZero():
 		t.Why, t.Since = waitText(s.waits[p.Address]), stamp(s.up[p.Address])
 	default:

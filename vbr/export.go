@@ -2,147 +2,29 @@ package vbr
 
 import (
 	"net/netip"
-	"reflect"
-	"sync"
 
 	"github.com/openvbr/openvbr/bgp"
-	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/policy"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
-// exporter judges what the customer's peers are told: those of a family by one policy, since one speaker tells them all.
-type exporter struct {
-	mu     sync.Mutex
-	otc    [2]uint32                    // ONLY_TO_CUSTOMER, 0 for none
-	asn    uint32                       // ours
-	texts  [2]*intent.RoutePolicy       // IPv4, IPv6
-	by     [2]*policy.Policy            // nil: all is told
-	denied [2]map[netip.Prefix]struct{} // what is for the customer and is not told
-}
-
-// take makes the exporter judge by a spec's policies, and says whether that is another way.
-func (x *exporter) take(s *spec) (changed bool) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.asn = s.asn
-	for f := range x.by {
-		if otc := s.onlyToCustomers(f == 1); otc != x.otc[f] {
-			x.otc[f], changed = otc, true
-		}
-		text := s.exportOf(f == 1)
-		if reflect.DeepEqual(text, x.texts[f]) {
-			continue
-		}
-		by, err := compileExport(text)
-		if err != nil { // newPeerRules has compiled it
-			panic(err)
-		}
-		x.texts[f], x.by[f], changed = text, by, true
+// tellRoute has the customer's peers hear of an announcement in these ways, each as its policy has it.
+func (r *router) tellRoute(c forCustomer, a *rib.Announcement, ways []*way) {
+	ad := r.advertisement(*a)
+	for _, w := range ways {
+		mine, told := r.judged(w, ad, a.Announce)
+		c.add(w, mine, told)
 	}
-	return changed
 }
 
-// exportOf is the export policy of a family's peers, nil for the default.
-func (s *spec) exportOf(six bool) *intent.RoutePolicy {
-	for i := range s.peers {
-		if p := &s.peers[i]; p.carries(six) {
-			return p.rules.out
-		}
-	}
-	return nil
-}
-
-// onlyToCustomers is the ONLY_TO_CUSTOMER attribute for what a family's peers are told: our AS if towards any of them we have a role (RFC 9234 5).
-func (s *spec) onlyToCustomers(six bool) uint32 {
-	for i := range s.peers {
-		if p := &s.peers[i]; p.carries(six) && p.rules.Role != "" {
-			return s.asn
-		}
-	}
-	return 0
-}
-
-// policy is that of a family, nil for the default, and our AS.
-func (x *exporter) policy(six bool) (*policy.Policy, uint32) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.by[boolIndex(six)], x.asn
-}
-
-// judge says whether a prefix is told, and notes it.
-func (x *exporter) judge(prefix netip.Prefix, a *rib.Attrs) (policy.Outcome, *policy.Policy) {
-	f := boolIndex(prefix.Addr().Is6())
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	by := x.by[f]
-	if by == nil {
-		delete(x.denied[f], prefix)
-		return policy.Outcome{Accept: true}, nil
-	}
-	o := a.Judge(by, prefix)
-	switch {
-	case o.Accept:
-		delete(x.denied[f], prefix)
-	case x.denied[f] == nil:
-		x.denied[f] = map[netip.Prefix]struct{}{prefix: {}}
-	default:
-		x.denied[f][prefix] = struct{}{}
-	}
-	return o, by
-}
-
-// gone forgets a prefix that is no longer for the customer.
-func (x *exporter) gone(prefix netip.Prefix) {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	delete(x.denied[boolIndex(prefix.Addr().Is6())], prefix)
-}
-
-// forget forgets all that is not told, because all is about to be judged anew.
-func (x *exporter) forget() {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	x.denied = [2]map[netip.Prefix]struct{}{}
-}
-
-// altered are attributes as the policy of the prefix's family changes them.
-func (x *exporter) altered(prefix netip.Prefix, a *rib.Attrs) *rib.Attrs {
-	by, asn := x.policy(prefix.Addr().Is6())
-	if by == nil {
-		return a
-	}
-	out := a.With(by, a.Judge(by, prefix), asn)
-	return &out
-}
-
-func (x *exporter) onlyToCustomer(prefix netip.Prefix) uint32 {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return x.otc[boolIndex(prefix.Addr().Is6())]
-}
-
-// count is how many prefixes of a family are not told.
-func (x *exporter) count(six bool) int {
-	x.mu.Lock()
-	defer x.mu.Unlock()
-	return len(x.denied[boolIndex(six)])
-}
-
-// exported is what the customer's peers are told of an announcement; false if their policy denies it.
-func (r *router) exported(a rib.Announcement) (bgp.Advertisement, bool) {
-	return r.judged(r.advertisement(a), a.Announce)
-}
-
-// judged is an advertisement of a prefix with these attributes as the export policy has it; false if it is not told.
-func (r *router) judged(ad bgp.Advertisement, a *rib.Attrs) (bgp.Advertisement, bool) {
-	o, by := r.exporter.judge(ad.Prefix, a)
+// judged is an advertisement of a prefix with these attributes as it is told in one way; false if its policy denies it.
+func (r *router) judged(w *way, ad bgp.Advertisement, a *rib.Attrs) (bgp.Advertisement, bool) {
+	o := r.exporter.judge(w, ad.Prefix, a)
 	if !o.Accept {
 		return ad, false
 	}
-	ad.OTC = r.exporter.onlyToCustomer(ad.Prefix)
-	if by != nil && o.Changes() {
-		r.alter(&ad, a, by, o)
+	if ad.OTC = w.otc; o.Changes() {
+		r.alter(&ad, a, w.by, o)
 	}
 	return ad, true
 }
@@ -155,29 +37,130 @@ func (r *router) alter(ad *bgp.Advertisement, a *rib.Attrs, by *policy.Policy, o
 	ad.Communities, ad.LargeComms = shutdown(x.Communities, r.records.drained.Load()), x.LargeCommunities
 }
 
-// exportRows are the rows of what is for the customer as it is told, without what is not.
-func (r *router) exportRows(rows []rib.Row) []rib.Row {
-	out := rows[:0]
-	for _, x := range rows {
-		by, asn := r.exporter.policy(x.Prefix.Addr().Is6())
-		if by == nil {
-			out = append(out, x)
+// told hands over all that neighbours are told, a batch at a time, without the router's lock.
+func (r *router) told(do func([]rib.Announcement)) {
+	for from := uint32(1); from != 0; {
+		r.pulse.beat()
+		var said []rib.Announcement
+		r.mu.Lock()
+		from = r.rib.ToldSlice(from, batch, func(a rib.Announcement) { said = append(said, a) })
+		r.mu.Unlock()
+		do(said)
+	}
+}
+
+// fill puts all that is for the customer into the tables that are new, and anew into those whose policy has changed. SetPeers follows, and the peers
+// hear of the difference.
+func (r *router) fill(speaker speaker) {
+	due := r.exporter.unfilled()
+	if len(due[0])+len(due[1]) == 0 {
+		return
+	}
+	c := make(forCustomer)
+	for _, n := range r.networks {
+		if n.told.Load() {
+			r.tellNetwork(c, n, due[boolIndex(n.prefix.Addr().Is6())])
+		}
+	}
+	r.speak(speaker, c, outbox{})
+	if len(r.networks) == 0 {
+		r.told(func(said []rib.Announcement) {
+			c := make(forCustomer)
+			for i := range said {
+				if heard(said[i].Source, nil) {
+					r.tellRoute(c, &said[i], due[boolIndex(said[i].Prefix.Addr().Is6())])
+				}
+			}
+			r.speak(speaker, c, outbox{})
+		})
+	}
+	r.exporter.filled(due)
+}
+
+// empty takes all out of the tables that no peer is told by any longer, now that the speaker has its peers.
+func (r *router) empty(speaker speaker) {
+	left := r.exporter.left()
+	if len(left[0])+len(left[1]) == 0 {
+		return
+	}
+	c := make(forCustomer)
+	for _, n := range r.networks {
+		c.takeBack(left[boolIndex(n.prefix.Addr().Is6())], n.prefix)
+	}
+	r.speak(speaker, c, outbox{})
+	if len(r.networks) > 0 {
+		return
+	}
+	r.told(func(said []rib.Announcement) {
+		c := make(forCustomer)
+		for i := range said {
+			if p := said[i].Prefix; heard(said[i].Source, nil) {
+				c.takeBack(left[boolIndex(p.Addr().Is6())], p)
+			}
+		}
+		r.speak(speaker, c, outbox{})
+	})
+}
+
+// waysTold are the ways, IPv4 and IPv6, in which the peers with established sessions are told, or with an address that peer; r.mu is held.
+func (r *router) waysTold(peer string) (ways [2][]*way) {
+	only, err := netip.ParseAddr(peer)
+	for i := range r.spec.peers {
+		p := &r.spec.peers[i]
+		if s := r.sessions[p.Address]; s == nil || !s.up || err == nil && p.Address != only {
 			continue
 		}
-		if o := x.Attrs.Judge(by, x.Prefix); o.Accept {
-			if o.Changes() {
-				a := x.Attrs.With(by, o, asn)
-				x.Attrs = &a
+		for f := range ways {
+			if w := r.wayOf(p, f == 1); w != nil && findWay(ways[f], w.table) == nil {
+				ways[f] = append(ways[f], w)
 			}
+		}
+	}
+	return ways
+}
+
+// wayOf is the way in which a peer is told of a family, nil if it is not; r.mu is held.
+func (r *router) wayOf(p *peerSpec, six bool) *way {
+	if !p.carries(six) {
+		return nil
+	}
+	return r.exporter.way(six, p.rules.table())
+}
+
+// exportRows are the rows of what is for the customer as it is told in these ways, without what is not told in any. Where there are several, the
+// attributes are those before their policies.
+func exportRows(rows []rib.Row, ways [2][]*way, asn uint32) []rib.Row {
+	out := rows[:0]
+	for _, x := range rows {
+		if a := altered(x.Prefix, x.Attrs, ways[boolIndex(x.Prefix.Addr().Is6())], asn); a != nil {
+			x.Attrs = a
 			out = append(out, x)
 		}
 	}
 	return out
 }
 
-// exportDenies says which term keeps the customer from hearing of the prefix; empty if none does.
-func (s *story) exportDenies() string {
-	by := s.export[boolIndex(s.known.Prefix.Addr().Is6())]
+// altered are attributes as these ways tell them, nil if none does; where there are several, they are those before their policies.
+func altered(prefix netip.Prefix, a *rib.Attrs, ways []*way, asn uint32) *rib.Attrs {
+	for _, w := range ways {
+		if w.by == nil {
+			return a
+		}
+		switch o := a.Judge(w.by, prefix); {
+		case !o.Accept:
+		case len(ways) > 1 || !o.Changes():
+			return a
+		default:
+			out := a.With(w.by, o, asn)
+			return &out
+		}
+	}
+	return nil
+}
+
+// exportDenies says which term keeps a peer from hearing of the prefix; empty if none does.
+func (s *story) exportDenies(p *peerSpec) string {
+	by := s.export[p.Address]
 	if by == nil || s.known.Told == nil {
 		return ""
 	}

@@ -37,7 +37,9 @@ func (i *inbox) size() int {
 
 // size is how many changes for the customer and for far ends there are.
 func (u *unsaid) size() (n int) {
-	n = len(u.customer.ads) + len(u.customer.back)
+	for _, t := range u.customer {
+		n += len(t.ads) + len(t.back)
+	}
 	for _, l := range u.far {
 		n += len(l.gained) + len(l.lost)
 	}

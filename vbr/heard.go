@@ -64,13 +64,9 @@ func anyHears(src *rib.Source, ris []riSpec) bool {
 	return false
 }
 
-// countHeard is how many prefixes of a family a neighbour was told, ri as with heard; r.mu is held.
+// countHeard is how many prefixes of a family are for a neighbour, ri as with heard; export policies are not asked. r.mu is held.
 func (r *router) countHeard(ri *riSpec, six bool) int {
-	n := r.rib.CountTold(six, func(through string) bool { return heard(r.spec.leading(through), ri) })
-	if ri == nil {
-		n = max(n-r.exporter.count(six), 0)
-	}
-	return n
+	return r.rib.CountTold(six, func(through string) bool { return heard(r.spec.leading(through), ri) })
 }
 
 // countExported is how many prefixes of a family any router interface was told; r.mu is held.

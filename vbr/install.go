@@ -39,6 +39,7 @@ func newInstaller() installer {
 func (r *router) flush(ctx context.Context, speaker speaker) {
 	r.pace()
 	r.tellAgain(ctx, speaker)
+	r.fill(speaker)
 	r.speakAgain(speaker)
 	if r.refused.due(time.Now()) {
 		r.retry(passing)

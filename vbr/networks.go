@@ -3,6 +3,7 @@ package vbr
 import (
 	"net/netip"
 	"slices"
+	"sync/atomic"
 
 	"github.com/openvbr/openvbr/bgp"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
@@ -14,38 +15,67 @@ type network struct {
 	prefix netip.Prefix
 	// holds are the routes in it, or around it, that the customer would be told, with the preference of the standby that they lead through, 0 for none.
 	holds map[netip.Prefix]uint32
-	told  bool
-	with  uint32 // the preference it was told with
+	told  atomic.Bool // in all ways that do not deny it
+	with  uint32      // the preference it was told with
 }
 
-// forCustomer collects what the customer is to hear.
-type forCustomer struct {
+// forCustomer collects what the customer is to hear, by the speaker's table.
+type forCustomer map[string]*forTable
+
+type forTable struct {
 	ads  []bgp.Advertisement
 	back []netip.Prefix
 }
 
-// add has the customer hear an advertisement, or no longer hear of its prefix.
-func (c *forCustomer) add(ad bgp.Advertisement, told bool) {
-	if told {
-		c.ads = append(c.ads, ad)
+func (c forCustomer) to(table string) *forTable {
+	t := c[table]
+	if t == nil {
+		t = new(forTable)
+		c[table] = t
+	}
+	return t
+}
+
+// add has peers hear an advertisement, or no longer hear of its prefix.
+func (c forCustomer) add(w *way, ad bgp.Advertisement, told bool) {
+	if t := c.to(w.table); told {
+		t.ads = append(t.ads, ad)
 	} else {
-		c.back = append(c.back, ad.Prefix)
+		t.back = append(t.back, ad.Prefix)
+	}
+}
+
+// takeBack has peers no longer hear of a prefix.
+func (c forCustomer) takeBack(ways []*way, prefix netip.Prefix) {
+	for _, w := range ways {
+		t := c.to(w.table)
+		t.back = append(t.back, prefix)
 	}
 }
 
 // tellCustomer puts an announcement into words for the customer: the route itself, or the networks that it concerns.
-func (r *router) tellCustomer(c *forCustomer, a *rib.Announcement) {
+func (r *router) tellCustomer(c forCustomer, a *rib.Announcement) {
 	if len(r.networks) > 0 {
 		r.noteNetworks(a)
 		return
 	}
+	ways := r.exporter.of(a.Prefix)
 	switch tell, back := r.spec.turn(a, nil); {
+	case len(ways) == 0:
 	case tell:
-		c.add(r.exported(*a))
+		r.tellRoute(c, a, ways)
 	case back:
-		r.exporter.gone(a.Prefix)
-		c.back = append(c.back, a.Prefix)
+		r.noMore(c, a.Prefix)
 	}
+}
+
+// noMore has the customer no longer hear of a prefix that is not for it any more.
+func (r *router) noMore(c forCustomer, prefix netip.Prefix) {
+	ways := r.exporter.of(prefix)
+	for _, w := range ways {
+		r.exporter.gone(w, prefix)
+	}
+	c.takeBack(ways, prefix)
 }
 
 // noteNetworks books an announcement with the networks.
@@ -62,21 +92,17 @@ func (r *router) noteNetworks(a *rib.Announcement) {
 }
 
 // tellNetworks has the customer hear of the networks that came to hold a route, or no longer do. With again it hears all that hold one.
-func (r *router) tellNetworks(c *forCustomer, again bool) {
+func (r *router) tellNetworks(c forCustomer, again bool) {
 	for _, n := range r.networks {
 		preference := n.preference()
-		switch {
-		case len(n.holds) == 0 && n.told:
-			n.told = false
-			r.exporter.gone(n.prefix)
-			c.back = append(c.back, n.prefix)
-		case len(n.holds) > 0 && (!n.told || again || n.with != preference):
-			had := n.told
-			ad, ok := r.exportedNetwork(n.prefix, preference)
-			n.told, n.with = ok, preference
-			if ok || had || again { // else it is known not to be told
-				c.add(ad, ok)
-			}
+		switch told := n.told.Load(); {
+		case len(n.holds) == 0 && told:
+			n.told.Store(false)
+			r.noMore(c, n.prefix)
+		case len(n.holds) > 0 && (!told || again || n.with != preference):
+			n.told.Store(true)
+			n.with = preference
+			r.tellNetwork(c, n, r.exporter.of(n.prefix))
 		}
 	}
 }
@@ -84,12 +110,15 @@ func (r *router) tellNetworks(c *forCustomer, again bool) {
 // networkAttrs are the attributes that the export policy judges a network by.
 func networkAttrs() *rib.Attrs { return &rib.Attrs{Origin: rib.OriginIncomplete} }
 
-// exportedNetwork is what the customer's peers are told of a network; false if their policy denies it.
-func (r *router) exportedNetwork(prefix netip.Prefix, preference uint32) (bgp.Advertisement, bool) {
+// tellNetwork has the customer's peers hear of a network in these ways, each as its policy has it.
+func (r *router) tellNetwork(c forCustomer, n *network, ways []*way) {
 	a := networkAttrs()
-	ad := bgp.Advertisement{Prefix: prefix, Origin: a.Origin, Communities: shutdown(nil, r.records.drained.Load())}
-	r.spec.yield(&ad, preference)
-	return r.judged(ad, a)
+	ad := bgp.Advertisement{Prefix: n.prefix, Origin: a.Origin, Communities: shutdown(nil, r.records.drained.Load())}
+	r.spec.yield(&ad, n.with)
+	for _, w := range ways {
+		mine, told := r.judged(w, ad, a)
+		c.add(w, mine, told)
+	}
 }
 
 // preference is the standby's that all its routes lead through, the best of several, or 0.
@@ -118,7 +147,7 @@ func (r *router) setNetworks() {
 
 // changeNetworks has the customer hear other networks than before, or the routes themselves, and no session resets.
 func (r *router) changeNetworks(speaker speaker) {
-	var c forCustomer
+	c := make(forCustomer)
 	had := r.networks
 	r.mu.Lock()
 	r.setNetworks()
@@ -127,46 +156,52 @@ func (r *router) changeNetworks(speaker speaker) {
 			switch {
 			case !heard(a.Source, nil):
 			case len(r.networks) == 0:
-				c.add(r.exported(a))
+				r.tellRoute(c, &a, r.exporter.of(a.Prefix))
 			case !slices.Contains(r.spec.networks, a.Prefix):
-				c.back = append(c.back, a.Prefix)
+				c.takeBack(r.exporter.of(a.Prefix), a.Prefix)
 			}
 		})
 	}
-	r.tellNetworks(&c, true)
+	r.tellNetworks(c, true)
 	for _, n := range had {
-		if n.told && !slices.ContainsFunc(c.ads, func(ad bgp.Advertisement) bool { return ad.Prefix == n.prefix }) {
-			c.back = append(c.back, n.prefix)
+		for _, w := range r.exporter.of(n.prefix) {
+			if n.told.Load() && !slices.ContainsFunc(c.to(w.table).ads, func(ad bgp.Advertisement) bool { return ad.Prefix == n.prefix }) {
+				c.takeBack([]*way{w}, n.prefix)
+			}
 		}
 	}
 	r.mu.Unlock()
 	r.speak(speaker, c, outbox{})
 }
 
-// countAdvertised is how many prefixes of a family the customer is told; r.mu is held.
-func (r *router) countAdvertised(six bool) (n int) {
-	if len(r.networks) == 0 {
-		return r.countHeard(nil, six)
+// countAdvertised is how many prefixes of a family are told in at least one of these ways; r.mu is held.
+func (r *router) countAdvertised(six bool, ways []*way) (n int) {
+	switch {
+	case len(ways) == 0:
+		return 0
+	case len(r.networks) == 0:
+		return max(r.countHeard(nil, six)-r.exporter.untold(ways), 0)
 	}
 	for _, x := range r.networks {
-		n += boolIndex(x.told && x.prefix.Addr().Is6() == six)
+		n += boolIndex(x.told.Load() && x.prefix.Addr().Is6() == six && r.exporter.tells(ways, x.prefix))
 	}
 	return n
 }
 
-// networkRoutes are the networks that the customer is told, for those who list them; r.mu is held.
-func (r *router) networkRoutes(f *rib.Filter, families [2]bool) (out []*vbrv1.Route) {
+// networkRoutes are the networks that the customer is told in these ways, for those who list them; r.mu is held.
+func (r *router) networkRoutes(f *rib.Filter, ways [2][]*way) (out []*vbrv1.Route) {
 	for _, n := range r.networks {
 		six := n.prefix.Addr().Is6()
+		a := altered(n.prefix, networkAttrs(), ways[boolIndex(six)], r.spec.asn)
 		switch {
-		case !n.told, !families[boolIndex(six)], f.Family == 4 && six, f.Family == 6 && !six:
+		case !n.told.Load(), a == nil, f.Family == 4 && six, f.Family == 6 && !six:
 			continue
 		case f.Prefix.IsValid() && n.prefix != f.Prefix && !(f.Longer && f.Prefix.Bits() <= n.prefix.Bits() && f.Prefix.Contains(n.prefix.Addr())):
 			continue
 		}
 		out = append(out, &vbrv1.Route{
 			Prefix: n.prefix.String(), Source: &vbrv1.RouteSource{Type: vbrv1.RouteSource_TYPE_CONNECTED, Name: "bgp_networks"},
-			Attributes: pathAttributes(r.exporter.altered(n.prefix, networkAttrs()), false), Verdict: rib.Accepted.String(), Best: true,
+			Attributes: pathAttributes(a, false), Verdict: rib.Accepted.String(), Best: true,
 		})
 	}
 	return out

@@ -109,10 +109,10 @@ func TestNetworksAreShown(t *testing.T) {
 	if n := o.host.RouterStatus("vbr-acme").GetRoutes().GetAdvertised(); n != 1 {
 		t.Errorf("%d advertised", n)
 	}
-	if n := o.networkRoutes(&rib.Filter{Prefix: mustPrefix("10.0.0.0/8"), Longer: true}, [2]bool{true, false}); len(n) != 1 || n[0].GetPrefix() != "10.96.0.0/11" {
+	if n := o.networkRoutes(&rib.Filter{Prefix: mustPrefix("10.0.0.0/8"), Longer: true}, o.waysTold("")); len(n) != 1 || n[0].GetPrefix() != "10.96.0.0/11" {
 		t.Errorf("%v", n)
 	}
-	if n := o.networkRoutes(&rib.Filter{Family: 6}, [2]bool{true, true}); len(n) != 0 {
+	if n := o.networkRoutes(&rib.Filter{Family: 6}, o.waysTold("")); len(n) != 0 {
 		t.Errorf("%v", n)
 	}
 }

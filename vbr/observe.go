@@ -158,25 +158,14 @@ func (r *router) counts(backboneUp bool, refused int) *vbrv1.RouteCounts {
 	for _, v := range r.vpc {
 		add(v.source)
 	}
+	ways := r.waysTold("")
 	for _, six := range []bool{false, true} {
-		if r.hearsFamily(six) {
-			out.Advertised += uint32(r.countAdvertised(six))
-		}
+		out.Advertised += uint32(r.countAdvertised(six, ways[boolIndex(six)]))
 		if backboneUp || r.spec.hasNeighbour() {
 			out.Exported += uint32(r.countExported(six))
 		}
 	}
 	return out
-}
-
-// hearsFamily says whether there is a session with the customer to tell prefixes of a family; r.mu is held.
-func (r *router) hearsFamily(six bool) bool {
-	for _, p := range r.spec.peers {
-		if s := r.sessions[p.Address]; s != nil && s.up && p.carries(six) {
-			return true
-		}
-	}
-	return false
 }
 
 // carries says whether prefixes of a family go over the session.

@@ -73,8 +73,8 @@ func (r *router) sessionStatus(p *peerSpec, live bgp.PeerStatus) *vbrv1.BgpSessi
 		b.Rejected[v.String()] = uint32(n)
 	}
 	for _, six := range []bool{false, true} {
-		if s.up && !s.untold && p.carries(six) {
-			b.AdvertisedRouteCount += uint32(r.countAdvertised(six))
+		if w := r.wayOf(p, six); w != nil && s.up && !s.untold {
+			b.AdvertisedRouteCount += uint32(r.countAdvertised(six, []*way{w}))
 		}
 	}
 	return b

@@ -36,10 +36,13 @@ func (r *router) takeTurn(speaker speaker) {
 	r.setPeers(speaker, r.peersNow(r.spec))
 }
 
-// setPeers makes the speaker have sessions with these peers.
+// setPeers makes the speaker have sessions with these peers, each told the table that it is to be told, and empties those that none is told.
 func (r *router) setPeers(speaker speaker, peers []bgp.Peer) {
 	r.handed(peers)
-	r.degrade("peers", speaker.SetPeers(peers))
+	err := speaker.SetPeers(peers)
+	if r.degrade("peers", err); err == nil {
+		r.empty(speaker)
+	}
 }
 
 // admit ends the sessions over lines that went down since the speaker was last given its peers, and lets in those over lines that are back. A

@@ -98,26 +98,28 @@ func reasonsOf(t *testing.T, r *running, destination string) (all []string) {
 	return append(all, e.String())
 }
 
-// What a family's peers are told carries our AS as ONLY_TO_CUSTOMER when towards one of them we have a role (RFC 9234 5), and nothing otherwise.
+// What a peer is told carries our AS as ONLY_TO_CUSTOMER when towards it we have a role (RFC 9234 5), and nothing otherwise.
 func TestRoleOnTheWayOut(t *testing.T) {
 	p := func(address, role string) peerSpec {
 		a := netip.MustParseAddr(address)
 		return peerSpec{Peer: bgp.Peer{Address: a, IPv4: a.Is4(), IPv6: a.Is6()}, rules: peerRules{PeerRules: intent.PeerRules{Role: role}}}
 	}
-	s := &spec{asn: 45104, peers: []peerSpec{p("10.0.0.2", ""), p("10.0.0.6", intent.RoleProvider), p("fd00::2", "")}}
+	s := &spec{asn: 45104, peers: []peerSpec{p("10.0.0.2", ""), p("10.0.0.6", intent.RoleProvider), p("10.0.0.10", intent.RolePeer), p("fd00::2", "")}}
 	var x exporter
-	for _, want := range []bool{true, false} {
-		if got := x.take(s); got != want {
-			t.Errorf("another way: %v, want %v", got, want)
+	otc := func(peer int) uint32 {
+		return x.way(s.peers[peer].IPv6, s.bgpPeers()[peer].Export).otc
+	}
+	x.take(s)
+	for peer, want := range []uint32{0, 45104, 45104, 0} {
+		if got := otc(peer); got != want {
+			t.Errorf("%s: ONLY_TO_CUSTOMER %d, want %d", s.peers[peer].Address, got, want)
 		}
 	}
-	for prefix, want := range map[string]uint32{"10.1.0.0/16": 45104, "2001:db8::/32": 0} {
-		if got := x.onlyToCustomer(netip.MustParsePrefix(prefix)); got != want {
-			t.Errorf("%s: ONLY_TO_CUSTOMER %d, want %d", prefix, got, want)
-		}
+	if n := len(x.ways[0]); n != 2 || len(x.ways[1]) != 1 {
+		t.Errorf("%d and %d ways, want 2 and 1: those with the same share one", n, len(x.ways[1]))
 	}
 	s.peers[1].rules.Role = ""
-	if x.take(s); x.onlyToCustomer(netip.MustParsePrefix("10.1.0.0/16")) != 0 {
+	if x.take(s); otc(1) != 0 {
 		t.Error("the attribute outlives the role")
 	}
 }

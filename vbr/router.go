@@ -80,7 +80,7 @@ type router struct {
 	stirred     atomic.Int64         // when the first came of what the next flush takes in, nanoseconds since 1970; 0 for nothing
 	unsaidCount atomic.Int64         // the size of unsaid, for those who look
 	bfd         inbox                // what BFD says of the peers
-	exporter    exporter             // judges what the customer's peers are told
+	exporter    exporter             // the ways in which the customer's peers are told
 	parting     map[string]*riRecord // router interfaces of which something may be left; the actor's
 	installer                        // owned by the actor's goroutine, as these are
 	listening   []netip.Addr         // what the speaker of this life listens on
@@ -288,6 +288,7 @@ func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
 func (s *spec) bgpPeers() []bgp.Peer {
 	peers := make([]bgp.Peer, 0, len(s.peers))
 	for _, p := range s.peers {
+		p.Export = p.rules.table()
 		peers = append(peers, p.Peer)
 	}
 	return peers
@@ -365,7 +366,7 @@ func (r *router) inspect(ctx context.Context, speaker speaker) error {
 		r.pruneAgain(r.spec.link)
 	}
 	if r.ails("peers") {
-		r.degrade("peers", speaker.SetPeers(r.peersNow(r.spec)))
+		r.setPeers(speaker, r.peersNow(r.spec))
 	}
 	drift, err := r.fib.Audit(ctx)
 	r.degrade("audit", err)

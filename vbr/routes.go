@@ -37,7 +37,8 @@ var stages = map[vbrv1.RouteStage]rib.Stage{
 // Routes hands over the routes of a router at a stage in chunks, which are the callee's to keep but not to change: routes share
 // messages. An error of yield ends it and is returned, and so does the end of ctx.
 //
-// The peer of a request is who told us a route; of the stages advertised and exported, it is who was told. The router works on
+// The peer of a request is who told us a route; of the stages advertised and exported, it is who was told. Without one, the stage advertised has what
+// any peer is told; if their export policies differ, with the attributes before these. The router works on
 // meanwhile: what comes may be missed, what goes and comes back be told twice. The error is a *RequestError for a bad field, or wraps ErrNoRouter.
 func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield func([]*vbrv1.Route) error) error {
 	r := h.router(req.GetRouter())
@@ -53,8 +54,9 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 	r.mu.Lock()
 	err = r.setPeer(&f, req.GetPeer())
 	r.setHeard(&f, req.GetPeer())
-	families := r.toldFamilies(&f, req.GetPeer(), backboneUp)
-	aggregated, networks := len(r.networks) > 0, r.networkRoutes(&f, families)
+	ways, asn := r.waysTold(req.GetPeer()), r.spec.asn
+	families := r.toldFamilies(&f, ways, backboneUp)
+	aggregated, networks := len(r.networks) > 0, r.networkRoutes(&f, ways)
 	r.mu.Unlock()
 	if err != nil {
 		return err
@@ -73,7 +75,7 @@ func (h *Host) Routes(ctx context.Context, req *vbrv1.ListRoutesRequest, yield f
 		rows, from = r.rib.Scan(from, scanSlice, &f, rows[:0])
 		r.mu.Unlock()
 		if f.Stage == rib.StageAdvertised {
-			rows = r.exportRows(rows)
+			rows = exportRows(rows, ways, asn)
 		}
 		if told {
 			rows = slices.DeleteFunc(rows, func(x rib.Row) bool { return !families[boolIndex(x.Prefix.Addr().Is6())] })
@@ -201,22 +203,14 @@ func (r *router) setHeard(f *rib.Filter, name string) {
 	}
 }
 
-// toldFamilies says which families, IPv4 and IPv6, those neighbours hear that a filter for a stage of telling is about; r.mu is held.
-func (r *router) toldFamilies(f *rib.Filter, peer string, backboneUp bool) (families [2]bool) {
+// toldFamilies says which families, IPv4 and IPv6, those neighbours hear that a filter for a stage of telling is about: router interfaces, or peers
+// that are told in these ways. r.mu is held.
+func (r *router) toldFamilies(f *rib.Filter, ways [2][]*way, backboneUp bool) [2]bool {
 	if f.Stage == rib.StageExported {
 		up := backboneUp && len(r.spec.ris) > 0 || r.spec.hasNeighbour()
 		return [2]bool{up, up}
 	}
-	only, err := netip.ParseAddr(peer)
-	for _, p := range r.spec.peers {
-		s := r.sessions[p.Address]
-		if s == nil || !s.up || err == nil && p.Address != only {
-			continue
-		}
-		families[0] = families[0] || p.carries(false)
-		families[1] = families[1] || p.carries(true)
-	}
-	return families
+	return [2]bool{len(ways[0]) > 0, len(ways[1]) > 0}
 }
 
 // converter turns rows into messages. Rows that share attributes or a source share those messages.

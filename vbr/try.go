@@ -110,6 +110,9 @@ func (x *trial) given(routes []*vbrv1.TestRoute, yield func([]*vbrv1.TestResult)
 func (x *trial) live(ctx context.Context, limit int, yield func([]*vbrv1.TestResult) error) error {
 	f := rib.Filter{Stage: rib.StageReceived, Source: x.peer.String()}
 	if x.export {
+		if all, are := x.networks(limit); are {
+			return yield(all)
+		}
 		f = rib.Filter{Stage: rib.StageAdvertised, Family: 4, Heard: func(s *rib.Source) bool { return heard(s, nil) }}
 		if x.peer.Is6() {
 			f.Family = 6
@@ -138,6 +141,18 @@ func (x *trial) live(ctx context.Context, limit int, yield func([]*vbrv1.TestRes
 		}
 	}
 	return nil
+}
+
+// networks are the results of the networks that are for the peer; are is false if it is told routes.
+func (x *trial) networks(limit int) (out []*vbrv1.TestResult, are bool) {
+	x.r.mu.Lock()
+	defer x.r.mu.Unlock()
+	for _, n := range x.r.networks {
+		if n.told.Load() && n.prefix.Addr().Is6() == x.peer.Is6() && (limit == 0 || len(out) < limit) {
+			out = append(out, x.result(n.prefix, networkAttrs()))
+		}
+	}
+	return out, len(x.r.networks) > 0
 }
 
 // result is what becomes of one route.

@@ -42,7 +42,7 @@ func (r *router) speakIfAny(out outbox) {
 // speakAgain tries what could not be told, once a second.
 func (r *router) speakAgain(speaker speaker) {
 	u := &r.unsaid
-	if len(u.customer.ads)+len(u.customer.back)+len(u.far) > 0 && time.Since(u.at) >= firstRetry {
+	if len(u.customer)+len(u.far) > 0 && time.Since(u.at) >= firstRetry {
 		r.speak(speaker, forCustomer{}, outbox{})
 	}
 }
@@ -80,26 +80,33 @@ func deliver[T any](list []T, do func([]T) error) (left []T, err error) {
 
 // send hands the customer's speaker what is for it, and returns what it did not take.
 func (c forCustomer) send(speaker speaker) (left forCustomer, err error) {
-	var back, ads error
-	left.back, back = deliver(c.back, func(l []netip.Prefix) error { return speaker.Withdraw("", l) })
-	left.ads, ads = deliver(c.ads, func(l []bgp.Advertisement) error { return speaker.Advertise("", l) })
-	return left, errors.Join(back, ads)
+	left = make(forCustomer)
+	var errs []error
+	for table, t := range c {
+		back, errBack := deliver(t.back, func(back []netip.Prefix) error { return speaker.Withdraw(table, back) })
+		ads, errAds := deliver(t.ads, func(ads []bgp.Advertisement) error { return speaker.Advertise(table, ads) })
+		if len(back)+len(ads) > 0 {
+			left[table] = &forTable{ads, back}
+		}
+		errs = append(errs, errBack, errAds)
+	}
+	return left, errors.Join(errs...)
 }
 
 // after puts what was not said before in front, but for prefixes of which there is news.
-func (c *forCustomer) after(old forCustomer) {
-	if len(old.back)+len(old.ads) == 0 {
-		return
+func (c forCustomer) after(old forCustomer) {
+	for table, was := range old {
+		t := c.to(table)
+		news := make(map[netip.Prefix]bool)
+		for i := range t.ads {
+			news[t.ads[i].Prefix] = true
+		}
+		for _, p := range t.back {
+			news[p] = true
+		}
+		t.back = slices.Concat(slices.DeleteFunc(was.back, func(p netip.Prefix) bool { return news[p] }), t.back)
+		t.ads = slices.Concat(slices.DeleteFunc(was.ads, func(ad bgp.Advertisement) bool { return news[ad.Prefix] }), t.ads)
 	}
-	news := make(map[netip.Prefix]bool)
-	for _, ad := range c.ads {
-		news[ad.Prefix] = true
-	}
-	for _, p := range c.back {
-		news[p] = true
-	}
-	c.back = slices.Concat(slices.DeleteFunc(old.back, func(p netip.Prefix) bool { return news[p] }), c.back)
-	c.ads = slices.Concat(slices.DeleteFunc(old.ads, func(ad bgp.Advertisement) bool { return news[ad.Prefix] }), c.ads)
 }
 
 // send hands the far ends what is for them, and returns what they did not take.

@@ -137,9 +137,14 @@ func TestOutboxKeepsWhatWasRefused(t *testing.T) {
 // The same for the customer.
 func TestCustomerKeepsWhatWasNotSaid(t *testing.T) {
 	p := netip.MustParsePrefix
-	old := forCustomer{ads: []bgp.Advertisement{{Prefix: p("10.1.0.0/16")}, {Prefix: p("10.2.0.0/16")}}, back: []netip.Prefix{p("10.3.0.0/16"), p("10.4.0.0/16")}}
-	c := forCustomer{ads: []bgp.Advertisement{{Prefix: p("10.3.0.0/16")}}, back: []netip.Prefix{p("10.1.0.0/16")}}
-	c.after(old)
+	old := forCustomer{"": {ads: []bgp.Advertisement{{Prefix: p("10.1.0.0/16")}, {Prefix: p("10.2.0.0/16")}}, back: []netip.Prefix{p("10.3.0.0/16"), p("10.4.0.0/16")}}}
+	old["other"] = &forTable{back: []netip.Prefix{p("10.1.0.0/16")}}
+	all := forCustomer{"": {ads: []bgp.Advertisement{{Prefix: p("10.3.0.0/16")}}, back: []netip.Prefix{p("10.1.0.0/16")}}}
+	all.after(old)
+	if o := all["other"]; len(all) != 2 || len(o.ads) != 0 || !slices.Equal(o.back, []netip.Prefix{p("10.1.0.0/16")}) {
+		t.Errorf("of another table: %+v", o)
+	}
+	c := all[""]
 	if got := []netip.Prefix{c.ads[0].Prefix, c.ads[1].Prefix}; len(c.ads) != 2 || got[0] != p("10.2.0.0/16") || got[1] != p("10.3.0.0/16") {
 		t.Errorf("announced: %v", c.ads)
 	}

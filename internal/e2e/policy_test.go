@@ -34,7 +34,7 @@ func TestPolicy(t *testing.T) {
 		run  func(*testing.T)
 	}{
 		{"quota", w.testQuota}, {"places that become free", w.testPlaces}, {"a flood", w.testFlood}, {"preference", w.testPreference}, {"import policy", w.testImportPolicy},
-		{"export policy", w.testExportPolicy}, {"teardown", w.testTeardown},
+		{"export policy", w.testExportPolicy}, {"export policies", w.testExportPolicies}, {"teardown", w.testTeardown},
 	} {
 		if !t.Run(step.name, step.run) {
 			t.Logf("log:\n%s", w.vbrd.Log())
@@ -183,6 +183,74 @@ func (w *liveWorld) testExportPolicy(t *testing.T) {
 		w.apply()
 		w.eventually(20*time.Second, "the VPC's prefix returning", func() error { return learned(topo.VPCPrefix4) })
 	})
+}
+
+// testExportPolicies: two routers of the customer, on two lines, are told by policies of their own, and no session ends for it. IPv6 has none. A role has
+// ONLY_TO_CUSTOMER told to that peer alone.
+func (w *liveWorld) testExportPolicies(t *testing.T) {
+	const two = `route_policies:
+  - {name: near, terms: [{priority: 10, map_result: Permit, med: 50, add_communities: ["45104:50"]}]}
+  - {name: far, terms: [{priority: 10, map_result: Permit, med: 150}]}
+  - {name: none, terms: [{priority: 10, map_result: Deny}]}
+bgp_peers:`
+	lines := w.Acme.Lines
+	told := func(first, second, wantFirst, wantSecond string) {
+		t.Helper()
+		address := func(i int) string { return fmt.Sprintf("%q,", lines[i].Peer4) }
+		w.resource(w.Acme, lines, "bgp_peers:", two, address(0), address(0)+first, address(1), address(1)+second, retry, retry[:len(retry)-1]+", route_quota: 20}")
+		w.apply()
+		for i, want := range []string{wantFirst, wantSecond} {
+			w.eventually(20*time.Second, "what line "+fmt.Sprint(i)+" is told", func() error {
+				if got, err := toldOf(lines[i], topo.VPCPrefix4); err != nil || got != want {
+					return fmt.Errorf("%q, want %q, %w", got, want, err)
+				}
+				return lines[i].Router.Learned(topo.VPCPrefix6)
+			})
+		}
+	}
+	before := len(w.vbrd.Log())
+	w.undisturbed(t, w.customers()[1:], func() { // acme's second router moves its way over to the first, and may lose a packet
+		told("", "", "told", "told")
+		told(" export_policy: near,", " export_policy: far,", "told, MED 50, 45104:50", "told, MED 150")
+		told(" export_policy: near,", " export_policy: none,", "told, MED 50, 45104:50", "")
+		told("", "", "told", "told")
+	})
+	if log := w.vbrd.Log()[before:]; strings.Contains(log, "session down") {
+		t.Errorf("a session flapped:\n%s", log)
+	}
+	told(" export_policy: near,", " local_role: provider,", "told, MED 50, 45104:50", "told, only to customers of 45104")
+}
+
+// toldOf is what the edge has told a line's router of a prefix; empty for nothing.
+func toldOf(ln *topo.Line, prefix string) (string, error) {
+	var known struct {
+		Paths []struct {
+			Metric    *uint32
+			OTC       uint32
+			Community struct{ String string }
+			Peer      struct{ PeerID string }
+		}
+	}
+	if err := ln.Router.FRR.VtyshJSON(&known, "show bgp ipv4 unicast "+prefix+" json"); err != nil {
+		return "", err
+	}
+	for _, p := range known.Paths {
+		if p.Peer.PeerID != ln.Local4.String() {
+			continue
+		}
+		text := "told"
+		if p.Metric != nil {
+			text += fmt.Sprintf(", MED %d", *p.Metric)
+		}
+		if p.Community.String != "" {
+			text += ", " + p.Community.String
+		}
+		if p.OTC != 0 {
+			text += fmt.Sprintf(", only to customers of %d", p.OTC)
+		}
+		return text, nil
+	}
+	return "", nil
 }
 
 // testTeardown: the session ends for half a minute, and comes back without what was too much.

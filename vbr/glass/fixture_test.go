@@ -130,6 +130,9 @@ func (f *fakeHost) Routes(_ context.Context, r *vbrv1.ListRoutesRequest, yield f
 		}
 		inside = p
 	}
+	if p := r.GetPeer(); p != "" && p != "10.0.0.2" {
+		return &vbr.RequestError{Field: "peer", Value: p, Legal: "one of 10.0.0.2, 10.0.0.6"}
+	}
 	var out []*vbrv1.Route
 	for i := range f.routes {
 		p := netip.PrefixFrom(netip.AddrFrom4([4]byte{10, 2 + byte(i>>8), byte(i), 0}), 24)

@@ -85,6 +85,7 @@ func TestGuards(t *testing.T) {
 		{"bad: template", "GET", "/pages/frame.html", nil, 404},
 		{"bad: router", "GET", "/router/none", nil, 404},
 		{"bad: prefix", "GET", "/router/vbr-acme/routes?search=10.0.0.0/99", nil, 400},
+		{"bad: peer", "GET", "/router/vbr-acme/routes?stage=advertised&peer=10.0.0.9", nil, 400},
 		{"bad: explained prefix", "GET", "/explain?router=vbr-acme&prefix=a+b", nil, 400},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
@@ -119,9 +120,10 @@ func TestPages(t *testing.T) {
 		"/router/vbr-acme?span=7d": {"in parts of 6h"},
 		"/router/vpc-acme":         {"the router of a VPC", "br-vsw-a", "tap1 tap2"},
 		"/router/vbr-globex":       {"hold timer expired (RFC 4271 6.5)"},
-		"/router/vbr-acme/routes":  {"10.2.0.0/24", "rejected: as-loop", "backup", "65001 65010", "?page=2"},
-		"/explain":                 {"Why is a prefix"},
-		"/explain?router=vbr-acme&prefix=10.2.3.4": {"the longest match", "via 10.0.0.2 dev eth1.100", "backup", "its export policy lab-out denies it", "term 20 of acme-in permits it", "LOCAL_PREF – → 200", "10.0.0.6 takes over at once"},
+		"/router/vbr-acme/routes?stage=advertised&peer=10.0.0.2": {"of peer <span class=\"mono\">10.0.0.2</span>", `name="peer" value="10.0.0.2"`, "peer=10.0.0.2&amp;stage=advertised"},
+		"/router/vbr-acme/routes":                                {"10.2.0.0/24", "rejected: as-loop", "backup", "65001 65010", "?page=2"},
+		"/explain":                                               {"Why is a prefix"},
+		"/explain?router=vbr-acme&prefix=10.2.3.4":               {"the longest match", "via 10.0.0.2 dev eth1.100", "backup", "its export policy lab-out denies it", "term 20 of acme-in permits it", "LOCAL_PREF – → 200", "10.0.0.6 takes over at once"},
 		"/events": {"session down", "vbr-odd", "<noscript>Reload this page"},
 	} {
 		a, body := w.get(c, "GET", path)

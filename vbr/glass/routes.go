@@ -22,6 +22,7 @@ type routesBody struct {
 	Stages []stageChoice
 	Search string
 	Family string
+	Peer   string // whose; empty: all
 	Rows   []*vbrv1.Route
 	Pager  pager
 	Last   bool // there is more than pages are shown for
@@ -46,7 +47,7 @@ var families = map[string]vbrv1.AddressFamily{"ipv4": vbrv1.AddressFamily_ADDRES
 
 func (s *server) routesPage(ctx context.Context, r *request) (*frame, error) {
 	name, q := r.PathValue("name"), r.URL.Query()
-	b := &routesBody{Stage: stages[0].Key, Stages: stages, Search: clip(strings.TrimSpace(q.Get("search")), longestPrefix), Family: q.Get("family")}
+	b := &routesBody{Stage: stages[0].Key, Stages: stages, Search: clip(strings.TrimSpace(q.Get("search")), longestPrefix), Family: q.Get("family"), Peer: clip(q.Get("peer"), longestPrefix)}
 	if _, err := netip.ParseAddr(b.Search); err == nil { // an address is in no list: its longest match is explained
 		return nil, redirect{"/explain?" + url.Values{"router": {name}, "prefix": {b.Search}}.Encode()}
 	}
@@ -60,6 +61,9 @@ func (s *server) routesPage(ctx context.Context, r *request) (*frame, error) {
 		if st.Key == q.Get("stage") {
 			b.Stage, req.Stage = st.Key, st.stage
 		}
+	}
+	if req.Stage != vbrv1.RouteStage_ROUTE_STAGE_EXPORTED { // it is for router interfaces
+		req.Peer = b.Peer
 	}
 	rows, err := r.listRoutes(ctx, req)
 	if err != nil {

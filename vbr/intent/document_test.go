@@ -36,7 +36,7 @@ func TestPolicyDocument(t *testing.T) {
 			}
 		}
 	}
-	if examples != 2 || policies != 2 {
+	if examples != 3 || policies != 3 {
 		t.Errorf("%d examples with %d policies", examples, policies)
 	}
 }

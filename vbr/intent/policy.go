@@ -258,7 +258,6 @@ func (r *PeerRules) fill(m *vbrv1.BgpPeer) *vbrv1.BgpPeer {
 
 // peerPolicies checks what the peers of a router say of its policies.
 func (c *checker) peerPolicies(r *Router) {
-	first := map[bool]string{} // of a family, what the first peer exports by
 	for i := range r.Peers {
 		p, path := &r.Peers[i], item("bgp_peers", i)
 		if p.Rules.RoleStrict && p.Rules.Role == "" {
@@ -268,17 +267,6 @@ func (c *checker) peerPolicies(r *Router) {
 			if name != "" && r.Policy(name) == nil {
 				c.fail(r.Origin, r.label(), join(path, field), fmt.Sprintf("%q", name), "no such policy in the VBR", "the name of one of route_policies")
 			}
-		}
-		if !p.Address.IsValid() {
-			continue
-		}
-		six := p.Address.Is6()
-		if name, known := first[six]; known && name != p.Rules.Export {
-			c.fail(r.Origin, r.label(), join(path, "export_policy"), fmt.Sprintf("%q", p.Rules.Export),
-				"other peers of the family have another: one BGP speaker serves them all", fmt.Sprintf("%q for each", name))
-		}
-		if _, known := first[six]; !known {
-			first[six] = p.Rules.Export
 		}
 	}
 }

@@ -89,8 +89,9 @@ func TestBadPolicies(t *testing.T) {
 		}, `VirtualBorderRouter/vbr-acme.route_policies[0].terms[1].priority: another term has this priority; legal: one term of a priority`},
 		{"bad: no such policy", func(v *vbrv1.VirtualBorderRouter, _ *vbrv1.RoutePolicyTerm) { v.BgpPeers[1].ImportPolicy = "lab-out" },
 			`VirtualBorderRouter/vbr-acme.bgp_peers[1].import_policy: "lab-out": no such policy in the VBR; legal: the name of one of route_policies`},
-		{"bad: another export policy", func(v *vbrv1.VirtualBorderRouter, _ *vbrv1.RoutePolicyTerm) { v.BgpPeers[1].ExportPolicy = "lab-in" },
-			`VirtualBorderRouter/vbr-acme.bgp_peers[1].export_policy: "lab-in": other peers of the family have another: one BGP speaker serves them all; legal: "" for each`},
+		{"OK: another export policy", func(v *vbrv1.VirtualBorderRouter, _ *vbrv1.RoutePolicyTerm) { v.BgpPeers[1].ExportPolicy = "lab-in" }, ""},
+		{"bad: no such export policy", func(v *vbrv1.VirtualBorderRouter, _ *vbrv1.RoutePolicyTerm) { v.BgpPeers[1].ExportPolicy = "lab-out" },
+			`VirtualBorderRouter/vbr-acme.bgp_peers[1].export_policy: "lab-out": no such policy in the VBR; legal: the name of one of route_policies`},
 		{"bad: quota", func(v *vbrv1.VirtualBorderRouter, _ *vbrv1.RoutePolicyTerm) {
 			v.BgpPeers[1].RouteQuota = proto.Uint32(10000001)
 		}, `VirtualBorderRouter/vbr-acme.bgp_peers[1].route_quota: 10000001: out of range; legal: 0..10000000, 0 = no quota`},

@@ -623,7 +623,7 @@ type BgpPeer struct {
 	// (LOCAL_ASN:7100, 7200, 7300); they are honoured before a named policy too. EC: CEN route map, RegionIn.
 	ImportPolicy string `protobuf:"bytes,24,opt,name=import_policy,json=importPolicy,proto3" json:"import_policy,omitempty"`
 	// Name of the policy, in the VBR's route_policies, that judges and changes what the peer is told. What no term of it decides is denied.
-	// It is the same for all peers of a family. Default: default-export, which tells all that is for the customer. EC: CEN route map, RegionOut.
+	// Each peer may have its own. Default: default-export, which tells all that is for the customer. EC: CEN route map, RegionOut.
 	ExportPolicy string `protobuf:"bytes,25,opt,name=export_policy,json=exportPolicy,proto3" json:"export_policy,omitempty"`
 	// Classes of reserved prefixes that the peer may announce all the same. Legal: default-route, martian, link-subnet, vpc-prefix.
 	// Default: none. EC: none.

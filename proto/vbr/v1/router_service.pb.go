@@ -1459,7 +1459,7 @@ type RouteCounts struct {
 	Kernel   uint32                 `protobuf:"varint,5,opt,name=kernel,proto3" json:"kernel,omitempty"`
 	// Refused by the kernel.
 	Refused uint32 `protobuf:"varint,6,opt,name=refused,proto3" json:"refused,omitempty"`
-	// Told to the customer, and to the VPC.
+	// Told to the customer, to at least one peer with a session, and to the VPC.
 	Advertised    uint32 `protobuf:"varint,7,opt,name=advertised,proto3" json:"advertised,omitempty"`
 	Exported      uint32 `protobuf:"varint,8,opt,name=exported,proto3" json:"exported,omitempty"`
 	unknownFields protoimpl.UnknownFields
@@ -2195,7 +2195,9 @@ type ListRoutesRequest struct {
 	// Exactly this prefix, or with longer all inside it too.
 	Prefix string `protobuf:"bytes,3,opt,name=prefix,proto3" json:"prefix,omitempty"`
 	Longer bool   `protobuf:"varint,4,opt,name=longer,proto3" json:"longer,omitempty"`
-	// A peer's address or a router interface's name: who told us, or at the stages advertised and exported who was told.
+	// A peer's address or a router interface's name: who told us, or at the stages advertised and exported who was told. Empty: anybody. Of the stage
+	// advertised the attributes are as the peer's export policy has them, or those of all peers with sessions if they have the same; where these
+	// differ and no peer is named, they are those before the policies.
 	Peer string `protobuf:"bytes,5,opt,name=peer,proto3" json:"peer,omitempty"`
 	// A reason of rejection, such as "as-loop".
 	Reason string        `protobuf:"bytes,6,opt,name=reason,proto3" json:"reason,omitempty"`
