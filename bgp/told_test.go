@@ -246,6 +246,44 @@ func TestSentIsCounted(t *testing.T) {
 	}
 }
 
+// A route whose attributes fit into no message is not told, which the log says; the session and other routes go on.
+func TestToldTooMuch(t *testing.T) {
+	n := startNode(t, 65001)
+	a := bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{rawPeer(a)}))
+	p := redial(t, n, a)
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16"), Communities: make([]uint32, 1100)}, {Prefix: prefix("10.2.0.0/16")}}))
+	if l := told(t, p); len(l) != 2 || !strings.HasPrefix(l[0], "+ 100a02") || !strings.HasPrefix(l[1], "- 100a01") {
+		t.Errorf("%q", l)
+	}
+	if text := n.log.String(); strings.Count(text, "their attributes do not fit into a message") != 1 {
+		t.Error("the log does not say so, once")
+	}
+	n.rec.Never(t, 0, "up=false")
+}
+
+// A neighbour that is taken out and added anew, over and over, is told each time, however quick its writer is.
+func TestToldEachTime(t *testing.T) {
+	n := startNode(t, 65001, restart)
+	a := bgptest.Loopback()
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16")}}))
+	for range 30 {
+		must(t, n.SetPeers([]Peer{rawPeer(a, func(p *Peer) { p.Wait = true })}))
+		p := redial(t, n, a, bgptest.GR(0, 60, [3]byte{1, 1, 0}))
+		if l := toldLines(p.Expect(bgptest.UpdateMsg)); !strings.HasPrefix(l[0], "End-of-RIB") {
+			t.Errorf("%q, want End-of-RIB", l)
+		}
+		must(t, n.Tell(t.Context(), a))
+		if l := toldLines(p.Expect(bgptest.UpdateMsg)); !strings.HasPrefix(l[0], "+ 100a01 ") {
+			t.Errorf("%q", l)
+		}
+		p.Expect(bgptest.UpdateMsg)
+		must(t, n.SetPeers(nil))
+		p.Expect(bgptest.Notification)
+		p.Close()
+	}
+}
+
 // After our restart nobody is told before those with graceful restart have sent End-of-RIB (RFC 4724 4.1), or the deferral time is over; peers without it
 // wait like the others.
 func TestToldAfterRestart(t *testing.T) {

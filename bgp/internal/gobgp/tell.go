@@ -6,6 +6,7 @@ import (
 	"net"
 	"net/netip"
 	"sync"
+	"time"
 
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -96,10 +97,13 @@ func (t *tells) forget(a netip.Addr) {
 // startTelling has a session that has come up told, on a goroutine of its own that ends with the connection.
 func (s *Server) startTelling(c *conn, asn uint32, longLived []wire.Family) {
 	local := c.LocalAddr().(*net.TCPAddr).AddrPort().Addr()
-	p := out.Peer{Session: c.session, ASN: asn, Local: local.Unmap().WithZone(""), LongLived: longLived, Unfit: func(n int, a *out.Attrs) {
-		s.complain(c.peer, wire.Verdict{Action: wire.Discard, Why: "attributes that fit into no message"})
-		s.log.Error("routes are not told: their attributes do not fit into a message", "peer", c.peer, "routes", n)
-	}}
+	p := out.Peer{Session: c.session, ASN: asn, Local: local.Unmap().WithZone(""), LongLived: longLived}
+	p.Unfit = func(n int, _ *out.Attrs) {
+		const text = "routes are not told: their attributes do not fit into a message"
+		if s.notes.mayRepeat(record{message: text, peer: c.peer.String()}, time.Now()) {
+			s.log.Error(text, "peer", c.peer, "routes", n)
+		}
+	}
 	s.tells.mu.Lock()
 	defer s.tells.mu.Unlock()
 	t := s.tells.of[c.peer]
