@@ -138,7 +138,8 @@ func exactly(test string) string {
 // firstComplaint is the first line that says what is wrong.
 func firstComplaint(out string) string {
 	for line := range strings.Lines(out) {
-		if place, text, found := strings.Cut(strings.TrimSpace(line), ": "); found && strings.Contains(place, "_test.go:") {
+		place, text, found := strings.Cut(strings.TrimSpace(line), ": ")
+		if found && strings.Contains(place, "_test.go:") && text != "exit status 1" { // that is a test in a process of its own
 			return short(place + ": " + text)
 		}
 	}

@@ -3,7 +3,14 @@ package guards
 // resources are bounds of what can be asked for, and the store's guards against damage.
 func resources() []guard {
 	const intent, source, store = "./vbr/intent", "./vbr/intent/source", "./vbr/intent/store"
+	const rules, many = "proto/vbr/v1/resources.pb.go", "TestTooMany" // the rules of the .proto, as they are compiled
 	return []guard{
+		{"32 peers of a VBR", rules, `this.size() <= 32R\bbgpPeers`, `this.size() <= 99R\bbgpPeers`, intent, many},
+		{"16 lines of a VBR", rules, `this.size() <= 15R\x1dassociated`, `this.size() <= 99R\x1dassociated`, intent, many},
+		{"32 policies of a VBR", rules, `this.size() <= 32R\rroutePolicies`, `this.size() <= 99R\rroutePolicies`, intent, many},
+		{"32 prefixes that no quota drops", rules, `this.size() <= 32 && this.all(p, p.isIpPrefix(true))R\tneverDrop`, `this.size() <= 99 && this.all(p, p.isIpPrefix(true))R\tneverDrop`, intent, many},
+		{"200 custom routes of a VBR", rules, `this.size() <= 200R\frouteEntries\x12!`, `this.size() <= 999R\frouteEntries\x12!`, intent, many},
+		{"200 prefixes of bgp_networks", rules, `this.size() <= 200 && this.all(c, c.isIpPrefix(true))R\vbgpNetworks`, `this.size() <= 999 && this.all(c, c.isIpPrefix(true))R\vbgpNetworks`, intent, many},
 		{"5 router interfaces of a router", "vbr/intent/check_interface.go", `if nth > MaxInterfaces {`, `if false {`, intent, "TestBadCloud"},
 		{"a file of resources: 32 levels", "vbr/intent/source/admit.go", `if g.depth > MaxDepth || `, `if `, source, "TestParseStaysFast"},
 		{"a file of resources: 64 KiB a document", "vbr/intent/source/parse.go", `if len(text) > MaxDocumentSize {`, `if false {`, source, "TestParseRefuses"},

@@ -9,7 +9,7 @@ func routes() []guard {
 		{"our own AS in the path", verdict, `if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {`, `if false {`, rib, source},
 		{"a path that does not begin with the peer's AS", verdict, `if !s.Internal && a.NeighborAS() != s.ASN {`, `if false {`, rib, source},
 		{"our own address as next hop", verdict, `if slices.Contains(s.Own, a.NextHop) {`, `if false {`, rib, source},
-		{"a next hop off the peer's link", verdict, `if !a.NextHop.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Subnets, on) {`, `if false {`, rib, source},
+		{"a next hop off the peer's link", verdict, `if !a.NextHop.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Subnets, on) {`, `if false && !slices.ContainsFunc(s.Subnets, on) {`, rib, source},
 		{"the length of the AS path", verdict, `if s.MaxASPath > 0 && a.ases() > s.MaxASPath {`, `if false {`, rib, "TestImportBounds"},
 		{"how many communities", verdict, `if s.MaxCommunities > 0 && len(`, `if false && len(`, rib, "TestImportBounds"},
 		{"a leak, by ONLY_TO_CUSTOMER (RFC 9234 5)", verdict, `if s.Role.leaks(s.ASN, a.OTC) {`, `if false {`, rib, "TestLeaks"},
