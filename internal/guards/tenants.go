@@ -10,8 +10,8 @@ func tenants() []guard {
 		{"keys: an owner with a slash in its name", "vbr/intent/keydir.go", `, strings.Contains(owner, "/"):`, `:`, "./vbr/intent", "TestKeysOfOthers"},
 		{"keys: another owner's credential", "vbr/intent/keydir.go", `owner != "" && (!ok || key == "" || strings.Contains(key, ".")) {`, `owner != "" && key == "" && !ok && false {`, "./vbr/intent", "TestCredential"},
 		{"keys: in a VBR that is made for another account", "vbr/control/authorise.go", `problems = append(problems, keyed(caller, k, is, m)...)`, ``, control, fields},
-		{"resources: another's is read", "vbr/control/read.go", `if r == nil || !s.sees(caller, r) {`, `if r == nil {`, control, "TestCallers"},
-		{"resources: another's is listed and watched", "vbr/control/read.go", `return slices.ContainsFunc(owners, f.caller.Sees) && (`, `return (`, control, "TestPortOwnerSees"},
+		{"resources: another's is read", "vbr/control/read.go", `if r == nil || !s.sees(caller, r) {`, `if r == nil {`, control, "TestOthersAreNotThere"},
+		{"resources: another's is listed and watched", "vbr/control/read.go", `return slices.ContainsFunc(owners, f.caller.Sees) && (`, `return (`, control, "TestOthersAreNotThere"},
 		{"resources: another's is changed", "vbr/control/authorise.go", `	case own:
 		return nil`, `	case true:
 		return nil`, control, "TestApplyRefuses"},
