@@ -7,7 +7,7 @@ func packets() []guard {
 		{"BFD: TTL 255, before the session", "bgp/bfd/demux.go", `if d.ttl != ttlOut {`, `if false {`, bfd, "TestDispatch"},
 		{"BFD: TTL 255, in the kernel, IPv4", "bgp/bfd/filter.go", "\tif len(peers) > filterPeers {", "\tif v4 {\n\t\tprog = nil\n\t}\n\tif len(peers) > filterPeers {", bfd, "TestGuards"},
 		{"BFD: TTL 255, in the kernel, IPv6", "bgp/bfd/filter.go", "\tif len(peers) > filterPeers {", "\tif !v4 {\n\t\tprog = nil\n\t}\n\tif len(peers) > filterPeers {", bfd, "TestGuards"},
-		{"BFD: a stranger's packets, in the kernel", "bgp/bfd/filter.go", `if len(peers) > filterPeers {`, `if true {`, bfd, "TestStorm"},
+		{"BFD: a stranger's packets, in the kernel", "bgp/bfd/filter.go", `if len(peers) > filterPeers {`, `if true {`, bfd, "TestGuards"},
 		{"BFD: another device, address or destination", "bgp/bfd/demux.go", `case s.key != from || s.local != d.to:`, `case false:`, bfd, "TestDispatch"},
 		{"BFD: authentication that is not in use", "bgp/bfd/demux.go", `case p.auth:`, `case false:`, bfd, "TestGuards"},
 		{"GTSM at the listener, IPv4", "bgp/internal/gobgp/filter.go", `if n.GTSM {`, `if n.GTSM && !n.Address.Is4() {`, "./bgp", "TestGTSMPassive"},
