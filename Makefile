@@ -132,7 +132,7 @@ test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/
 GUARDS ?=
 
 .PHONY: test-guards
-test-guards: ## each guard against hostile input and other tenants taken out of a copy: its test must go red (15 minutes; GUARDS=REGEXP for some)
+test-guards: ## each guard against hostile input and other tenants taken out of a copy: its test must go red (20 minutes; GUARDS=REGEXP for some)
 	go vet -tags guards ./internal/guards
 	cd internal/guards && go test -count=1 -timeout 60m -tags guards -run 'TestRed$$' . -args -only '$(GUARDS)'
 

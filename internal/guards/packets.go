@@ -14,7 +14,7 @@ func packets() []guard {
 		{"GTSM at the listener, IPv6", "bgp/internal/gobgp/filter.go", `if n.GTSM {`, `if n.GTSM && n.Address.Is4() {`, "./bgp", "TestGTSMPassive"},
 		{"GTSM of a session that the peer dialled, IPv4", "bgp/internal/gobgp/neighbor.go", "\tif n.GTSM {", "\tif n.GTSM && !n.Address.Is4() {", "./bgp", "TestGTSMPassive"},
 		{"GTSM of a session that the peer dialled, IPv6", "bgp/internal/gobgp/neighbor.go", "\tif n.GTSM {", "\tif n.GTSM && n.Address.Is4() {", "./bgp", "TestGTSMPassive"},
-		{"GTSM of a session that we dial", "bgp/internal/gobgp/dial.go", `return errors.Join(setTTL(fd, v4, maxTTL), setMinTTL(fd, v4, maxTTL))`, `return setTTL(fd, v4, maxTTL)`, "./bgp", "TestGTSMReason"},
+		{"GTSM of a session that we dial", "bgp/internal/gobgp/dial.go", `return errors.Join(setTTL(fd, v4, maxTTL), setMinTTL(fd, v4, maxTTL))`, `return setTTL(fd, v4, maxTTL)`, "./bgp", "TestGTSMDialled"},
 		{"a stranger's SYN", "bgp/internal/gobgp/filter.go", `return append(p, drop())`, `return append(p, keep())`, gobgp, "TestStrangersGetNoAnswer"},
 		{"a packet before there are neighbours", "bgp/internal/gobgp/door.go", `return errors.Join(setTTL(fd, v4, maxTTL), filter(nil, v4).attach(fd))`, `return setTTL(fd, v4, maxTTL)`, gobgp, "TestStrangersGetNoAnswer"},
 		{"the old key of a session, after its rotation", "bgp/internal/gobgp/keys.go", `		s.door.setKey(n.Address, n.Password),

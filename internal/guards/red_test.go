@@ -17,6 +17,7 @@ import (
 	"strings"
 	"testing"
 	"time"
+	"unicode"
 )
 
 var only = flag.String("only", "", "a regular expression: the guards whose names it matches; all without")
@@ -146,9 +147,15 @@ func firstComplaint(out string) string {
 	return "no text"
 }
 
-// short is a text for one line.
+// short is a text for one line of a terminal.
 func short(text string) string {
 	const most = 100
+	text = strings.Map(func(r rune) rune {
+		if !unicode.IsPrint(r) {
+			return '.'
+		}
+		return r
+	}, text)
 	if r := []rune(text); len(r) > most {
 		return string(r[:most]) + "..."
 	}

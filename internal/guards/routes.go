@@ -13,7 +13,7 @@ func routes() []guard {
 		{"the length of the AS path", verdict, `if s.MaxASPath > 0 && a.ases() > s.MaxASPath {`, `if false {`, rib, "TestImportBounds"},
 		{"how many communities", verdict, `if s.MaxCommunities > 0 && len(`, `if false && len(`, rib, "TestImportBounds"},
 		{"a leak, by ONLY_TO_CUSTOMER (RFC 9234 5)", verdict, `if s.Role.leaks(s.ASN, a.OTC) {`, `if false {`, rib, "TestLeaks"},
-		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `	ad.OTC = r.exporter.onlyToCustomer(ad.Prefix)`, ``, "./vbr", "TestRoleOnTheWayOut"},
+		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `	ad.OTC = r.exporter.onlyToCustomer(ad.Prefix)`, ``, "./vbr", "TestOnlyToCustomerIsTold"},
 		{"reserved: a default route", verdict, `if s.Kind == BGP && prefix.Bits() == 0 && s.Allow&AllowDefault == 0 {`, `if false {`, rib, source},
 		{"reserved: a part of a link", verdict, `if s.Allow&AllowLinkSubnet == 0 && inside(t.rules.Links, prefix) {`, `if false {`, rib, source},
 		{"reserved: a part of the backbone", verdict, `if s.Kind == BGP && inside(t.rules.Backbone, prefix) {`, `if false {`, rib, source},
@@ -29,10 +29,10 @@ func routes() []guard {
 		{"backbone: our own AS in the path", "bgp/evpn/decode.go", `case slices.Contains(a.route.ASPath, e.asn):`, `case false:`, evpn, "TestLoops"},
 		{"backbone: our own ORIGINATOR_ID (RFC 4456 8)", "bgp/evpn/decode.go", `case o.Attrs.OriginatorID == e.id:`, `case false:`, evpn, "TestLoops"},
 		{"backbone: our own VTEP as next hop", "vbr/backbone.go", `if route.NextHop == b.host.vtep() {`, `if false {`, "./vbr", "TestOwnRoutesReflected"},
-		{"backbone: a next hop that is no VTEP", "bgp/evpn/route.go", `case !vtep(r.NextHop):`, `case false:`, evpn, "TestHostileRoutes"},
+		{"backbone: a next hop that is no VTEP", "bgp/evpn/route.go", `case !vtep(r.NextHop):`, `case false:`, evpn, "TestNextHopIsVTEP"},
 		{"backbone: a VNI of 0", "bgp/evpn/route.go", `case r.VNI == 0 || r.VNI > MaxVNI:`, `case false:`, evpn, "TestHostileRoutes"},
 		{"backbone: a router MAC that is none", "bgp/evpn/route.go", `case !r.RouterMAC.IsUnicast():`, `case false:`, evpn, "TestHostileRoutes"},
-		{"backbone: an encapsulation that is not VXLAN", "bgp/evpn/decode.go", `case !encapsulation:`, `case false:`, evpn, "TestHostileRoutes"},
+		{"backbone: an encapsulation that is not VXLAN", "bgp/evpn/decode.go", `case !encapsulation:`, `case false && !encapsulation:`, evpn, "TestHostileRoutes"},
 		{"backbone: another tenant's VNI", "vbr/vpc.go", `if route != nil && route.VNI != ri.vni {`, `if false {`, "./vbr", "TestOtherVNI"},
 	}
 	for _, p := range []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "fec0::/10", "ff00::/8"} {
