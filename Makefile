@@ -129,6 +129,13 @@ test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/
 	go test -count=1 -timeout 20m -run 'TestFaults$$' ./internal/e2e/admin -args -faults=. -sites=8
 	go test -count=1 -timeout 30m -run 'TestFaults' -exec '$(VMEXEC)' ./internal/e2e
 
+GUARDS ?=
+
+.PHONY: test-guards
+test-guards: ## each guard against hostile input and other tenants taken out of a copy: its test must go red (20 minutes; GUARDS=REGEXP for some)
+	go vet -tags guards ./internal/guards
+	cd internal/guards && go test -count=1 -timeout 60m -tags guards -run 'TestRed$$' . -args -only '$(GUARDS)'
+
 .PHONY: soak
 soak: faults ## 300 random kills under load; the storms at full size: a million prefixes, a million junk withdrawals, a million against a quota of 10,000, a store cut at every byte (30 minutes; leave the machine alone)
 	go test -count=1 -v -timeout 60m -run 'TestSoak$$' ./internal/e2e/admin -args -kills=300 -soak-routes=10000 -sites=3

@@ -111,6 +111,7 @@ func (f *fakeController) Status() (string, uint64, []string) {
 
 // fakeHost has a router of acme's and one of beta's.
 type fakeHost struct {
+	guest   string // owner of one more interface of each router; "": there is none
 	mu      sync.Mutex
 	changes []string
 }
@@ -131,8 +132,12 @@ func (f *fakeHost) RouterStatus(name string) *vbrv1.RouterStatus {
 	if !slices.Contains(f.RouterNames(), name) {
 		return nil
 	}
-	return &vbrv1.RouterStatus{Name: name, Owner: name[4:], State: vbrv1.RouterStatus_STATE_DEGRADED, Sessions: 2, SessionsEstablished: 1, Routes: &vbrv1.RouteCounts{Kernel: 15},
+	st := &vbrv1.RouterStatus{Name: name, Owner: name[4:], State: vbrv1.RouterStatus_STATE_DEGRADED, Sessions: 2, SessionsEstablished: 1, Routes: &vbrv1.RouteCounts{Kernel: 15},
 		RouterInterfaces: []*vbrv1.RouterInterfaceStatus{{Name: "ri-" + name[4:], Owner: name[4:]}}}
+	if f.guest != "" {
+		st.RouterInterfaces = append(st.RouterInterfaces, &vbrv1.RouterInterfaceStatus{Name: "ri-guest", Owner: f.guest})
+	}
+	return st
 }
 
 func (f *fakeHost) Sessions(router string) []*vbrv1.BgpSession {
@@ -186,7 +191,11 @@ func (f *fakeHost) Usage(router, _ string, _ time.Time) ([]*vbrv1.Usage, error) 
 	if router == "" {
 		return nil, fmt.Errorf("%q: %w", router, vbr.ErrNoRouter)
 	}
-	return []*vbrv1.Usage{{Router: router, RouterInterface: "ri-" + router[4:], Owner: router[4:], TxBytes: 7}}, nil
+	usages := []*vbrv1.Usage{{Router: router, RouterInterface: "ri-" + router[4:], Owner: router[4:], TxBytes: 7}}
+	if f.guest != "" {
+		usages = append(usages, &vbrv1.Usage{Router: router, RouterInterface: "ri-guest", Owner: f.guest})
+	}
+	return usages, nil
 }
 
 func (f *fakeHost) Quality(routerInterface string, _ time.Time, _ int) (*vbrv1.GetQualityResponse, error) {

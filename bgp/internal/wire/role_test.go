@@ -32,7 +32,8 @@ func TestRoles(t *testing.T) {
 		{ours: Provider, strict: true, theirs: []byte{3}, peer: Customer},
 		{ours: Provider, theirs: []byte{3, 3}, peer: Customer},
 		{ours: Provider, theirs: []byte{3, 4}, code: 11},
-		{theirs: []byte{0}, peer: Provider}, // without one of ours nothing is asked
+		{ours: Provider, theirs: []byte{4, 3}, code: 11}, // the last alone would do
+		{theirs: []byte{0}, peer: Provider},              // without one of ours nothing is asked
 		{theirs: []byte{3, 4}, peer: LateralPeer},
 	} {
 		capabilities := []byte{capMP, 4, 0, 1, 0, 1}

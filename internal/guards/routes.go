@@ -1,0 +1,42 @@
+package guards
+
+import "fmt"
+
+// routes are guards against what may be announced, and by whom.
+func routes() []guard {
+	const rib, evpn, verdict, source = "./vbr/rib", "./bgp/evpn", "vbr/rib/verdict.go", "TestVerdicts"
+	l := []guard{
+		{"our own AS in the path", verdict, `if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {`, `if false {`, rib, source},
+		{"a path that does not begin with the peer's AS", verdict, `if !s.Internal && a.NeighborAS() != s.ASN {`, `if false {`, rib, source},
+		{"our own address as next hop", verdict, `if slices.Contains(s.Own, a.NextHop) {`, `if false {`, rib, source},
+		{"a next hop off the peer's link", verdict, `if !a.NextHop.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Subnets, on) {`, `if false && !slices.ContainsFunc(s.Subnets, on) {`, rib, source},
+		{"the length of the AS path", verdict, `if s.MaxASPath > 0 && a.ases() > s.MaxASPath {`, `if false {`, rib, "TestImportBounds"},
+		{"how many communities", verdict, `if s.MaxCommunities > 0 && len(`, `if false && len(`, rib, "TestImportBounds"},
+		{"a leak, by ONLY_TO_CUSTOMER (RFC 9234 5)", verdict, `if s.Role.leaks(s.ASN, a.OTC) {`, `if false {`, rib, "TestLeaks"},
+		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `	ad.OTC = r.exporter.onlyToCustomer(ad.Prefix)`, ``, "./vbr", "TestOnlyToCustomerIsTold"},
+		{"reserved: a default route", verdict, `if s.Kind == BGP && prefix.Bits() == 0 && s.Allow&AllowDefault == 0 {`, `if false {`, rib, source},
+		{"reserved: a part of a link", verdict, `if s.Allow&AllowLinkSubnet == 0 && inside(t.rules.Links, prefix) {`, `if false {`, rib, source},
+		{"reserved: a part of the backbone", verdict, `if s.Kind == BGP && inside(t.rules.Backbone, prefix) {`, `if false {`, rib, source},
+		{"the backbone's prefixes, whatever is allowed", verdict, `if s.Kind == BGP && inside(t.rules.Backbone, prefix) {`, `if s.Kind == BGP && s.Allow == 0 && inside(t.rules.Backbone, prefix) {`, rib, "TestAllow"},
+		{"reserved: a part of what the VPC announces", "vbr/rib/decide.go", `} else if s.Kind == BGP && s.Allow&AllowVPC == 0 && `, `} else if false && `, rib, source},
+		{"reserved: a part of the VPC's own blocks", verdict, `if inside(t.rules.CIDRs, prefix) {`, `if false {`, rib, "TestOwnCIDR"},
+		{"a route that has passed this router", verdict, `case t.rules.Trail != [3]uint32{} && a.passed(t.rules.Trail):`, `case false:`, rib, "TestTrail"},
+		{"a route that has passed too many routers", verdict, `case a.hops() > MaxTrail:`, `case false:`, rib, "TestTrail"},
+		{"the quota", "vbr/rib/quota.go", "	return RejectedOverQuota\n", "	return Accepted\n", rib, "TestQuotaOrder"},
+		{"the quota of a family is not the other's", "vbr/rib/quota.go", `return &s.places[boolByte(!prefix.Addr().Is4())]`, `return &s.places[0]`, rib, "TestQuotaFamilies"},
+		{"the memory for what is beyond a quota", "vbr/rib/quota.go", `if p.rest < s.Quota.spare() {`, `if true {`, rib, "TestQuotaForgets"},
+		{"how often a refused announcement is tried", "vbr/unsaid.go", `len(todo) > 0 && calls < deliverCalls;`, `len(todo) > 0;`, "./vbr", "TestDeliverIsBounded"},
+		{"backbone: our own AS in the path", "bgp/evpn/decode.go", `case slices.Contains(a.route.ASPath, e.asn):`, `case false:`, evpn, "TestLoops"},
+		{"backbone: our own ORIGINATOR_ID (RFC 4456 8)", "bgp/evpn/decode.go", `case o.Attrs.OriginatorID == e.id:`, `case false:`, evpn, "TestLoops"},
+		{"backbone: our own VTEP as next hop", "vbr/backbone.go", `if route.NextHop == b.host.vtep() {`, `if false {`, "./vbr", "TestOwnRoutesReflected"},
+		{"backbone: a next hop that is no VTEP", "bgp/evpn/route.go", `case !vtep(r.NextHop):`, `case false:`, evpn, "TestNextHopIsVTEP"},
+		{"backbone: a VNI of 0", "bgp/evpn/route.go", `case r.VNI == 0 || r.VNI > MaxVNI:`, `case false:`, evpn, "TestHostileRoutes"},
+		{"backbone: a router MAC that is none", "bgp/evpn/route.go", `case !r.RouterMAC.IsUnicast():`, `case false:`, evpn, "TestHostileRoutes"},
+		{"backbone: an encapsulation that is not VXLAN", "bgp/evpn/decode.go", `case !encapsulation:`, `case false && !encapsulation:`, evpn, "TestHostileRoutes"},
+		{"backbone: another tenant's VNI", "vbr/vpc.go", `if route != nil && route.VNI != ri.vni {`, `if false {`, "./vbr", "TestOtherVNI"},
+	}
+	for _, p := range []string{"0.0.0.0/8", "127.0.0.0/8", "169.254.0.0/16", "224.0.0.0/3", "::/8", "fe80::/10", "fec0::/10", "ff00::/8"} {
+		l = append(l, guard{"reserved: " + p, verdict, fmt.Sprintf("	netip.MustParsePrefix(%q),", p), "", rib, source})
+	}
+	return l
+}
