@@ -13,7 +13,7 @@ func routes() []guard {
 		{"the length of the AS path", verdict, `if s.MaxASPath > 0 && a.ases() > s.MaxASPath {`, `if false {`, rib, "TestImportBounds"},
 		{"how many communities", verdict, `if s.MaxCommunities > 0 && len(`, `if false && len(`, rib, "TestImportBounds"},
 		{"a leak, by ONLY_TO_CUSTOMER (RFC 9234 5)", verdict, `if s.Role.leaks(s.ASN, a.OTC) {`, `if false {`, rib, "TestLeaks"},
-		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `	ad.OTC = r.exporter.onlyToCustomer(ad.Prefix)`, ``, "./vbr", "TestOnlyToCustomerIsTold"},
+		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `if ad.OTC = w.otc; o.Changes() {`, `if o.Changes() {`, "./vbr", "TestOnlyToCustomerPerPeer"},
 		{"reserved: a default route", verdict, `if s.Kind == BGP && prefix.Bits() == 0 && s.Allow&AllowDefault == 0 {`, `if false {`, rib, source},
 		{"reserved: a part of a link", verdict, `if s.Allow&AllowLinkSubnet == 0 && inside(t.rules.Links, prefix) {`, `if false {`, rib, source},
 		{"reserved: a part of the backbone", verdict, `if s.Kind == BGP && inside(t.rules.Backbone, prefix) {`, `if false {`, rib, source},
