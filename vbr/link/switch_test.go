@@ -48,9 +48,10 @@ func TestSwitch(t *testing.T) {
 	m := inNamespace(t)
 	plug(t, "tap1", "tap2")
 	s := ensure(t, m, vpc("tap1", "tap2"))
-	if d := s.Switches[0]; d.Index == 0 || !d.Up {
-		t.Errorf("state: %+v", d)
-	}
+	eventually(t, "a bridge whose ports have a carrier has one", func() bool {
+		d := ensure(t, m, vpc("tap1", "tap2")).Switches[0]
+		return d.Index != 0 && d.Up
+	})
 	wantIP(t,
 		[2]string{"-d link show sw1", "alias openvbr:vr-acme"}, [2]string{"-d link show sw1", "group 8686"},
 		[2]string{"-d link show sw1", "master vr-acme"}, [2]string{"-d link show sw1", "stp_state 0"},
