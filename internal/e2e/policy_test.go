@@ -219,6 +219,7 @@ bgp_peers:`
 		t.Errorf("a session flapped:\n%s", log)
 	}
 	told(" export_policy: near,", " local_role: provider,", "told, MED 50, 45104:50", "told, only to customers of 45104")
+	told("", "", "told", "told") // a role that goes resets the session: it is back for what follows
 }
 
 // toldOf is what the edge has told a line's router of a prefix; empty for nothing.
