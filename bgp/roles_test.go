@@ -3,6 +3,7 @@ package bgp
 import (
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -44,10 +45,15 @@ router bgp 65002
 			peer.Role = RolePeer
 			must(t, n.SetPeers([]Peer{peer}))
 			mark = n.rec.Wait(t, mark, "up=false", "other configuration change")
-			mark = n.rec.Wait(t, mark, "role mismatch")
+			n.rec.Wait(t, mark, "role mismatch") // one of both sees it first
 			peer.Role, peer.StrictRole = 0, false
 			must(t, n.SetPeers([]Peer{peer}))
-			n.rec.Wait(t, mark, "peer refused the session", "role mismatch")
+			refused := func() string { return n.Status(time.Second)[0].Reason }
+			for end := time.Now().Add(20 * time.Second); !strings.Contains(refused(), "peer refused the session: open message error/role mismatch"); time.Sleep(100 * time.Millisecond) {
+				if time.Now().After(end) {
+					t.Fatalf("reason %q", refused())
+				}
+			}
 		})
 	}
 }
