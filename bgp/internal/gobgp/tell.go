@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net"
 	"net/netip"
+	"slices"
 	"sync"
 	"time"
 
@@ -250,8 +251,7 @@ func longLived(remote []packet.ParameterCapabilityInterface, families []wire.Fam
 	for _, c := range remote {
 		if c, ok := c.(*packet.CapLongLivedGracefulRestart); ok {
 			for _, t := range c.Tuples {
-				s := wire.Session{Families: families}
-				if f := (wire.Family{AFI: t.AFI, SAFI: t.SAFI}); s.Has(f) {
+				if f := (wire.Family{AFI: t.AFI, SAFI: t.SAFI}); slices.Contains(families, f) {
 					l = append(l, f)
 				}
 			}

@@ -3,6 +3,7 @@ package out
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 	"unique"
 
 	"github.com/openvbr/openvbr/bgp/internal/wire"
@@ -69,7 +70,7 @@ func (e *encoder) updates(b []byte, f wire.Family, changes []Route) []byte {
 // announcements appends what announces routes with the same attributes. Those that the peer cannot be told are withdrawn: it may know what they replace.
 func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte {
 	a := routes[0].Attrs.Value()
-	if a.stale() && !has(e.peer.LongLived, f) {
+	if a.stale() && !slices.Contains(e.peer.LongLived, f) {
 		return withdrawals(b, f, routes)
 	}
 	hop := a.NextHop
@@ -248,8 +249,3 @@ func endOfRIB(b []byte, f wire.Family) []byte {
 
 // header is that of an UPDATE without its length.
 var header = string(wire.Frame(wire.Update, nil))
-
-func has(l []wire.Family, f wire.Family) bool {
-	s := wire.Session{Families: l}
-	return s.Has(f)
-}

@@ -3,6 +3,7 @@ package wire
 import (
 	"encoding/binary"
 	"net/netip"
+	"slices"
 )
 
 // Hello is what our OPEN says (RFC 4271 4.2), with route refresh, messages of 65,535 octets and AS numbers of four octets always.
@@ -88,10 +89,8 @@ func (r *Restart) longLived(families []Family) (b []byte) {
 
 // forwarding is a family's flags.
 func (r *Restart) forwarding(f Family) byte {
-	for _, g := range r.Forwarding {
-		if f == g {
-			return 0x80
-		}
+	if slices.Contains(r.Forwarding, f) {
+		return 0x80
 	}
 	return 0
 }
