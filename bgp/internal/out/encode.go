@@ -19,8 +19,6 @@ const (
 const (
 	// defaultPref is LOCAL_PREF towards iBGP peers (RFC 4271 5.1.5) of routes that have none.
 	defaultPref = 100
-	// asTrans stands for a number of four octets where there is room for two (RFC 6793 9).
-	asTrans = 23456
 	// sequence is the type of a segment (RFC 4271 4.3), which holds so many numbers at most.
 	sequence, segment = 2, 255
 	// fixed is what an UPDATE has beside withdrawn routes, attributes and routes (RFC 4271 4.3).
@@ -173,7 +171,7 @@ func segments(path string, size int) string {
 		b = append(b, sequence, byte(n))
 		for range n {
 			if size == 2 && path[:2] != "\x00\x00" {
-				b = binary.BigEndian.AppendUint16(b, asTrans)
+				b = binary.BigEndian.AppendUint16(b, wire.ASTrans)
 			} else {
 				b = append(b, path[4-size:4]...)
 			}

@@ -29,7 +29,7 @@ type Restart struct {
 func (h *Hello) Encode() []byte {
 	as := h.ASN
 	if as > 0xffff {
-		as = asTrans
+		as = ASTrans
 	}
 	body := binary.BigEndian.AppendUint16([]byte{4}, uint16(as))
 	body = binary.BigEndian.AppendUint16(body, h.HoldTime)

@@ -63,7 +63,7 @@ func TestHello(t *testing.T) {
 		t.Fatal(err)
 	}
 	open := m.Body.(*packet.BGPOpen)
-	if as, err := packet.ValidateOpenMsg(open, 4200000001, 65001, netip.MustParseAddr("192.0.2.2")); err != nil || as != h.ASN || open.MyAS != asTrans || open.HoldTime != 90 || open.ID != h.ID {
+	if as, err := packet.ValidateOpenMsg(open, 4200000001, 65001, netip.MustParseAddr("192.0.2.2")); err != nil || as != h.ASN || open.MyAS != ASTrans || open.HoldTime != 90 || open.ID != h.ID {
 		t.Errorf("%+v: %v", open, err)
 	}
 	want := []packet.ParameterCapabilityInterface{

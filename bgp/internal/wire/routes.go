@@ -230,13 +230,13 @@ func segments(b []byte, size int) (l []Segment) {
 	return l
 }
 
-// asTrans stands for an AS number of four octets where there is room for two (RFC 6793 9).
-const asTrans = 23456
+// ASTrans stands for an AS number of four octets where there is room for two (RFC 6793 9).
+const ASTrans = 23456
 
 // widen completes what a speaker of two-octet AS numbers passed on, with what one of four-octet numbers had put beside it: RFC 6793 4.2.3.
 func (a *Attrs) widen(path4, aggregator4 []byte) {
 	if len(aggregator4) > 0 && a.AggregatorASN != 0 {
-		if a.AggregatorASN != asTrans {
+		if a.AggregatorASN != ASTrans {
 			return
 		}
 		a.AggregatorASN, a.Aggregator = number(aggregator4, 4), netip.AddrFrom4([4]byte(aggregator4[4:]))

@@ -57,12 +57,12 @@ func TestWiden(t *testing.T) {
 		want, wantAggregator                 string
 	}{
 		{"nothing to widen", seq2(1, 2), nil, []byte{0, 5, 10, 0, 0, 5}, nil, "[{2 [1 2]}]", "5 10.0.0.5"},
-		{"all", seq2(asTrans, asTrans), seq4(70001, 70002), nil, nil, "[{2 [70001 70002]}]", "0 invalid IP"},
-		{"some before", seq2(1, 2, asTrans), seq4(70001), nil, nil, "[{2 [1 2 70001]}]", "0 invalid IP"},
-		{"a set before", append(append([]byte{}, set2...), seq2(asTrans)...), seq4(70001), nil, nil, "[{1 [7 8]} {2 [70001]}]", "0 invalid IP"},
+		{"all", seq2(ASTrans, ASTrans), seq4(70001, 70002), nil, nil, "[{2 [70001 70002]}]", "0 invalid IP"},
+		{"some before", seq2(1, 2, ASTrans), seq4(70001), nil, nil, "[{2 [1 2 70001]}]", "0 invalid IP"},
+		{"a set before", append(append([]byte{}, set2...), seq2(ASTrans)...), seq4(70001), nil, nil, "[{1 [7 8]} {2 [70001]}]", "0 invalid IP"},
 		{"longer than the path", seq2(1), seq4(70001, 70002), nil, nil, "[{2 [1]}]", "0 invalid IP"},
-		{"aggregator", seq2(asTrans), seq4(70001), []byte{0x5b, 0xa0, 10, 0, 0, 5}, []byte{0, 1, 0x11, 0x71, 10, 0, 0, 6}, "[{2 [70001]}]", "70001 10.0.0.6"},
-		{"aggregated by one of two octets", seq2(1, asTrans), seq4(70001), []byte{0, 5, 10, 0, 0, 5}, []byte{0, 1, 0x11, 0x71, 10, 0, 0, 6}, "[{2 [1 23456]}]", "5 10.0.0.5"},
+		{"aggregator", seq2(ASTrans), seq4(70001), []byte{0x5b, 0xa0, 10, 0, 0, 5}, []byte{0, 1, 0x11, 0x71, 10, 0, 0, 6}, "[{2 [70001]}]", "70001 10.0.0.6"},
+		{"aggregated by one of two octets", seq2(1, ASTrans), seq4(70001), []byte{0, 5, 10, 0, 0, 5}, []byte{0, 1, 0x11, 0x71, 10, 0, 0, 6}, "[{2 [1 23456]}]", "5 10.0.0.5"},
 	} {
 		t.Run(c.name, func(t *testing.T) {
 			b := old(c.path, c.path4, c.aggregator, c.aggregator4)
