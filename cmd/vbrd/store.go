@@ -12,7 +12,8 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent/store"
 )
 
-// openStore opens the store. A damaged one is set aside, and why is returned beside the new and empty one.
+// openStore opens the store. A damaged one is set aside, and why is returned beside the new and empty one; also at later starts, since vbrd may
+// have died before it did something about it.
 func openStore(s *config.Settings, log *slog.Logger) (st store.Store, damage, err error) {
 	if s.Store.Type == "etcd" {
 		st, err = openEtcd(s.Store.Etcd)
@@ -21,7 +22,10 @@ func openStore(s *config.Settings, log *slog.Logger) (st store.Store, damage, er
 	st, err = store.OpenFile(s.Store.Path)
 	var corrupt *store.CorruptError
 	if !errors.As(err, &corrupt) {
-		return st, nil, err
+		if aside := store.Aside(s.Store.Path); aside != "" && err == nil {
+			damage = &store.CorruptError{Path: s.Store.Path, SetAside: aside, Err: errors.New("found at an earlier start")}
+		}
+		return st, damage, err
 	}
 	log.Error("THE STORE IS DAMAGED and was set aside; vbrd goes on with what it last knew", "path", corrupt.Path, "set_aside", corrupt.SetAside, "err", corrupt.Err)
 	st, err = store.OpenFile(s.Store.Path)

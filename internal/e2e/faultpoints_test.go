@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openvbr/openvbr/internal/fault/tried"
 	"github.com/openvbr/openvbr/internal/lab"
 )
 
@@ -122,6 +123,10 @@ func (f *faulty) settles(p *lab.Proc, resources, want string) {
 
 // TestFaultsOfDevices: each fault point of devices, at several passes, while devices are made, changed, and removed by --cleanup.
 func TestFaultsOfDevices(t *testing.T) {
+	cases := deviceCases()
+	if missing := tried.Missing(tried.Devices, cases); len(missing) > 0 {
+		t.Fatalf("not tried: %q", missing)
+	}
 	f := newFaulty(t)
 	want, foreign := map[string]string{}, f.foreign()
 	empty := f.devices()
@@ -141,33 +146,47 @@ func TestFaultsOfDevices(t *testing.T) {
 		f.end(p)
 	}
 	t.Logf("before:\n%s\nafter:\n%s", want["before"], want["after"])
-	for _, effect := range []string{"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "link.rule", "fib.cleanup"} {
-		for _, when := range []string{"before", "after"} {
-			for _, act := range []string{"kill@1", "kill@3", "kill@9", "error@1-3", "delay:300ms@1-3"} {
-				c := fmt.Sprintf("%s.%s=%s", effect, when, act)
-				if !t.Run(c, func(t *testing.T) {
-					one := *f
-					one.t = t
-					one.suffers(c, want, empty, foreign)
-				}) {
-					return
-				}
-			}
+	for _, c := range cases {
+		if !t.Run(c, func(t *testing.T) {
+			one := *f
+			one.t = t
+			one.suffers(c, want, empty, foreign)
+		}) {
+			return
 		}
 	}
 }
 
+// deviceCases are all points of devices with all acts.
+func deviceCases() (list []string) {
+	for _, effect := range tried.Devices {
+		for _, when := range []string{"before", "after"} {
+			for _, act := range []string{"kill@1", "kill@3", "kill@9", "error@1-3", "delay:300ms@1-3"} {
+				list = append(list, fmt.Sprintf("%s.%s=%s", effect, when, act))
+			}
+		}
+	}
+	return list
+}
+
 // suffers makes the devices of before, those of after, and none.
 func (f *faulty) suffers(what string, want map[string]string, empty, foreign string) {
+	logs := ""
 	for _, resources := range []string{"before", "after"} {
-		f.settles(f.start(what, resources), resources, want[resources])
+		p := f.start(what, resources)
+		f.settles(p, resources, want[resources])
+		logs += p.Log()
 	}
 	for try := range 2 {
 		p := f.edge.StartEnv([]string{"VBRD_FAULT=" + map[int]string{0: what}[try]}, binary(f.t)+"-faults", "--config", f.Dir+"/vbrd.yaml", "--cleanup")
 		status, err := p.Wait(20 * time.Second)
+		logs += p.Log()
 		if err != nil || try == 1 && status != 0 {
 			f.t.Errorf("--cleanup: status %d, %v", status, err)
 		}
+	}
+	if point, act, _ := strings.Cut(what, "="); act != "kill@3" && act != "kill@9" && !strings.Contains(logs, "fault: "+point+": ") {
+		f.t.Error("the point was not reached")
 	}
 	if got := f.devices(); got != empty {
 		f.t.Errorf("after --cleanup there is\n%s\nwant\n%s", got, empty)

@@ -26,7 +26,10 @@ func (c *Controller) Apply(ctx context.Context, caller Caller, req *vbrv1.ApplyR
 		return nil, err
 	}
 	if caller.rules() && !req.GetDryRun() {
-		c.whole()
+		if err := c.whole(); err != nil {
+			c.cfg.Log.Error("cannot note that no stored resources are missing", "error", err)
+			return nil, fail(codes.Internal, "revision %d is stored, but it cannot be noted that nothing is missing any more: %v; apply it again", out.revision, err)
+		}
 	}
 	return &vbrv1.ApplyResponse{Revision: out.revision, Plan: out.plan, ConfirmBy: out.confirmBy}, nil
 }

@@ -106,7 +106,8 @@ func (c *Controller) attempt(ctx context.Context, r *request) (*outcome, error) 
 	if r.dryRun {
 		return out, nil
 	}
-	if len(changes) > 0 {
+	// What an admin says there should be is stored also when it is nothing: an empty store would be a lost one again.
+	if len(changes) > 0 || base.number() == 0 && r.caller.rules() && c.Partial() {
 		if err := c.append(ctx, next); err != nil {
 			return nil, err
 		}
@@ -208,6 +209,9 @@ func (c *Controller) revise(base *state, d *draft) *vbrv1.StoredRevision {
 func (c *Controller) append(ctx context.Context, next *state) error {
 	if err := ctx.Err(); err != nil {
 		return ended(err)
+	}
+	if err := c.mark(); err != nil {
+		return fail(codes.Internal, "it cannot be noted that stored resources are missing: %v; nothing was changed", err)
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), storeTime)
 	defer cancel()

@@ -51,7 +51,7 @@ type Config struct {
 	Cache string
 	// Shared tells that several hosts use the store: stored resources must name their host.
 	Shared bool
-	// Corrupt tells that the store is a new and empty one since the old one was damaged, and how; nil: it is not.
+	// Corrupt tells that the store, if it is empty, is so since an old one was damaged, now or at an earlier start, and how; nil: none was.
 	Corrupt error
 	// Check asks the machine and the settings whether they have what this host's part needs; nil: nothing is asked.
 	Check func(*intent.Intent) intent.Errors
@@ -86,6 +86,7 @@ type Controller struct {
 	lost     bool   // the store cannot be read
 	partial  string // why stored resources may be missing; "": they are not
 	sticky   bool   // partial until an admin has applied
+	unmarked bool   // sticky, and no file says so yet: see mark
 	troubles troubles
 	tallies  tallies
 }

@@ -6,7 +6,9 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"path/filepath"
 
+	"github.com/google/renameio/v2"
 	"google.golang.org/protobuf/proto"
 	"google.golang.org/protobuf/types/known/timestamppb"
 
@@ -135,30 +137,54 @@ func (c *Controller) hold(r *vbrv1.StoredRevision) *vbrv1.StoredRevision {
 // losing notes that stored resources may be missing; sticky: until an admin has applied what there should be.
 func (c *Controller) losing(text string, sticky bool) {
 	c.event(vbrv1.Event_TYPE_STORE, text)
-	if sticky && c.cfg.Cache != "" {
-		if err := fault.Around("state.mark", func() error { return os.WriteFile(c.markPath(), []byte(text+"\n"), 0o600) }); err != nil {
-			c.cfg.Log.Error("cannot note that stored resources are missing", "error", err)
-		}
-	}
 	c.mu.Lock()
-	defer c.mu.Unlock()
-	c.partial, c.sticky = text, sticky
+	c.partial, c.sticky, c.unmarked = text, sticky, sticky
+	c.mu.Unlock()
+	if err := c.mark(); err != nil {
+		c.cfg.Log.Error("cannot note that stored resources are missing", "error", err)
+	}
 }
 
 // markPath is a file that says over restarts that stored resources are missing.
 func (c *Controller) markPath() string { return c.cfg.Cache + ".partial" }
 
-// whole notes that an admin has applied what there should be.
-func (c *Controller) whole() {
+// mark writes the mark, if it is to be and is not. As long as it cannot be written nothing may be stored: an empty store beside
+// the damaged one says at the next start what the mark would.
+func (c *Controller) mark() error {
+	c.mu.Lock()
+	text, unmarked := c.partial, c.unmarked
+	c.mu.Unlock()
+	if !unmarked {
+		return nil
+	}
+	if c.cfg.Cache != "" {
+		err := fault.Around("state.mark", func() error {
+			return renameio.WriteFile(c.markPath(), []byte(text+"\n"), 0o600, renameio.WithTempDir(filepath.Dir(c.cfg.Cache)))
+		})
+		if err != nil {
+			return err
+		}
+	}
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	if c.partial == "" {
-		return
+	c.unmarked = false
+	return nil
+}
+
+// whole notes that an admin has applied what there should be. With an error resources count as missing as before.
+func (c *Controller) whole() error {
+	if !c.Partial() {
+		return nil
 	}
-	c.partial, c.sticky = "", false
-	if err := fault.Around("state.mark", func() error { return os.Remove(c.markPath()) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
-		c.cfg.Log.Error("cannot note that no stored resources are missing", "error", err)
+	if c.cfg.Cache != "" {
+		if err := fault.Around("state.mark", func() error { return os.Remove(c.markPath()) }); err != nil && !errors.Is(err, fs.ErrNotExist) {
+			return err
+		}
 	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.partial, c.sticky, c.unmarked = "", false, false
+	return nil
 }
 
 // Partial tells whether stored resources may be missing, so that what runs without being wanted must not be removed.

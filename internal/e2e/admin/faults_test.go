@@ -9,7 +9,7 @@ import (
 	"syscall"
 	"testing"
 
-	"github.com/openvbr/openvbr/internal/fault"
+	"github.com/openvbr/openvbr/internal/fault/tried"
 )
 
 // few are those that are tried with all other tests: what once went wrong, and one of each kind.
@@ -20,12 +20,6 @@ var (
 	faultSites  = flag.Int("sites", 5, "how many edges share the matrix of faults")
 )
 
-// elsewhere are the effects that do not come here: of etcd, of VRFs and rates (package e2e), of other commands than apply, and of what happens seldom.
-var elsewhere = []string{"store.chunk", "link.route", "link.rate", "link.rule", "fib.cleanup", "fib.groups", "state.mark"}
-
-// noError are those that make no sense: a speaker that is not closed goes on.
-var noError = map[string]bool{"session.stop.before=error@1-3": true, "evpn.stop.before=error@1-3": true}
-
 // faultCase is a fault at a point.
 type faultCase struct {
 	effect, when, act string
@@ -33,20 +27,19 @@ type faultCase struct {
 
 func (c faultCase) String() string { return c.effect + "." + c.when + "=" + c.act }
 
-// matrix is all points with all acts.
-func matrix() (list []faultCase) {
-	which := regexp.MustCompile(*faultMatrix)
-	for _, effect := range fault.Effects {
-		if slices.Contains(elsewhere, effect) {
-			continue
+// cases are all points with all acts.
+func cases() (list []faultCase) {
+	for _, effect := range tried.Admin {
+		acts := []string{"kill", "error@1-3", "delay:300ms@1-3"}
+		switch effect {
+		case "fib.nexthop":
+			acts[1], acts[2] = "error@1-9", "delay:300ms@1-9" // a few are tried again within one call
+		case "store.chunk":
+			acts = append(acts, "kill@2") // between two chunks of a revision
 		}
 		for _, when := range []string{"before", "after"} {
-			for _, act := range []string{"kill", "error@1-3", "delay:300ms@1-3"} {
-				if effect == "fib.nexthop" {
-					act = strings.Replace(act, "1-3", "1-9", 1) // a few are tried again within one call
-				}
-				c := faultCase{effect, when, act}
-				if which.MatchString(c.String()) && !noError[effect+"."+when+"="+act] {
+			for _, act := range acts {
+				if c := (faultCase{effect, when, act}); tried.Senseless[tried.Case(c.String())] == "" {
 					list = append(list, c)
 				}
 			}
@@ -55,42 +48,78 @@ func matrix() (list []faultCase) {
 	return list
 }
 
-// Each point with each act, while vbrd starts, takes a change, and ends.
+// Each point with each act, while vbrd starts, takes a change, and ends; those of special, while that happens in which they are passed.
 func TestFaults(t *testing.T) {
-	list := matrix()
-	if len(list) == 0 {
+	which := regexp.MustCompile(*faultMatrix)
+	var all []string
+	var list []faultCase
+	apart := map[string][]faultCase{}
+	for _, c := range cases() {
+		all = append(all, c.String())
+		_, own := special[c.effect]
+		switch {
+		case !which.MatchString(c.String()):
+		case own:
+			apart[c.effect] = append(apart[c.effect], c)
+		default:
+			list = append(list, c)
+		}
+	}
+	if missing := tried.Missing(tried.Admin, all); len(missing) > 0 {
+		t.Errorf("not tried: %q", missing)
+	}
+	if len(list)+len(apart) == 0 {
 		t.Fatalf("-faults %s is none", *faultMatrix)
 	}
-	for i := range *faultSites {
+	for i := range min(*faultSites, len(list)) {
+		var some []faultCase
+		for j := i; j < len(list); j += *faultSites {
+			some = append(some, list[j])
+		}
 		t.Run(fmt.Sprint("site ", i), func(t *testing.T) {
 			t.Parallel()
-			var s *site
-			n := 0
-			for j := i; j < len(list); j += *faultSites {
-				if s == nil {
-					s, n = newFaultSite(t), 0
+			sufferAll(t, some, newFaultSite, func(s *site, c faultCase, n int) int {
+				if _, ok := records[c.effect]; ok {
+					s.suffersCommand(c)
+					return n
 				}
-				n++
-				suffers := func(s *site) { s.suffers(list[j], n) }
-				if _, ok := records[list[j].effect]; ok {
-					n--
-					suffers = func(s *site) { s.suffersCommand(list[j]) }
-				}
-				if !t.Run(list[j].String(), func(t *testing.T) { suffers(s.in(t)) }) {
-					s = nil // the next has one that is right
-				}
-			}
+				s.suffers(c, n+1)
+				return n + 1
+			})
+		})
+	}
+	for effect, some := range apart {
+		t.Run("site of "+effect, func(t *testing.T) {
+			t.Parallel()
+			sufferAll(t, some, special[effect].site, special[effect].suffers)
 		})
 	}
 }
 
+// sufferAll tries faults one after another on a site, and after one that went wrong on another. suffers gets the number of the intent that is there, and
+// returns that of the intent it leaves.
+func sufferAll(t *testing.T, list []faultCase, make func(*testing.T) *site, suffers func(*site, faultCase, int) int) {
+	var s *site
+	n := 0
+	for _, c := range list {
+		if s == nil {
+			s, n = make(t), 0
+		}
+		if !t.Run(c.String(), func(t *testing.T) { n = suffers(s.in(t), c, n) }) {
+			s = nil // the next has one that is right
+		}
+	}
+}
+
 // newFaultSite is one where intent 0 has been taken and vbrd has ended.
-func newFaultSite(t *testing.T) *site {
-	s := newSite(t, 0)
+func newFaultSite(t *testing.T) *site { return newSite(t, 0).began() }
+
+func (s *site) began() *site {
+	t := s.t
 	s.startVPC()
 	s.customer(0)
 	s.launch("")
-	s.mustApply("intent.yaml", wanted(0), "--prune")
+	s.mustApply("intent.yaml", s.wanted(0), "--prune")
 	eventually(t, "intent 0", func() error { return s.right(0) })
 	s.watchRoute("172.16.1.9")
 	if err := s.daemon.end(syscall.SIGTERM); err != nil {
@@ -112,7 +141,7 @@ func (s *site) in(t *testing.T) *site {
 // applied again. In the end all is as n wants it.
 func (s *site) suffers(c faultCase, n int) {
 	began := s.log.len()
-	text := wanted(n)
+	text := s.wanted(n)
 	s.launch(c.String())
 	s.customer(n)
 	err := s.apply("intent.yaml", text, "--prune")
@@ -226,6 +255,7 @@ func (s *site) resurrect(n int, acknowledged bool) {
 			is = v.Description
 		}
 	}
+	s.allOf(is)
 	switch is {
 	case fmt.Sprint("intent ", n):
 	case fmt.Sprint("intent ", n-1):
@@ -233,7 +263,7 @@ func (s *site) resurrect(n int, acknowledged bool) {
 			s.t.Errorf("what was acknowledged is not stored: it is %s", is)
 		}
 		eventually(s.t, "all is as before", func() error { return s.devicesRight(n - 1) })
-		s.mustApply("intent.yaml", wanted(n), "--prune")
+		s.mustApply("intent.yaml", s.wanted(n), "--prune")
 	default:
 		s.t.Errorf("the store is neither before nor after: %q", is)
 	}

@@ -29,6 +29,8 @@ type site struct {
 	*edge
 	backbone string // of its network, "10.255.N."
 	routes   int    // how many more the customer announces always
+	ballast  int    // how many more resources the intent has, of another host: the store is etcd then
+	etcd     string // URL of the etcd that is the store; "": the store is a file
 	daemon   *daemon
 	vpc      *vpc
 	lost     *losses

@@ -7,6 +7,8 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"sync/atomic"
 	"time"
 
@@ -99,6 +101,17 @@ func setAside(path string, err error) error {
 	corrupt.SetAside = aside
 	return corrupt
 }
+
+// Aside is the last file that OpenFile has set aside from path, and nobody has taken away since; "": none.
+func Aside(path string) string {
+	names, _ := filepath.Glob(escapeGlob.Replace(path) + ".corrupt-*")
+	if len(names) == 0 {
+		return ""
+	}
+	return slices.Max(names) // they end in the time
+}
+
+var escapeGlob = strings.NewReplacer(`\`, `\\`, `*`, `\*`, `?`, `\?`, `[`, `\[`)
 
 // check reads all: numbers without gaps, each entry and each revision as it was written.
 func (s *file) check(tx *bolt.Tx) error {
