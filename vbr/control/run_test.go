@@ -379,3 +379,72 @@ func TestLoadWithoutStore(t *testing.T) {
 		})
 	}
 }
+
+// That resources are missing is noted before anything is stored, and forgotten only when an admin's apply is acknowledged.
+func TestLossIsNoted(t *testing.T) {
+	cache := filepath.Join(t.TempDir(), "cache")
+	mark := cache + ".partial"
+	blocked := func(on bool) { // a directory that is not empty is neither replaced nor removed
+		t.Helper()
+		if err := os.RemoveAll(mark); err != nil {
+			t.Fatal(err)
+		}
+		if on {
+			if err := os.MkdirAll(filepath.Join(mark, "x"), 0o700); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	m := &memory{}
+	again := func(corrupt error) *host {
+		return newHost(t, m, func(c *control.Config) { c.Cache, c.Corrupt = cache, corrupt })
+	}
+	apply := func(h *host, caller control.Caller) error {
+		_, err := h.Apply(t.Context(), caller, &vbrv1.ApplyRequest{Resources: parse(t, port("pc-a", "acme", "eth7", ""))})
+		return err
+	}
+	damaged := &store.CorruptError{Path: "/s", SetAside: "/s.bad", Err: errors.New("not a store")}
+
+	blocked(true)
+	h := again(damaged)
+	for _, caller := range []control.Caller{acme, admin} {
+		if err := apply(h, caller); !strings.HasPrefix(explain(err), "Internal: ") || !strings.Contains(explain(err), "it cannot be noted that stored resources are missing") || m.appends > 0 {
+			t.Errorf("not noted: %v, %d appends", err, m.appends)
+		}
+	}
+	blocked(false)
+	if err := apply(h, acme); err != nil {
+		t.Fatal(explain(err))
+	}
+	if h = again(damaged); !h.Partial() {
+		t.Error("forgotten, since there is a revision again")
+	}
+	blocked(true)
+	if err := apply(h, admin); !strings.HasPrefix(explain(err), "Internal: ") || !strings.Contains(explain(err), "apply it again") || !h.Partial() {
+		t.Errorf("not removed: %v, partial %v", err, h.Partial())
+	}
+	if h = again(damaged); !h.Partial() {
+		t.Error("whole, though no apply was acknowledged")
+	}
+	blocked(false)
+	if err := apply(h, admin); err != nil || h.Partial() || again(damaged).Partial() {
+		t.Errorf("still partial: %v", err)
+	}
+}
+
+// An admin who says that there should be nothing is believed, at the next start too.
+func TestNothingIsWanted(t *testing.T) {
+	m := &memory{}
+	again := func() *host {
+		return newHost(t, m, func(c *control.Config) {
+			c.Cache, c.Corrupt = filepath.Join(t.TempDir(), "cache"), &store.CorruptError{Path: "/s", SetAside: "/s.bad", Err: errors.New("not a store")}
+		})
+	}
+	h := again()
+	if _, err := h.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Prune: true}); err != nil || m.appends != 1 || h.Partial() {
+		t.Error(explain(err), m.appends, h.Partial())
+	}
+	if again().Partial() {
+		t.Error("lost again at the next start")
+	}
+}

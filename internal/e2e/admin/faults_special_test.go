@@ -35,7 +35,7 @@ const etcdPrefix = "/openvbr/v1"
 // newEtcdSite is one whose store is etcd, with an intent of more than one chunk (512 KiB).
 func newEtcdSite(t *testing.T) *site {
 	s := newSite(t, 0)
-	s.ballast = 4000
+	s.ballast = 3600
 	url := fmt.Sprintf("http://%s2:2379", s.backbone)
 	etcdtest.NewAt(t, []string{url})
 	text, err := os.ReadFile(s.path("vbrd.yaml"))

@@ -278,3 +278,22 @@ func TestTruncatedWhileOpen(t *testing.T) {
 		}
 	}
 }
+
+// What was set aside is found at later starts, the last first, and only that of this store.
+func TestAside(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "intent[1].db")
+	if got := Aside(path); got != "" {
+		t.Errorf("nothing was set aside, got %s", got)
+	}
+	for _, end := range []string{".corrupt-20261128T101112.000000Z", ".corrupt-20261129T101112.000000Z", ".corrupt-20261128T221112.000000Z"} {
+		if err := os.WriteFile(path+end, nil, 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got := Aside(path); got != path+".corrupt-20261129T101112.000000Z" {
+		t.Errorf("got %s", got)
+	}
+	if got := Aside(filepath.Join(filepath.Dir(path), "intent1.db")); got != "" {
+		t.Errorf("another store's: %s", got)
+	}
+}
