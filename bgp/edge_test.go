@@ -195,7 +195,6 @@ func TestNotificationBit(t *testing.T) {
 	m := n.rec.Wait(t, 0, "up=true", "gr=ipv4 fwd=ipv4")
 	p.Send(bgptest.Notification, []byte{6, 4})
 	m = n.rec.Wait(t, m, "up=false", "restarting gracefully: cease/administrative reset", "hold=true", "gr=ipv4")
-	n.rec.Never(t, 0, "lost peer")
 	p = redial(t, n, a, bgptest.GR(nBit, 60, [3]byte{1, 1, 0x80}))
 	m = n.rec.Wait(t, m, "up=true")
 	p.Send(bgptest.Notification, []byte{6, 9, 6, 4}) // Hard Reset, for an administrative reset
@@ -204,6 +203,43 @@ func TestNotificationBit(t *testing.T) {
 	m = n.rec.Wait(t, m, "up=true")
 	p.Send(bgptest.Notification, []byte{6, 4})
 	n.rec.Wait(t, m, "up=false", "administrative reset", "hold=false")
+}
+
+// TestOurNotificationsHold: with the N bit at both ends the peer's routes are held over NOTIFICATIONs of ours too, but not over a Hard Reset or a change of
+// its configuration (RFC 8538 4).
+func TestOurNotificationsHold(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	n := startNode(t, 65001, restart)
+	nBit, none := bgptest.GR(4, 60, [3]byte{1, 1, 0x80}), bgptest.GR(0, 60, [3]byte{1, 1, 0x80})
+	var peers []Peer
+	reset := func(_ *bgptest.Peer, at *Peer) { must(t, n.Reset(t.Context(), at.Address, "test")) }
+	malformed := func(p *bgptest.Peer, _ *Peer) { p.Send(bgptest.UpdateMsg, []byte{0, 9, 0, 0}) }
+	for i, tt := range []struct {
+		name  string
+		gr    []byte
+		end   func(p *bgptest.Peer, at *Peer)
+		says  []byte // the NOTIFICATION
+		event string
+	}{
+		{"reset", nBit, reset, []byte{6, 4}, "hold=true"},
+		{"reset, without the N bit", none, reset, []byte{6, 4}, "hold=false"},
+		{"malformed", nBit, malformed, []byte{3, 1}, "hold=true"},
+		{"malformed, without the N bit", none, malformed, []byte{3, 1}, "hold=false"},
+		{"changed", nBit, func(_ *bgptest.Peer, at *Peer) { at.Role = RoleCustomer; must(t, n.SetPeers(peers)) }, []byte{6, 6}, "hold=false"},
+		{"removed", nBit, func(*bgptest.Peer, *Peer) { must(t, n.SetPeers(peers[:len(peers)-1])) }, []byte{6, 9}, "hold=false"},
+	} {
+		peers = append(peers, rawPeer(bgptest.Loopback()))
+		must(t, n.SetPeers(peers))
+		p := redial(t, n, peers[i].Address, tt.gr)
+		m := n.rec.Len()
+		tt.end(p, &peers[i])
+		if body := notification(t, p); !bytes.HasPrefix(body, tt.says) {
+			t.Errorf("%s: NOTIFICATION % d, want % d", tt.name, body, tt.says)
+		}
+		n.rec.Wait(t, m, fmt.Sprintf("peer=%v up=false", peers[i].Address), tt.event)
+	}
 }
 
 // grCapability finds the graceful restart capability in an OPEN.

@@ -63,14 +63,15 @@ route-map OUT permit 10
 	n.rec.Wait(t, m, "up=false", "peer closed the session: cease/hard reset for cease/administrative reset", "hold=false")
 }
 
-// TestNotificationBitWithFRR: FRR's resets are graceful restarts when it says so, and Hard Resets are not (RFC 8538).
+// TestNotificationBitWithFRR: FRR's resets, and ours, are graceful restarts when it says so, and Hard Resets are not (RFC 8538).
 func TestNotificationBitWithFRR(t *testing.T) {
 	if inOwnProcess(t, 0) {
 		return
 	}
 	n := startNode(t, 65001, restart)
 	a := bgptest.Loopback()
-	frr := bgptest.StartFRR(t, netip.AddrPortFrom(a, bgptest.FreePort(t, a)), fmt.Sprintf(`
+	port := bgptest.FreePort(t, a)
+	frr := bgptest.StartFRR(t, netip.AddrPortFrom(a, port), fmt.Sprintf(`
 router bgp 65002
  bgp router-id 192.0.2.2
  no bgp ebgp-requires-policy
@@ -88,12 +89,18 @@ router bgp 65002
 `, n.addr, n.port, a))
 	const route = "show bgp ipv4 unicast 10.100.0.0/16"
 	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.100.0.0/16"), NextHop: netip.MustParseAddr("198.51.100.1")}}))
-	must(t, n.SetPeers([]Peer{{Address: a, LocalAddress: n.addr, ASN: 65002, Passive: true}}))
+	must(t, n.SetPeers([]Peer{{Address: a, LocalAddress: n.addr, ASN: 65002, Port: port, ConnectRetry: time.Second}}))
 	m := n.rec.Wait(t, 0, "up=true", "gr=ipv4")
 	frr.Wait("", route, "valid")
 
 	frr.Show("clear bgp *")
 	m = n.rec.Wait(t, m, "up=false", "restarting gracefully: cease/administrative reset", "hold=true")
+	m = n.rec.Wait(t, m, "up=true")
+	frr.Wait("stale", route, "valid")
+
+	m = n.rec.Wait(t, m, "eor peer=")
+	must(t, n.Reset(t.Context(), a, "ours"))
+	m = n.rec.Wait(t, m, "up=false", "cease/administrative reset", "hold=true")
 	m = n.rec.Wait(t, m, "up=true")
 	frr.Wait("stale", route, "valid")
 

@@ -51,23 +51,27 @@ func TestResetSaysCease(t *testing.T) {
 	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", one))
 	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=true", two))
 	must(t, n.Reset(t.Context(), one, "test"))
-	for {
-		typ, body, err := a.Next(5 * time.Second)
-		if err != nil {
-			t.Fatal(err)
-		}
-		if typ != bgptest.Notification {
-			continue
-		}
-		if body[0] != 6 || body[1] != 4 {
-			t.Errorf("NOTIFICATION %d/%d, want 6/4", body[0], body[1])
-		}
-		break
+	if body := notification(t, a); body[0] != 6 || body[1] != 4 {
+		t.Errorf("NOTIFICATION %d/%d, want 6/4", body[0], body[1])
 	}
 	n.rec.Wait(t, 0, fmt.Sprintf("peer=%v up=false", one), "cease/administrative reset")
 	b.Update(nil, bgptest.Basic(two, 65002), bgptest.NLRI("172.16.9.0/24"))
 	n.rec.Wait(t, 0, "update peer="+two.String(), "172.16.9.0/24")
 	n.rec.Never(t, 0, fmt.Sprintf("peer=%v up=false", two))
+}
+
+// notification waits for a NOTIFICATION, whatever else comes first.
+func notification(t *testing.T, p *bgptest.Peer) (body []byte) {
+	t.Helper()
+	for {
+		typ, body, err := p.Next(5 * time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if typ == bgptest.Notification {
+			return body
+		}
+	}
 }
 
 // capRefresh is the capability of route refresh (RFC 2918 2).

@@ -125,13 +125,6 @@ type Handler interface {
 	EndOfRIB(peer netip.Addr, v6 bool)
 }
 
-// EarlyHandler is what a Handler may also be, to move traffic before routes.
-type EarlyHandler interface {
-	// SessionLost: an established session has just ended, and not for a graceful restart. It comes
-	// at once and may run beside another call; PeerState follows. It must not use the Speaker.
-	SessionLost(peer netip.Addr)
-}
-
 // RefreshHandler is what a Handler may also be, to know when a peer repeats what it has told: see Speaker.Refresh.
 type RefreshHandler interface {
 	// BeginRefresh: the peer will be asked to repeat all that it offers, and does so by Updates like any others. With false it is not asked.

@@ -5,8 +5,6 @@ import (
 	"flag"
 	"fmt"
 	"net/netip"
-	"slices"
-	"strings"
 	"testing"
 	"time"
 
@@ -42,8 +40,6 @@ func (r *recorder) PeerState(s PeerState) {
 }
 
 func (r *recorder) EndOfRIB(peer netip.Addr, v6 bool) { r.Add("eor peer=%v v6=%v", peer, v6) }
-
-func (r *recorder) SessionLost(peer netip.Addr) { r.Add("lost peer=%v", peer) }
 
 // node is a speaker with what tests need around it.
 type node struct {
@@ -262,25 +258,5 @@ func TestBadInput(t *testing.T) {
 	}
 	if len(n.Status(5*time.Second)) != 0 {
 		t.Error("a refused peer was configured")
-	}
-}
-
-// A session's end is told at once, before its state, and not when graceful restart holds the routes.
-func TestSessionLost(t *testing.T) {
-	if inOwnProcess(t, 0) {
-		return
-	}
-	a, b := startNode(t, 65001), startNode(t, 65002)
-	pair(t, a, b, nil, nil)
-	must(t, b.Close(true))
-	m := a.rec.Wait(t, 0, fmt.Sprintf("lost peer=%v", b.addr))
-	a.rec.Wait(t, m, down(b)...)
-
-	c, d := startNode(t, 65001, restart), startNode(t, 65002, restart)
-	pair(t, c, d, nil, nil)
-	must(t, d.Close(false))
-	c.rec.Wait(t, 0, append(down(d), "hold=true")...)
-	if lines := c.rec.Lines(); slices.ContainsFunc(lines, func(l string) bool { return strings.HasPrefix(l, "lost") }) {
-		t.Errorf("a restarting peer was told lost: %q", lines)
 	}
 }

@@ -45,7 +45,6 @@ type events struct {
 
 var (
 	_ gobgp.Events    = events{}
-	_ gobgp.Early     = events{}
 	_ gobgp.Refresher = events{}
 	_ gobgp.Opener    = events{}
 )
@@ -71,13 +70,6 @@ func (e events) PeerState(s gobgp.PeerState) {
 		e.source.Down(s.Peer, monitor.End{At: s.At, Removed: s.State == "removed", Lost: s.Ending.Lost, ByPeer: s.Ending.ByPeer, Code: s.Ending.Code, Subcode: s.Ending.Subcode})
 	}
 	e.h.PeerState(s)
-}
-
-// SessionLost implements gobgp.Early.
-func (e events) SessionLost(peer netip.Addr) {
-	if early, ok := e.h.(EarlyHandler); ok {
-		early.SessionLost(peer)
-	}
 }
 
 func (e events) EndOfRIB(peer netip.Addr, f gobgp.Families) {

@@ -68,21 +68,8 @@ func (c *customer) Update(u bgp.Update) {
 // over route by route.
 const maxHops = 64
 
-// SessionLost takes the lost peer's next hops out of service at once: one message each moves all its routes to their
-// backups, or out of the kernel. The rib's bookkeeping follows with PeerState.
-func (c *customer) SessionLost(peer netip.Addr) {
-	r := (*router)(c)
-	r.stir()
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	s := r.sessions[peer]
-	if s != nil && s.up {
-		s.cut = false
-		r.failHops(s, peer)
-	}
-}
-
-// failHops takes the next hops of a session out of service; r.mu is held.
+// failHops takes the next hops of a session out of service at once: one message each moves all its routes to their backups, or out of the
+// kernel. r.mu is held.
 func (r *router) failHops(s *session, peer netip.Addr) {
 	if len(s.failed) > 0 { // they are
 		return
@@ -181,6 +168,8 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 		r.rib.MarkStale(s.source)
 		s.staleUntil = time.Now().Add(min(p.GracefulRestart.Time, r.host.opts.Timers.Stale))
 	default:
+		s.cut = false
+		r.failHops(s, p.Peer) // the kernel first
 		r.rib.Drop(s.source)
 		s.staleUntil, s.lastUntil = time.Time{}, time.Time{}
 	}

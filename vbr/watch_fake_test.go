@@ -141,7 +141,6 @@ func TestFailure(t *testing.T) {
 		r.want("") // nobody has acted
 		r.wantVerdict("bfd-down")
 		r.wantResets(wasReset)
-		(*customer)(r.router).SessionLost(addrOf(peerAddr))
 		r.down(false)
 		if got := r.records.sessions[addrOf(peerAddr)].lastError; got != "BFD down" {
 			t.Errorf("last error %q", got)
@@ -197,7 +196,7 @@ func TestLostSessionStaysLost(t *testing.T) {
 		r := newWatchedRouter(t, watchSpec{on: true})
 		r.up()
 		r.bfd(isUp)
-		(*customer)(r.router).SessionLost(addrOf(peerAddr))
+		r.down(false)
 		r.obeyAll(time.Now())
 		r.want("")
 		r.bfd(isDown)

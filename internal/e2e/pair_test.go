@@ -178,6 +178,7 @@ type region struct {
 	up       func(client string) error // is nil when the reflector's session with it is established
 	vbrds    map[*lab.NS]*lab.Proc
 	api      string // more settings of the API: ", rate: 1000"
+	settings string // more than those of serve: "metrics: {listen: 127.0.0.1:9342}\n"
 }
 
 const (
@@ -282,7 +283,7 @@ backbone:
   peers:
     - {address: %s, asn: %d, hold: 9, keepalive: 3, connect_retry: 1}
 timers: {restart: 120s, deferral: 10s, stale: 40s, audit: 60s}
-`, ns.Name, dir, dir, dir, r.api, backboneASN, vtep, vtep, reflectorIP, backboneASN))
+%s`, ns.Name, dir, dir, dir, r.api, backboneASN, vtep, vtep, reflectorIP, backboneASN, r.settings))
 	r.vbrds[ns] = ns.Start(binary(r.t), "--config", dir+"/vbrd.yaml")
 }
 

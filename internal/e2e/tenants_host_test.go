@@ -16,10 +16,11 @@ import (
 
 // Services of the edge host: what is listened to on all addresses.
 const (
-	sshPort  = 22
-	etcdPort = 2379
-	apiPort  = 7443
-	mgmtHost = "172.16.1.200" // an address of the host's own that lies in every tenant's prefix
+	sshPort     = 22
+	etcdPort    = 2379
+	apiPort     = 7443
+	metricsPort = 9342
+	mgmtHost    = "172.16.1.200" // an address of the host's own that lies in every tenant's prefix
 )
 
 // reach is how far a connection gets.
@@ -48,7 +49,7 @@ func (m *matrix) testHost(t *testing.T) {
 	if err := m.sendRaw(m.underlay(), edgeVTEP, "control"); err != nil {
 		t.Error(err)
 	}
-	for _, port := range []int{sshPort, etcdPort, apiPort} {
+	for _, port := range []int{sshPort, etcdPort, apiPort, metricsPort} {
 		if err := reach(m.underlay(), edgeVTEP, port); err != nil {
 			t.Errorf("from the underlay: %v", err)
 		}
@@ -97,7 +98,7 @@ func (b *mailbox) hasIn(text string) (count int) {
 // hostFrom tries all services of the edge host from a tenant's namespace.
 func (m *matrix) hostFrom(t *testing.T, ns *lab.NS) {
 	for _, address := range []string{"10.0.0.1", edgeVTEP, mgmtHost, "fd00::1"} {
-		for _, port := range []int{sshPort, etcdPort, apiPort} {
+		for _, port := range []int{sshPort, etcdPort, apiPort, metricsPort} {
 			if err := reach(ns, address, port); err == nil {
 				t.Errorf("%s reaches port %d of the edge host by %s", ns.Name, port, address)
 			}

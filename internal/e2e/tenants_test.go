@@ -119,6 +119,7 @@ func (m *matrix) users() {
 // serveAll starts both hosts' vbrd.
 func (m *matrix) serveAll() {
 	tls := m.certificates()
+	m.settings = fmt.Sprintf("metrics: {listen: '0.0.0.0:%d'}\n", metricsPort)
 	line, vpc := far(lineEnd), far(vpcEnd)
 	edge := []string{"kind: PhysicalConnection\nname: pc-1\ndevice: eth1\n"}
 	var gw []string
@@ -170,7 +171,7 @@ func (n *tenant) up() error {
 }
 
 // TestTenantMatrix: many tenants with equal addresses, prefixes and keys on one port. Of no pair has one anything of the other: no packet, no route,
-// no line in the log, no word of the API; and none reaches the hosts or what is between them.
+// no line in the log, no series of the metrics, no word of the API; and none reaches the hosts or what is between them.
 func TestTenantMatrix(t *testing.T) {
 	m := newMatrix(t)
 	began := time.Now()
@@ -188,6 +189,7 @@ func TestTenantMatrix(t *testing.T) {
 	t.Run("wrong line", m.testWrongLine)
 	t.Run("API", m.testAPI)
 	t.Run("log", m.testLog)
+	t.Run("metrics", m.testMetrics)
 	t.Run("host", m.testHost)
 	t.Run("underlay", m.testUnderlay)
 	t.Run("injected", m.testInjected)

@@ -115,20 +115,6 @@ func (s *Server) isUp(a netip.Addr) bool {
 	return x != nil && x.up
 }
 
-// onLost passes on the end of a session as soon as GoBGP's log tells it.
-func (s *Server) onLost(peer string) {
-	early, ok := s.events.(Early)
-	a, err := netip.ParseAddr(peer)
-	if !ok || err != nil || !s.isUp(a) {
-		return
-	}
-	s.earlyMu.Lock()
-	defer s.earlyMu.Unlock()
-	if !s.deaf {
-		early.SessionLost(a)
-	}
-}
-
 func (s *Server) onPeer(ev *apiutil.WatchEventMessage_PeerEvent, at time.Time) {
 	if ev.Type != apiutil.PEER_EVENT_STATE {
 		return
@@ -231,8 +217,8 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	x.reason = reason
 	ps := x.peerState(a, at)
 	ps.Ending = ending
-	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 &&
-		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
+	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 && (st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART ||
+		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT && x.gr.Notification && x.configured && ending.holds())
 	if !x.configured {
 		ps.State = "removed"
 		delete(s.sessions, a)

@@ -24,7 +24,6 @@ type logHandler struct {
 
 // hooks are called where GoBGP logs, on the goroutine that does what it logs.
 type hooks struct {
-	lost  func(peer string)        // an established session has ended, not for a graceful restart
 	up    func(peer string)        // a session is about to be established
 	state func(peer, state string) // a state machine goes on to another state
 }
@@ -33,10 +32,6 @@ func (h *hooks) call(r *record) {
 	switch {
 	case r.message == msgPeerUp:
 		h.up(r.peer)
-	case r.message == msgPeerDown:
-		if !r.restarts {
-			h.lost(r.peer)
-		}
 	case r.message == msgState:
 		h.state(r.peer, r.next)
 	}
@@ -120,7 +115,6 @@ type record struct {
 	code, subcode      uint8
 	said               string // RFC 9003: what the operator at the other end wrote
 	next               string // msgState: the new one
-	restarts           bool   // msgPeerDown: graceful restart holds the peer's routes
 	rest               []slog.Attr
 }
 
@@ -139,9 +133,6 @@ func readRecord(peer string, r slog.Record) record {
 			rec.code = uint8(a.Value.Int64())
 		case "Subcode":
 			rec.subcode = uint8(a.Value.Int64())
-		case "Reason":
-			rec.restarts = a.Value.String() == "graceful-restart"
-			rec.rest = append(rec.rest, a)
 		case "new":
 			rec.next = a.Value.String()
 			rec.rest = append(rec.rest, a)

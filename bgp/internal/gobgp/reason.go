@@ -58,6 +58,12 @@ func endingOf(r api.PeerState_DisconnectReason, message string) (e Ending) {
 	return e
 }
 
+// holds tells whether routes are held over a NOTIFICATION of ours when both ends have the N bit (RFC 8538 4): not over a Hard Reset, which GoBGP makes of what
+// is for good, nor a change of the peer's configuration, by which they may not be what they were, nor when the peer does not read (RFC 9687).
+func (e Ending) holds() bool {
+	return e.Code != 0 && e.Code != 8 && (e.Code != 6 || e.Subcode != 9 && e.Subcode != 6)
+}
+
 // notificationIn names the NOTIFICATION in GoBGP's text.
 func notificationIn(message string) string {
 	code, sub, ok := numbersIn(message)

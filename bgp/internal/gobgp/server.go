@@ -66,13 +66,6 @@ type Events interface {
 	EndOfRIB(peer netip.Addr, family Families)
 }
 
-// Early is what an Events may also be.
-type Early interface {
-	// SessionLost: an established session has just ended, and not for a graceful restart. This
-	// comes at once, on GoBGP's own goroutine, while another call may be running. PeerState follows.
-	SessionLost(peer netip.Addr)
-}
-
 // Opener is what an Events may also be.
 type Opener interface {
 	// Opened: a session has come up, and PeerState follows.
@@ -117,10 +110,6 @@ type Server struct {
 	closed bool
 	// closing ends a call that takes long.
 	closing atomic.Bool
-
-	// earlyMu is callMu's twin for Early's calls, which do not wait for the others.
-	earlyMu sync.Mutex
-	deaf    bool
 
 	// stateMu guards sessions, briefly.
 	stateMu  sync.Mutex
@@ -222,7 +211,7 @@ func start(ctx context.Context, cfg Config, events Events) (*Server, error) {
 		counted:    newCounted(),
 	}
 	logger := slog.New(&logHandler{next: cfg.Log.Handler(), notes: n, hooks: hooks{
-		lost: s.onLost, up: s.onUp, state: s.onState,
+		up: s.onUp, state: s.onState,
 	}})
 	s.run, s.cancel = context.WithCancel(context.Background())
 	s.door = newDoor(s)
@@ -284,9 +273,6 @@ func (s *Server) Close(goodbye bool) error {
 	again := s.closed
 	s.closed = true
 	s.callMu.Unlock()
-	s.earlyMu.Lock()
-	s.deaf = true
-	s.earlyMu.Unlock()
 	if again {
 		return nil
 	}

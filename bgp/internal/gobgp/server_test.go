@@ -99,7 +99,7 @@ func TestLogLevels(t *testing.T) {
 	var text bgptest.LogText
 	next := slog.NewTextHandler(&text, &slog.HandlerOptions{Level: slog.LevelInfo})
 	n := &notes{}
-	log := slog.New(&logHandler{next: next, notes: n, hooks: hooks{up: func(string) {}, lost: func(string) {}, state: func(string, string) {}}})
+	log := slog.New(&logHandler{next: next, notes: n, hooks: hooks{up: func(string) {}, state: func(string, string) {}}})
 	peer := log.With("Topic", "Peer", "Key", "192.0.2.9")
 	peer.Warn("Closed an accepted connection")
 	peer.Warn("the received Update message was treated as withdraw", "Error", "bad")
