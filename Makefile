@@ -123,7 +123,7 @@ faults: build
 	@go build -trimpath -tags faults -ldflags '$(LDFLAGS)' -o $(BIN)/vbrd-faults ./cmd/vbrd
 
 .PHONY: test-faults
-test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/faults.md (3 minutes)
+test-faults: faults vmexec ## each fault point killed, failed and delayed: docs/faults.md (23 minutes)
 	go vet -tags faults ./internal/fault
 	go test -count=1 -tags faults ./internal/fault
 	go test -count=1 -timeout 20m -run 'TestFaults$$' ./internal/e2e/admin -args -faults=. -sites=8
