@@ -113,6 +113,27 @@ func TestPortDark(t *testing.T) {
 	})
 }
 
+// A port that is back before the sessions over it were ended gives them their routes back: nobody will tell them again.
+func TestPortBackAtOnce(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPortUnderTest(t)
+		c.lit = false
+		c.observed.host.lookAtCarriers()
+		if !c.takeCuts() {
+			t.Fatal("nothing is cut")
+		}
+		c.actFor(200 * time.Millisecond) // as inspect does before it looks
+		c.fakeRouter.want("")
+		sets := c.speaker.sets
+		c.mend()
+		c.turn()
+		c.fakeRouter.want("", prefix)
+		if c.speaker.sets != sets {
+			t.Error("sessions were ended")
+		}
+	})
+}
+
 // What the kernel reports of a device counts if it is so still, and addresses that go are no cut.
 func TestDeviceDown(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

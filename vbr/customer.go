@@ -29,12 +29,10 @@ type session struct {
 	longLived time.Duration
 	lastUntil time.Time
 	// hops are the next hops the peer has used since the session came up, maxHops at most; failed are those
-	// taken out of service when it was lost.
+	// taken out of service, as it was lost, its line is down or BFD says so.
 	hops   map[netip.Addr]bool
 	failed []fib.NextHop
-	// watch is what BFD says of the peer; cut: failed is BFD's doing, the session has not been lost yet.
-	watch watch
-	cut   bool
+	watch  watch // what BFD says of the peer
 	// told are the numbers last logged, and when.
 	told   rib.Counts
 	toldAt time.Time
@@ -98,18 +96,24 @@ func (r *router) inUse(hop netip.Addr, s *session) bool {
 
 // restore puts the next hops of a lost session back into service and forgets them; r.mu is held.
 func (r *router) restore(s *session) {
-	r.reinstate(s)
+	r.unfailHops(s)
 	clear(s.hops)
 }
 
-// reinstate puts the next hops of a session back into service; r.mu is held.
-func (r *router) reinstate(s *session) {
+// reinstate puts the next hops of a session back into service if nothing speaks against it: it is up and to stay, and so are its line and BFD; r.mu is held.
+func (r *router) reinstate(s *session, now time.Time) {
+	if s.up && !s.ending && !r.lineIsDown(s) && !s.watch.held(now) {
+		r.unfailHops(s)
+	}
+}
+
+func (r *router) unfailHops(s *session) {
 	for _, nh := range s.failed {
 		if err := r.host.fib.Restore(nh); err != nil {
 			r.log.Warn("next hop not put back into service", "next_hop", nh.Gateway, "err", err)
 		}
 	}
-	s.failed, s.cut = nil, false
+	s.failed = nil
 }
 
 // PeerState takes in that a session came up, went down, or still does not come up.
@@ -122,6 +126,7 @@ func (c *customer) PeerState(p bgp.PeerState) {
 	if s != nil {
 		r.rib.SetNow(time.Now())
 		p.Reason = r.failedReason(p.Peer, s, p)
+		p.GracefulRestart.Hold = p.GracefulRestart.Hold && !s.watch.failed
 		r.sessionMoved(s, p)
 		r.obey(s, time.Now())
 		r.sessionRecorded(p, wasUp)
@@ -164,11 +169,10 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 			r.sweepSession(s)
 		}
 	case !wasUp:
-	case p.GracefulRestart.Hold && !s.watch.failed:
+	case p.GracefulRestart.Hold:
 		r.rib.MarkStale(s.source)
 		s.staleUntil = time.Now().Add(min(p.GracefulRestart.Time, r.host.opts.Timers.Stale))
 	default:
-		s.cut = false
 		r.failHops(s, p.Peer) // the kernel first
 		r.rib.Drop(s.source)
 		s.staleUntil, s.lastUntil = time.Time{}, time.Time{}

@@ -111,7 +111,7 @@ func noteSession(note func(typ vbrv1.Event_Type, subject, text string), wasUp bo
 	case wasUp && !p.Established:
 		text := p.Reason
 		if p.GracefulRestart.Hold {
-			text += "; its routes are held while it restarts"
+			text += "; its routes are held meanwhile"
 		}
 		note(vbrv1.Event_TYPE_SESSION_DOWN, p.Peer.String(), text)
 	}

@@ -79,9 +79,7 @@ func (r *router) obey(s *session, now time.Time) {
 	held := s.watch.held(now)
 	r.rib.SetNow(now)
 	r.rib.SetAnswering(s.source, !held)
-	if !held && s.up && s.cut {
-		r.reinstate(s)
-	}
+	r.reinstate(s, now)
 }
 
 // obeyAll lets time pass: hold-downs end.
@@ -151,7 +149,6 @@ func (r *router) peerChanged(c bfd.Change) (reset bool, session uint32) {
 func (r *router) peerFailed(s *session, c bfd.Change, now time.Time) (restarting bool) {
 	switch {
 	case s.up:
-		s.cut = len(s.failed) == 0
 		r.failHops(s, c.Peer)
 	case s.staleUntil.IsZero():
 	case !c.Independent:

@@ -276,7 +276,11 @@ func (w *world) testCarrier(t *testing.T) {
 	w.eventually(5*time.Second, "routes leave the kernel", func() error { return absent(w.kernelHas(w.Acme, topo.IDCPrefix4)) })
 	w.eventually(5*time.Second, "routes leave the gateway", func() error { return absent(w.Acme.GatewayHas(topo.IDCPrefix4)) })
 	w.Port.Link("edge", true)
-	w.eventually(30*time.Second, "acme's pings with the carrier back", w.Acme.PingBoth)
+	back := time.Now()
+	for _, c := range w.customers() {
+		w.eventually(30*time.Second, c.Name+"'s pings with the carrier back", c.PingBoth)
+		t.Logf("%s's carrier came back %v ago", c.Name, time.Since(back).Round(100*time.Millisecond))
+	}
 	w.Edge.Link("eth1.101", false)
 	for _, p := range []string{topo.IDCPrefix4, topo.IDCPrefix6} {
 		w.eventually(30*time.Second, "both lines of "+p, w.wantNextHops(p, 2))
@@ -377,7 +381,8 @@ func (w *world) testKillAndAdopt(t *testing.T) {
 		}
 		time.Sleep(2 * time.Second)
 		if err := w.kernelHas(w.Beta, topo.IDCPrefix4B); err != nil {
-			t.Errorf("nobody but vbrd removes its routes: %v", err)
+			log := strings.Split(w.vbrd.Log(), "\n")
+			t.Errorf("nobody but vbrd removes its routes: %v; vbrd's last words:\n%s", err, strings.Join(log[max(0, len(log)-300):], "\n"))
 		}
 		w.again(t)
 	})
