@@ -228,7 +228,7 @@ func TestOurNotificationsHold(t *testing.T) {
 		{"malformed", nBit, malformed, []byte{3, 1}, "hold=true"},
 		{"malformed, without the N bit", none, malformed, []byte{3, 1}, "hold=false"},
 		{"changed", nBit, func(_ *bgptest.Peer, at *Peer) { at.Role = RoleCustomer; must(t, n.SetPeers(peers)) }, []byte{6, 6}, "hold=false"},
-		{"removed", nBit, func(*bgptest.Peer, *Peer) { must(t, n.SetPeers(peers[:len(peers)-1])) }, []byte{6, 9}, "hold=false"},
+		{"removed", nBit, func(*bgptest.Peer, *Peer) { must(t, n.SetPeers(peers[:len(peers)-1])) }, []byte{6, 9, 6, 3}, "hold=false"},
 	} {
 		peers = append(peers, rawPeer(bgptest.Loopback()))
 		must(t, n.SetPeers(peers))
@@ -239,6 +239,11 @@ func TestOurNotificationsHold(t *testing.T) {
 			t.Errorf("%s: NOTIFICATION % d, want % d", tt.name, body, tt.says)
 		}
 		n.rec.Wait(t, m, fmt.Sprintf("peer=%v up=false", peers[i].Address), tt.event)
+	}
+	p := redial(t, n, peers[0].Address, nBit)
+	go func() { _ = n.Close(true) }()
+	if body := notification(t, p); !bytes.Equal(body, []byte{6, 9, 6, 2}) {
+		t.Errorf("the end of the speaker: NOTIFICATION % d, want 6 9 6 2", body)
 	}
 }
 

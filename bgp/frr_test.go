@@ -107,5 +107,10 @@ router bgp 65002
 	frr.Configure("router bgp 65002", "bgp hard-administrative-reset")
 	m = n.rec.Len()
 	frr.Show("clear bgp *")
-	n.rec.Wait(t, m, "up=false", "cease/hard reset for cease/administrative reset", "hold=false")
+	m = n.rec.Wait(t, m, "up=false", "cease/hard reset for cease/administrative reset", "hold=false")
+
+	n.rec.Wait(t, m, "up=true")
+	frr.Wait("stale", route, "valid")
+	must(t, n.SetPeers(nil)) // for good: nothing is to be held
+	frr.Wait("", route, "not in table")
 }
