@@ -93,7 +93,7 @@ func (g *guard) red(dir string) (why string, err error) {
 		return "", fmt.Errorf("%s passes without it\n%s", g.test, out)
 	case !errors.As(err, &failed) || strings.Contains(out, "panic: test timed out"):
 		return "", fmt.Errorf("%s does not end without it: %w\n%s", g.test, err, out)
-	case !strings.Contains(out, "--- FAIL: "+g.function()):
+	case !strings.Contains(out, "--- FAIL: "+g.function()) && !strings.Contains(out, "panic: "): // where the guard is against panics, the process ends
 		return "", fmt.Errorf("%s neither passes nor fails: %w\n%s", g.test, err, out)
 	}
 	return firstComplaint(out), nil
@@ -143,6 +143,10 @@ func firstComplaint(out string) string {
 		if found && strings.Contains(place, "_test.go:") && text != "exit status 1" { // that is a test in a process of its own
 			return short(place + ": " + text)
 		}
+	}
+	if _, text, found := strings.Cut(out, "panic: "); found {
+		text, _, _ = strings.Cut(text, "\n")
+		return short("panic: " + text)
 	}
 	return "no text"
 }

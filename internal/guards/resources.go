@@ -12,7 +12,7 @@ func resources() []guard {
 		{"200 custom routes of a VBR", rules, `this.size() <= 200R\frouteEntries\x12!`, `this.size() <= 999R\frouteEntries\x12!`, intent, many},
 		{"200 prefixes of bgp_networks", rules, `this.size() <= 200 && this.all(c, c.isIpPrefix(true))R\vbgpNetworks`, `this.size() <= 999 && this.all(c, c.isIpPrefix(true))R\vbgpNetworks`, intent, many},
 		{"5 router interfaces of a router", "vbr/intent/check_interface.go", `if nth > MaxInterfaces {`, `if false {`, intent, "TestBadCloud"},
-		{"a file of resources: 32 levels", "vbr/intent/source/admit.go", `if g.depth > MaxDepth || `, `if `, source, "TestParseStaysFast"},
+		{"a file of resources: 32 levels, before it is parsed", "vbr/intent/source/admit.go", `if g.depth > MaxDepth || structure && (t.Position.Column > maxColumn || g.colons > 8) {`, `if structure && false {`, source, "TestParseRefuses"},
 		{"a file of resources: 64 KiB a document", "vbr/intent/source/parse.go", `if len(text) > MaxDocumentSize {`, `if false {`, source, "TestParseRefuses"},
 		{"a file of resources: 10,000 documents", "vbr/intent/source/parse.go", `if len(chunks) > MaxDocuments {`, `if false {`, source, "TestParseRefuses"},
 		{"capture: its greatest numbers", "vbr/capture.go", `if err == nil && (value < least || value > most) {`, `if false {`, "./vbr", "TestCaptureRequest"},

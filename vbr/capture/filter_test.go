@@ -208,13 +208,17 @@ func TestFilterErrors(t *testing.T) {
 
 // The longest expressions do not exceed what the kernel takes, or say so.
 func TestFilterLength(t *testing.T) {
+	bad := (*FilterError)(nil)
+	if _, err := Compile("ip"+strings.Repeat(" ", MaxFilter-1), MaxSnap); !errors.As(err, &bad) || bad.At != MaxFilter+1 {
+		t.Errorf("%d octets: %v", MaxFilter+1, err)
+	}
 	for _, term := range []string{"port 1", "ah", "net ::1/128", "portrange 1-2", "host 1::"} {
 		expression := term
 		for len(expression)+len(" or "+term) <= MaxFilter {
 			expression += " or " + term
 		}
 		code, err := Compile(expression, MaxSnap)
-		if bad := (*FilterError)(nil); err != nil && !errors.As(err, &bad) {
+		if err != nil && !errors.As(err, &bad) {
 			t.Error(err)
 		} else if len(code)+len(untagged) > 4096 {
 			t.Errorf("%s: %d instructions", term, len(code))
