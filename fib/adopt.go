@@ -59,10 +59,20 @@ func (t *Table) remove(ctx context.Context, which func(entry) bool) (n int, err 
 	return n, nil
 }
 
-// Collect deletes the nexthop objects of a predecessor that no route in any table uses, and returns how many. It is to be called
-// once when all tables are swept: deleting an object would take routes along, and only a dump of all tables shows
-// who uses it. Until then adopted objects are kept.
+// Strays says whether the kernel may have nexthop objects of ours that we do not know: it was asked for one, or to delete one, since the
+// last Collect, and its answer was lost.
+func (f *FIB) Strays() bool { return f.strays.Load() }
+
+// Collect deletes the nexthop objects of a predecessor, and strays, that no route in any table uses, and returns how many. It is to be
+// called when all tables are swept, and again while there are Strays: deleting an object would take routes along, and only a dump of
+// all tables shows who uses it. Until then adopted objects are kept.
 func (f *FIB) Collect(ctx context.Context) (n int, err error) {
+	had := f.strays.Swap(false) // those from now on are for the next
+	defer func() {
+		if err != nil && had {
+			f.strays.Store(true)
+		}
+	}()
 	uses, err := f.uses(ctx)
 	if err != nil {
 		return 0, err

@@ -219,3 +219,27 @@ func TestRefusedByErrno(t *testing.T) {
 		b.audit(fib.Drift{})
 	}
 }
+
+// TestLostAcknowledgementOfObject: the kernel has made an object, but nobody knows. Another one carries the route; the first goes with the next Collect.
+func TestLostAcknowledgementOfObject(t *testing.T) {
+	w := newFake()
+	b := newBench(t, w)
+	b.do("10.9.0.0/16 -> 10.0.1.2 west")
+	if b.f.Strays() {
+		t.Error("strays of nothing")
+	}
+	w.DropAckOf(unix.RTM_NEWNEXTHOP)
+	if r := b.try("10.1.0.0/16 -> 10.0.0.2 east"); r[0].Err == nil {
+		t.Fatal("no error")
+	}
+	b.do("10.1.0.0/16 -> 10.0.0.2 east")
+	if n := len(w.NexthopIDs()); n != 5 || !b.f.Strays() {
+		t.Fatalf("%d nexthop objects, want two gateways, two groups and a stray; Strays is %v", n, b.f.Strays())
+	}
+	before := w.routes(table)
+	b.collect(1)
+	if n := len(w.NexthopIDs()); n != 4 || b.f.Strays() || w.routes(table) != before {
+		t.Errorf("%d nexthop objects, want 4; Strays is %v; routes\n%s", n, b.f.Strays(), w.routes(table))
+	}
+	b.audit(fib.Drift{})
+}

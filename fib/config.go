@@ -44,6 +44,7 @@ type FIB struct {
 	kernel Kernel
 	dumps  *pool // sockets for dumps, so that a long dump does not delay writers
 	count  counters
+	strays atomic.Bool // see Strays
 
 	bulk sync.Mutex // taken before mu by those with many batches, so that Fail waits for one batch at most
 	mu   sync.Mutex // guards what follows; held for one batch at most

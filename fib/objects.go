@@ -176,6 +176,7 @@ func (f *FIB) one(build func(*encoder)) error {
 	var refusal error
 	err := f.req.exchange("fib.nexthop", &f.obj.enc, func(_ int, a answer) { refusal = a })
 	if err != nil {
+		f.strays.Store(true)
 		return err
 	}
 	return refusal

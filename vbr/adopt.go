@@ -151,7 +151,7 @@ func (r *router) sweepIfDue(ctx context.Context, speaker speaker) {
 	r.flush(ctx, speaker)
 	n, err := r.fib.Sweep(ctx)
 	r.degrade("sweep", err)
-	r.sayCollect.Do(func() { r.host.collect(ctx) })
+	r.saySwept.Do(func() { r.host.swept(ctx) })
 	if left+n == 0 {
 		return
 	}

@@ -309,7 +309,7 @@ func (h *Host) refuse(in *intent.Router, err error) {
 func (h *Host) launch(r *router) *router {
 	ctx, cancel := context.WithCancel(h.running)
 	r.cancel = cancel
-	r.sayCollect.Do(func() {}) // only those that Run began with count for collect
+	r.saySwept.Do(func() {}) // only those that Run began with count for swept
 	h.keepRouter(r)
 	h.applying.mu.Lock()
 	before := h.applying.leaving[r.name]

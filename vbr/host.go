@@ -363,16 +363,20 @@ func (h *Host) hint(hint fib.Hint) {
 	}
 }
 
-// collect removes nexthop objects that a predecessor left, once every router has swept its routes.
-func (h *Host) collect(ctx context.Context) {
-	if h.unswept.Add(-1) != 0 {
-		return
+// swept is called once by each router that has swept its routes. After the last one nobody needs what a predecessor left.
+func (h *Host) swept(ctx context.Context) {
+	if h.unswept.Add(-1) == 0 {
+		h.collect(ctx)
 	}
+}
+
+// collect removes nexthop objects that no route uses: a predecessor's, and those that we do not know to have.
+func (h *Host) collect(ctx context.Context) {
 	n, err := h.fib.Collect(ctx)
 	if err != nil {
-		h.log.Warn("unused nexthop objects of a predecessor not removed", "err", err)
+		h.log.Warn("unused nexthop objects not removed", "err", err)
 	} else if n > 0 {
-		h.log.Info("removed unused nexthop objects of a predecessor", "objects", n)
+		h.log.Info("removed unused nexthop objects", "objects", n)
 	}
 }
 
@@ -387,6 +391,9 @@ func (h *Host) tick(ctx context.Context) {
 			return
 		case now := <-t.C:
 			h.backbone.expireStale(now)
+			if h.fib.Strays() && !h.Adopting() {
+				h.collect(ctx)
+			}
 		}
 	}
 }

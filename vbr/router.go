@@ -88,8 +88,8 @@ type router struct {
 	reported    *spec                // the last that was said to be about to come
 	linesSaid   map[string]bool      // which lines were last said to be up, by device
 
-	cancel                         context.CancelFunc
-	sayReady, sayTried, sayCollect sync.Once
+	cancel                       context.CancelFunc
+	sayReady, sayTried, saySwept sync.Once
 }
 
 func newRouter(h *Host, s *spec) *router {
@@ -171,7 +171,7 @@ var (
 func (r *router) end() {
 	if r.isLeaving() {
 		r.partWith(r.spec.ris)
-		r.sayCollect.Do(func() { r.host.collect(context.Background()) })
+		r.saySwept.Do(func() { r.host.swept(context.Background()) })
 		r.host.watchOver(r, nil)
 	}
 	r.taken(nil)
