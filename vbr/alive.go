@@ -83,6 +83,10 @@ func (h *Host) reportHung(limit time.Duration) {
 // actorTrouble is what a router is degraded by whose actor hangs.
 const actorTrouble = "actor"
 
+// Serving is closed when Run knows all routers of its intent and what the kernel holds of each, so that what the host tells of itself is whole.
+// It is never closed if Run ends before.
+func (h *Host) Serving() <-chan struct{} { return h.serving }
+
 // Settled is closed when Run has made of the kernel, and of what a predecessor left in it, what the intent says: every router serves or has been found not to be
 // able to. Routers that take longer than 20 seconds are not waited for. It is never closed if Run ends before.
 func (h *Host) Settled() <-chan struct{} { return h.settled }

@@ -96,17 +96,29 @@ func (d *server) run(ctx context.Context, in *intent.Intent) error {
 	wg.Go(func() { d.reloads(ctx) })
 	wg.Go(func() { d.notify.run(ctx) })
 	wg.Go(func() { d.report("control", d.control.Run(ctx, d.host)) })
-	wg.Go(func() { d.report("api", d.api.Serve(ctx, d.about)) })
+	wg.Go(func() { d.report("api", d.onceServing(ctx, func() error { return d.api.Serve(ctx, d.about) })) })
 	if d.scrapes != nil {
-		wg.Go(func() { d.report("metrics", metrics.Serve(ctx, d.scrapes, d.host, version, d.log)) })
+		wg.Go(func() {
+			d.report("metrics", d.onceServing(ctx, func() error { return metrics.Serve(ctx, d.scrapes, d.host, version, d.log) }))
+		})
 	}
 	if d.monitor != nil {
 		wg.Go(func() { d.monitor.Run(ctx) })
 	}
 	if d.door != nil {
-		wg.Go(func() { d.report("glass", glass.Serve(ctx, d.door, d.log)) })
+		wg.Go(func() { d.report("glass", d.onceServing(ctx, func() error { return glass.Serve(ctx, d.door, d.log) })) })
 	}
 	return d.host.Run(ctx, in)
+}
+
+// onceServing answers callers as soon as the host knows its routers: till then they wait, as nothing true can be said of what is not read yet.
+func (d *server) onceServing(ctx context.Context, answer func() error) error {
+	select {
+	case <-ctx.Done():
+		return nil
+	case <-d.host.Serving():
+		return answer()
+	}
 }
 
 // report logs the end of a part that the host can do without.

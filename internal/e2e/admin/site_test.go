@@ -238,6 +238,18 @@ func (s *site) birdc(i int, words string) (string, error) {
 // launch starts vbrd with a fault point armed, or none, and waits until its API listens or it has ended.
 func (s *site) launch(what string) {
 	s.t.Helper()
+	d := s.spawn(what)
+	eventually(s.t, "vbrd's API listens", func() error {
+		if !d.alive() {
+			return nil
+		}
+		return has(s.log.since(d.told), "api listens")
+	})
+}
+
+// spawn is launch without waiting.
+func (s *site) spawn(what string) *daemon {
+	s.t.Helper()
 	cmd := exec.Command("ip", "netns", "exec", s.host, binary(s.t, "vbrd-faults"), "--config", s.path("vbrd.yaml"))
 	cmd.Stdout, cmd.Stderr = s.log.file, s.log.file
 	cmd.Env = append(os.Environ(), fault.Variable+"="+what)
@@ -252,12 +264,7 @@ func (s *site) launch(what string) {
 	}()
 	s.t.Cleanup(func() { _ = d.end(syscall.SIGKILL) })
 	s.daemon = d
-	eventually(s.t, "vbrd's API listens", func() error {
-		if !d.alive() {
-			return nil
-		}
-		return has(s.log.since(d.told), "api listens")
-	})
+	return d
 }
 
 // losses are the times at which a route was missing.
