@@ -3,7 +3,6 @@ package vbr
 import (
 	"net/netip"
 	"slices"
-	"time"
 
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
@@ -150,10 +149,8 @@ func (r *router) dropAdopted(device int) {
 
 // setLinksUp tells the rib which lines and tunnels carry packets: first of the customer's routes, which others wait to hear of; r.mu is held.
 func (r *router) setLinksUp(state link.State) {
-	now := time.Now()
 	for _, s := range r.sessions {
 		r.rib.SetLinkUp(s.source, state.Lines[s.line].Up && !r.out)
-		r.reinstate(s, now) // of a line that was back before its session was ended
 	}
 	for i, id := range r.lines {
 		r.rib.SetLinkUp(id, state.Lines[i].Up && !r.out)

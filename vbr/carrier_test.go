@@ -67,6 +67,7 @@ func (c *portUnderTest) mend() {
 	defer c.mu.Unlock()
 	c.state.Lines[0].Up = !c.observed.host.carriers.isDark("port0")
 	c.setLinksUp(c.state)
+	c.arrangeWatches(c.spec)
 }
 
 func (c *portUnderTest) wantPeers(want int) {

@@ -94,19 +94,13 @@ func (r *router) inUse(hop netip.Addr, s *session) bool {
 	return false
 }
 
-// restore puts the next hops of a lost session back into service and forgets them; r.mu is held.
+// restore is unfailHops for a session that is lost, and forgets them.
 func (r *router) restore(s *session) {
 	r.unfailHops(s)
 	clear(s.hops)
 }
 
-// reinstate puts the next hops of a session back into service if nothing speaks against it: it is up and to stay, and so are its line and BFD; r.mu is held.
-func (r *router) reinstate(s *session, now time.Time) {
-	if s.up && !s.ending && !r.lineIsDown(s) && !s.watch.held(now) {
-		r.unfailHops(s)
-	}
-}
-
+// unfailHops puts the next hops of a session back into service; r.mu is held.
 func (r *router) unfailHops(s *session) {
 	for _, nh := range s.failed {
 		if err := r.host.fib.Restore(nh); err != nil {

@@ -74,12 +74,15 @@ func (r *router) arrangeWatches(s *spec) {
 	r.host.watchOver(r, s.bfdSessions())
 }
 
-// obey makes the rib and the kernel be as the watch over a session has it; r.mu is held.
+// obey makes the rib and the kernel be as the watch over a session has it: a session that is up and to stay, whose line and BFD are as well, has its next hops
+// in service; r.mu is held.
 func (r *router) obey(s *session, now time.Time) {
 	held := s.watch.held(now)
 	r.rib.SetNow(now)
 	r.rib.SetAnswering(s.source, !held)
-	r.reinstate(s, now)
+	if s.up && !s.ending && !held && !r.lineIsDown(s) {
+		r.unfailHops(s) // of a line, too, that was back before its session was ended
+	}
 }
 
 // obeyAll lets time pass: hold-downs end.

@@ -7,7 +7,6 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"slices"
 	"strings"
 	"syscall"
 	"testing"
@@ -163,7 +162,7 @@ func (s *site) suffersPath(c faultCase, n int) int {
 			s.t.Fatalf("birdc: %v: %s", err, out)
 		}
 		if words == "disable edge" {
-			eventually(s.t, "one path", func() error { return s.onePath() })
+			eventually(s.t, "one path", s.onePath)
 		}
 	}
 	s.settles(n)
@@ -202,16 +201,13 @@ func (s *site) gatewayID(address string) uint32 {
 	if err := json.Unmarshal([]byte(s.ip("-j nexthop show proto 86")), &objects); err != nil {
 		s.t.Fatal(err)
 	}
-	i := slices.IndexFunc(objects, func(o struct {
-		ID      uint32
-		Gateway string
-	}) bool {
-		return o.Gateway == address
-	})
-	if i < 0 {
-		s.t.Fatalf("no nexthop object of %s: %v", address, objects)
+	for _, o := range objects {
+		if o.Gateway == address {
+			return o.ID
+		}
 	}
-	return objects[i].ID
+	s.t.Fatalf("no nexthop object of %s: %v", address, objects)
+	return 0
 }
 
 // suffersLoss has the store damaged and its cache gone, twice with the fault: while vbrd notes that, and while an admin applies what there should be.
