@@ -6,7 +6,6 @@ import (
 	"fmt"
 	"log/slog"
 	"net/netip"
-	"os"
 	"slices"
 	"sync"
 	"sync/atomic"
@@ -231,12 +230,6 @@ func (r *router) live(ctx context.Context) error {
 	return r.loop(ctx, speaker)
 }
 
-func (r *router) closeSpeaker(s speaker) {
-	if err := s.Close(r.isLeaving()); err != nil {
-		r.log.Warn("the BGP speaker is slow to end", "err", err)
-	}
-}
-
 // usable says whether a router can live on what there is: its VRF and, of a VBR, at least one line.
 func (s *spec) usable(state link.State) bool {
 	if s.kind == intent.VRouter {
@@ -248,50 +241,6 @@ func (s *spec) usable(state link.State) bool {
 		}
 	}
 	return false
-}
-
-func (r *router) speakerConfig(state link.State) bgp.Config {
-	c := bgp.Config{
-		Router: r.spec.name, ASN: r.spec.asn, RouterID: r.spec.routerID, Device: r.spec.link.VRF,
-		RestartTime: r.host.opts.Timers.Restart, DeferralTime: r.host.opts.Timers.Deferral,
-		Restarting: r.held, Log: r.host.log, Monitor: r.host.opts.Monitor,
-	}
-	if r.spec.link.VRF != "" {
-		c.Table = r.spec.link.Table
-	}
-	c.Listen = listenOn(r.spec, state)
-	r.listening = c.Listen
-	return c
-}
-
-// listenOn is where a router's speaker listens: on all its VRF has, so that a line may come later; in the default VRF, where others
-// listen too, on its lines' addresses.
-func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
-	if s.kind == intent.VRouter {
-		return nil
-	}
-	if s.link.VRF != "" {
-		addrs = []netip.Addr{netip.IPv4Unspecified()}
-		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
-			addrs = append(addrs, netip.IPv6Unspecified())
-		}
-		return addrs
-	}
-	for i, l := range s.lines {
-		if state.Lines[i].Index != 0 {
-			addrs = append(addrs, l.own...)
-		}
-	}
-	return addrs
-}
-
-func (s *spec) bgpPeers() []bgp.Peer {
-	peers := make([]bgp.Peer, 0, len(s.peers))
-	for _, p := range s.peers {
-		p.Export = p.rules.table()
-		peers = append(peers, p.Peer)
-	}
-	return peers
 }
 
 // loop serves the router until ctx ends or the devices move.

@@ -3,6 +3,7 @@ package vbr
 import (
 	"context"
 	"net/netip"
+	"os"
 	"time"
 
 	"github.com/openvbr/openvbr/bgp"
@@ -41,4 +42,54 @@ func (r *router) startSpeaker(ctx context.Context, state link.State) (speaker, e
 		return mute{}, nil
 	}
 	return bgp.Start(ctx, r.speakerConfig(state), (*customer)(r))
+}
+
+func (r *router) speakerConfig(state link.State) bgp.Config {
+	c := bgp.Config{
+		Router: r.spec.name, ASN: r.spec.asn, RouterID: r.spec.routerID, Device: r.spec.link.VRF,
+		RestartTime: r.host.opts.Timers.Restart, DeferralTime: r.host.opts.Timers.Deferral,
+		Restarting: r.held, Log: r.host.log, Monitor: r.host.opts.Monitor,
+	}
+	if r.spec.link.VRF != "" {
+		c.Table = r.spec.link.Table
+	}
+	c.Listen = listenOn(r.spec, state)
+	r.listening = c.Listen
+	return c
+}
+
+// listenOn is where a router's speaker listens: on all its VRF has, so that a line may come later; in the default VRF, where others
+// listen too, on its lines' addresses.
+func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
+	if s.kind == intent.VRouter {
+		return nil
+	}
+	if s.link.VRF != "" {
+		addrs = []netip.Addr{netip.IPv4Unspecified()}
+		if _, err := os.Stat("/proc/net/if_inet6"); err == nil {
+			addrs = append(addrs, netip.IPv6Unspecified())
+		}
+		return addrs
+	}
+	for i, l := range s.lines {
+		if state.Lines[i].Index != 0 {
+			addrs = append(addrs, l.own...)
+		}
+	}
+	return addrs
+}
+
+func (s *spec) bgpPeers() []bgp.Peer {
+	peers := make([]bgp.Peer, 0, len(s.peers))
+	for _, p := range s.peers {
+		p.Export = p.rules.table()
+		peers = append(peers, p.Peer)
+	}
+	return peers
+}
+
+func (r *router) closeSpeaker(s speaker) {
+	if err := s.Close(r.isLeaving()); err != nil {
+		r.log.Warn("the BGP speaker is slow to end", "err", err)
+	}
 }
