@@ -50,6 +50,7 @@ func TestRoles(t *testing.T) {
 	r.wantRefused()
 	r.birdWith("connect delay time 1;", "connect delay time 1; local role customer;")
 	r.wantUps(customer4, 5)
+	r.wantOurs(20*time.Second, all...)
 
 	strict := r.edited("peer_ip_address: 10.0.0.2, ", "peer_ip_address: 10.0.0.2, local_role: provider, local_role_strict: true, ")
 	r.apply(strict, "SESSION_RESET 10.0.0.2 disruptive routes=2: resets: local_role_strict changes")
