@@ -51,6 +51,7 @@ type conn struct {
 	slow    *time.Timer   // ends a session that does not come up
 
 	writing    sync.Mutex // one write after another: each has its own time
+	over       bool       // GoBGP has said its NOTIFICATION, see write; guarded by writing
 	deadlineMu sync.Mutex
 	limited    bool // GoBGP has set a deadline for writing
 
@@ -303,8 +304,17 @@ func (c *conn) hardReset(n int) (int, error) {
 }
 
 // write is Write of whole messages, GoBGP's or ours. They may come from several goroutines.
+//
+// After a NOTIFICATION nothing more is sent, and nothing fails. GoBGP's state machine has room for three reasons why its session ends, which it takes itself;
+// when its hold time is over it adds a fourth. If till then its writer has failed, the peer's NOTIFICATION has come and its reader has failed, as after a
+// standstill of this process, it waits for itself for good, and the neighbour never gets a session again.
 func (c *conn) write(b []byte) (int, error) {
 	c.writing.Lock()
+	if c.over {
+		c.writing.Unlock()
+		return len(b), nil
+	}
+	c.over = b[wire.HeaderLen-1] == wire.Notification
 	c.hold()
 	n, err := c.TCPConn.Write(b)
 	c.writing.Unlock()

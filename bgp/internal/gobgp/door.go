@@ -193,9 +193,16 @@ func (d *door) enter(tcp *net.TCPConn, peer netip.Addr) *conn {
 	return c
 }
 
-// ready undoes what a connection has from its listener: its packets need not be filtered.
+// errGone says that the peer has closed its connection while it waited to be accepted.
+var errGone = errors.New("closed by the peer")
+
+// ready undoes what a connection has from its listener: its packets need not be filtered. It fails for one that the peer has given up: GoBGP would take it
+// for the session, close the one that the peer made instead, and be idle for five seconds.
 func ready(tcp *net.TCPConn) error {
 	return control(tcp, func(fd int) error {
+		if info, err := unix.GetsockoptTCPInfo(fd, unix.IPPROTO_TCP, unix.TCP_INFO); err != nil || info.State != unix.BPF_TCP_ESTABLISHED {
+			return errors.Join(errGone, err)
+		}
 		if err := unix.SetsockoptInt(fd, unix.SOL_SOCKET, unix.SO_DETACH_FILTER, 0); !errors.Is(err, unix.ENOENT) {
 			return err
 		}
