@@ -4,22 +4,11 @@ import (
 	"net"
 	"testing"
 	"time"
-
-	"github.com/openvbr/openvbr/bgp/internal/bgptest"
 )
 
 // A neighbour has at most four connections without a session; a closed one makes room. GoBGP closes most of them before, so the door is asked itself.
 func TestHalfOpenConnectionsAreFew(t *testing.T) {
-	s, _, _ := startServer(t)
-	a := bgptest.Loopback()
-	if err := s.SetPeers([]Neighbour{{Address: a, ASN: 65002, Families: IPv4, Passive: true}}); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
+	s, a, l := atTheDoor(t)
 	var in []*conn
 	for range halfOpen + 3 {
 		c, err := net.Dial("tcp", l.Addr().String())

@@ -1,7 +1,6 @@
 package gobgp
 
 import (
-	"net"
 	"testing"
 	"time"
 
@@ -45,38 +44,4 @@ func TestHoldTimeOverAtBothEnds(t *testing.T) {
 	time.Sleep(idleAfterReset + 500*time.Millisecond)
 	bgptest.Dial(t, a, at, 65002, bgptest.MP(1, 1), gr)
 	rec.Wait(t, mark, "up=true")
-}
-
-// A connection that its peer has given up does not get in: GoBGP would take it for the session.
-func TestGivenUpDoesNotEnter(t *testing.T) {
-	s, _, _ := startServer(t)
-	a := bgptest.Loopback()
-	if err := s.SetPeers([]Neighbour{{Address: a, ASN: 65002, Families: IPv4, Passive: true}}); err != nil {
-		t.Fatal(err)
-	}
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer l.Close()
-	for _, reset := range []bool{false, true} {
-		c, err := net.Dial("tcp", l.Addr().String())
-		if err != nil {
-			t.Fatal(err)
-		}
-		if reset {
-			_ = c.(*net.TCPConn).SetLinger(0)
-		}
-		_ = c.Close()
-		time.Sleep(50 * time.Millisecond)
-		waiting, err := l.Accept()
-		if err != nil {
-			t.Fatal(err)
-		}
-		if in := s.door.enter(waiting.(*net.TCPConn), a); in != nil {
-			t.Errorf("reset %v: it is let in", reset)
-			_ = in.Close()
-		}
-		_ = waiting.Close()
-	}
 }
