@@ -87,13 +87,13 @@ check: ## gofmt, go vet, the arrows between packages
 	go test -count=1 ./internal/arch
 
 .PHONY: test-unit
-test-unit: build ## the tests that need no VRF, natively, with the race detector
+test-unit: faults ## the tests that need no VRF, natively, with the race detector
 	go test -p 4 -race -timeout 8m -skip 'TestFaults$$|TestSoak$$' $(UNIT_PKGS) # most of them wait most of the time
 	go test -timeout 2m ./internal/docs # it parses all of the source, with nothing beside it: 2 s, and 100 with the race detector
 	go test -race -timeout 4m ./bgp/bfd # by itself: it measures milliseconds
 
 .PHONY: test-vrf
-test-vrf: build vmexec faults ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none): two kernels of one CPU each, side by side
+test-vrf: vmexec faults ## the tests that need VRF, in the VRF kernel (user-mode-linux where the host has none): two kernels of one CPU each, side by side
 	@$(MAKE) --no-print-directory -j2 -Oline test-vrf-e2e test-vrf-packages
 
 .PHONY: test-vrf-e2e test-vrf-packages

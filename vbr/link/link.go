@@ -213,21 +213,26 @@ func (m *Manager) Prune(r Router, had []Line) error {
 			gone = append(gone, l)
 		}
 	}
-	return m.prune([]Router{r}, gone)
+	return m.removeIf(leftBy([]Router{r}), gone)
 }
 
-// PruneAll deletes the devices that these routers do not name any more.
-func (m *Manager) PruneAll(rs []Router) error { return m.prune(rs, nil) }
+// PruneAll deletes the devices that these routers do not name any more, and those that a predecessor made and died before they had an alias: whose they
+// were is not known, and nothing was put on them yet. It is for a start, as long as nobody makes devices.
+func (m *Manager) PruneAll(rs []Router) error {
+	left := leftBy(rs)
+	return m.removeIf(func(a *netlink.LinkAttrs) bool { return left(a) || ours(a) && a.Alias == "" }, nil)
+}
 
-func (m *Manager) prune(rs []Router, gone []Line) error {
+// leftBy matches the routers' devices that they do not name any more.
+func leftBy(rs []Router) func(*netlink.LinkAttrs) bool {
 	wanted := make(map[string]map[string]bool, len(rs))
 	for _, r := range rs {
 		wanted[AliasPrefix+r.Name] = r.devices()
 	}
-	return m.removeIf(func(a *netlink.LinkAttrs) bool {
+	return func(a *netlink.LinkAttrs) bool {
 		names, its := wanted[a.Alias]
 		return its && ours(a) && !names[a.Name]
-	}, gone)
+	}
 }
 
 // devices are the names of those the router needs.

@@ -267,6 +267,30 @@ func TestPrune(t *testing.T) {
 	}
 }
 
+// A device that a predecessor made and died before it had an alias goes at the start, wanted or not, and is made anew.
+func TestPruneAllWithoutAlias(t *testing.T) {
+	m := inNamespace(t)
+	ip(t, "link add vbr-acme group 8686 type vrf table 10001")
+	ip(t, "link add vx5002 group 8686 type vxlan id 5002 local 192.0.2.1 dstport 4789 noudpcsum")
+	ip(t, "link add link eth1 name eth1.s500 group 8686 type vlan protocol 802.1ad id 500")
+	ip(t, "link add ri-a group 8686 type veth peer name ri-b") // the other end has neither group nor alias yet
+	ip(t, "link add keep group 8686 type dummy")
+	ip(t, "link set keep alias somebody-else")
+	ip(t, "link add keep2 type dummy")
+	if err := m.PruneAll([]Router{acme()}); err != nil {
+		t.Fatal(err)
+	}
+	wantIP(t, [2]string{"link", "!vbr-acme"}, [2]string{"link", "!vx5002"}, [2]string{"link", "!eth1.s500"}, [2]string{"link", "!ri-"},
+		[2]string{"link", "keep:"}, [2]string{"link", "keep2:"}, [2]string{"link", "eth1@"})
+	s := ensure(t, m, acme())
+	if err := m.PruneAll([]Router{acme()}); err != nil {
+		t.Fatal(err)
+	}
+	if again := ensure(t, m, acme()); !cmp.Equal(s, again) {
+		t.Errorf("a second start: state %+v, then %+v", s, again)
+	}
+}
+
 // A predecessor's untagged line gives its port back, out of the VRF too.
 func TestStrayPort(t *testing.T) {
 	m := inNamespace(t)

@@ -53,7 +53,7 @@ func furnish() error {
 		exec.Command("ip", "link", "set", "lo", "up").Run())
 }
 
-// binary is one of those under test, built by `make build`.
+// binary is one of those under test, built by `make faults`.
 func binary(t *testing.T, name string) string {
 	t.Helper()
 	path, err := filepath.Abs("../../../bin/" + name)
@@ -61,7 +61,7 @@ func binary(t *testing.T, name string) string {
 		_, err = os.Stat(path)
 	}
 	if err != nil {
-		t.Fatalf("%v; run `make build`", err)
+		t.Fatalf("%v; run `make faults`", err)
 	}
 	return path
 }

@@ -28,3 +28,11 @@ func TestAskedWhileStarting(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// A device that a killed vbrd had made and not named yet, and that the intent does not name any more, goes at the next start.
+func TestNamelessDeviceGoes(t *testing.T) {
+	s := newFaultSite(t)
+	s.ip("link add vx5001 group 8686 type vxlan id 5001 dstport 4789")
+	s.launch("")
+	s.settles(0)
+}
