@@ -228,6 +228,9 @@ func TestOurNotificationsHold(t *testing.T) {
 		{"malformed", nBit, malformed, []byte{3, 1}, "hold=true"},
 		{"malformed, without the N bit", none, malformed, []byte{3, 1}, "hold=false"},
 		{"changed", nBit, func(_ *bgptest.Peer, at *Peer) { at.Role = RoleCustomer; must(t, n.SetPeers(peers)) }, []byte{6, 6}, "hold=false"},
+		{"over its quota", nBit, func(_ *bgptest.Peer, at *Peer) { at.Down = MaximumPrefixes; must(t, n.SetPeers(peers)) }, []byte{6, 9, 6, 1}, "hold=false"},
+		{"over its quota, without the N bit", none, func(_ *bgptest.Peer, at *Peer) { at.Down = MaximumPrefixes; must(t, n.SetPeers(peers)) }, []byte{6, 1}, "hold=false"},
+		{"out of service", nBit, func(_ *bgptest.Peer, at *Peer) { at.Down = AdministrativeShutdown; must(t, n.SetPeers(peers)) }, []byte{6, 9, 6, 2}, "hold=false"},
 		{"removed", nBit, func(*bgptest.Peer, *Peer) { must(t, n.SetPeers(peers[:len(peers)-1])) }, []byte{6, 9, 6, 3}, "hold=false"},
 	} {
 		peers = append(peers, rawPeer(bgptest.Loopback()))

@@ -72,6 +72,8 @@ type Peer struct {
 	// StrictRole a peer that tells none is refused. A change resets the session.
 	Role       Role
 	StrictRole bool
+	// Down other than 0: the neighbour is to have no session, and the one that it has ends by this.
+	Down Cease
 }
 
 // These are shared with package bgp/evpn: the same type under two names.
@@ -86,6 +88,14 @@ type (
 	Families = gobgp.Families
 	// Role is a BGP role (RFC 9234 4.1).
 	Role = wire.Role
+	// Cease is why a neighbour is to have no session (RFC 4486 4).
+	Cease = gobgp.Cease
+)
+
+// Why a neighbour that is configured has no session.
+const (
+	MaximumPrefixes        = gobgp.MaximumPrefixes
+	AdministrativeShutdown = gobgp.AdministrativeShutdown
 )
 
 // The roles that matter to a provider.
@@ -192,7 +202,7 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 			Address: p.Address, LocalAddress: p.LocalAddress, Port: p.Port, ASN: p.ASN, LocalASN: p.LocalASN,
 			Password: p.Password, HoldTime: p.HoldTime, KeepaliveInterval: p.KeepaliveInterval,
 			ConnectRetry: p.ConnectRetry, Families: f, Passive: p.Passive, GTSM: p.GTSM, LongLived: p.LongLived, Wait: p.Wait, Export: p.Export,
-			Role: p.Role, StrictRole: p.StrictRole,
+			Role: p.Role, StrictRole: p.StrictRole, Down: p.Down,
 		}
 		if !p.GTSM {
 			n.Multihop = sentTTL // the peer may want it of us

@@ -10,7 +10,7 @@ import (
 // setOut takes the router out of service as the loss of its lines would, or back into it: soon, by its actor.
 //
 // Out of service, its lines and router interfaces count as down: no route leads through it, the VPC hears that the customer's are gone, and packets
-// that come all the same are dropped. Sessions with the customer end by Cease (Peer De-configured, RFC 4486), so that the customer's routers lose our routes
+// that come all the same are dropped. Sessions with the customer end by Cease (Administrative Shutdown, RFC 4486), so that the customer's routers lose our routes
 // at once, as they do when the line goes down or BFD says so: the mere loss of a TCP session would have them keep the routes for a restart (RFC
 // 4724), which no failing line does. Devices stay up, and the router interfaces stay Active.
 func (r *router) setOut(out bool) {
@@ -39,10 +39,30 @@ func (r *router) takeTurn(speaker speaker) {
 // setPeers makes the speaker have sessions with these peers, each told the table that it is to be told, and empties those that none is told.
 func (r *router) setPeers(speaker speaker, peers []bgp.Peer) {
 	r.handed(peers)
-	err := speaker.SetPeers(peers)
+	err := speaker.SetPeers(append(peers, r.keptDown(peers)...))
 	if r.degrade("peers", err); err == nil {
 		r.empty(speaker)
 	}
+}
+
+// keptDown are the peers beside those admitted that are to have no session, with what they are told as the reason. One whose line is down is told nothing.
+func (r *router) keptDown(admitted []bgp.Peer) (down []bgp.Peer) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, p := range r.spec.bgpPeers() {
+		switch x := r.sessions[p.Address]; {
+		case slices.ContainsFunc(admitted, func(a bgp.Peer) bool { return a.Address == p.Address }):
+			continue
+		case r.out:
+			p.Down = bgp.AdministrativeShutdown
+		case x != nil && !x.downUntil.IsZero():
+			p.Down = bgp.MaximumPrefixes
+		default:
+			continue
+		}
+		down = append(down, p)
+	}
+	return down
 }
 
 // admit ends the sessions over lines that went down since the speaker was last given its peers, and lets in those over lines that are back. A

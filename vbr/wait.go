@@ -26,7 +26,7 @@ func (r *router) withWaits(peers []bgp.Peer) []bgp.Peer {
 	return peers
 }
 
-// handed notes whom the speaker is given as peers: all others are to be heard out when it gets them again.
+// handed notes whom the speaker is given as peers with a session: all others are to be heard out when it gets them again.
 func (r *router) handed(peers []bgp.Peer) {
 	r.peers = make([]netip.Addr, len(peers))
 	for i, p := range peers {

@@ -14,7 +14,7 @@ import (
 // the pair is there whole or gone whole, as the store says: nothing is left half done, and the VBR's BGP session serves what there is.
 func TestPairOverKill(t *testing.T) {
 	c := newCloud(t, "")
-	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 30s, deferral: 5s, stale: 10s, audit: 60s}\n",
+	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 30s, deferral: 10s, stale: 10s, audit: 60s}\n",
 		c.Dir+"/resources.d", c.Dir+"/state", c.Dir+"/vbrd.sock"))
 	c.File("resources.d/none", "")
 	file, pair := c.Lab.File("all.yaml", vbrYAML+vpcYAML+ends), c.Lab.File("pair.yaml", ends)

@@ -35,7 +35,7 @@ func newTwin(t *testing.T) *twin {
 	c.Veth(c.edge, "vm-acme", c.vm, "eth0")
 	c.vm.IP("addr add 10.100.1.10/24 dev eth0", "route add default via 10.100.1.1")
 	c.frr = c.idc.FRR(twinConf, "bgpd", "bfdd")
-	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 120s, deferral: 5s, stale: 30s, audit: 60s}\n",
+	c.File("vbrd.yaml", fmt.Sprintf("host: edge1\nresources: %s\nstate_dir: %s\napi: {socket: %s}\nlog: {level: debug, format: text}\ntimers: {restart: 120s, deferral: 10s, stale: 30s, audit: 60s}\n",
 		c.Dir+"/resources.d", c.Dir+"/state", c.Dir+"/vbrd.sock"))
 	return c
 }

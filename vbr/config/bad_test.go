@@ -59,7 +59,7 @@ FILE:3:12: state_dir: "var": not an absolute path; legal: an absolute path
 FILE:4:14: log.level: "loud": not a log level; legal: debug, info, warn, error
 FILE:4:28: log.format: "xml": not one of the choices; legal: auto, text, json
 FILE:5:19: timers.restart: 0: out of range; legal: 1s..4095s
-FILE:5:32: timers.deferral: "1h": out of range; legal: 1s..600s
+FILE:5:32: timers.deferral: "1h": out of range; legal: 10s..30s
 FILE:5:43: timers.stale: "soon": not a duration; legal: 1s..3600s
 FILE:5:56: timers.audit: "1500ms": not whole seconds; legal: 1s..3600s
 FILE:6:22: nexthop_compat_mode: 1: not one of the choices; legal: 0 (set the sysctl to 0), keep (leave it alone)

@@ -54,7 +54,7 @@ func keys() []key {
 		{path: "backbone::prefixes", shape: list, legal: "a list of prefixes such as 192.0.2.0/24"},
 		{path: "backbone::peers", shape: objects, legal: "a list of peers", of: peerKeys()},
 		{path: "timers::restart", value: "120s", legal: "1s..4095s"},
-		{path: "timers::deferral", value: "15s", legal: "1s..600s"},
+		{path: "timers::deferral", value: "15s", legal: "10s..30s"},
 		{path: "timers::stale", value: "60s", legal: "1s..3600s"},
 		{path: "timers::audit", value: "60s", legal: "1s..3600s"},
 		{path: "nexthop_compat_mode", value: "0", legal: "0 (set the sysctl to 0), keep (leave it alone)"},

@@ -48,7 +48,7 @@ func (l *loader) collectors(list []string) (out []netip.AddrPort) {
 func (l *loader) mrt(r *rawMRT) MRT {
 	m := MRT{
 		Directory: r.Directory,
-		Interval:  l.duration("mrt.interval", r.Interval, 24*time.Hour),
+		Interval:  l.duration("mrt.interval", r.Interval, time.Second, 24*time.Hour),
 		Keep:      int(l.number("mrt.keep", r.Keep, 1, 10000, legalOf("mrt.keep"))),
 		Size:      int64(l.number("mrt.size", r.Size, 1, 1<<20, legalOf("mrt.size"))) << 20,
 	}

@@ -58,7 +58,7 @@ func (l *loader) store(r *rawStore, stateDir string) Store {
 	e := Etcd{
 		Endpoints: r.Etcd.Endpoints, Prefix: r.Etcd.Prefix, Username: r.Etcd.Username, PasswordFile: r.Etcd.PasswordFile,
 		TLS:     EtcdTLS{r.Etcd.TLS.CA, r.Etcd.TLS.Certificate, r.Etcd.TLS.Key},
-		Timeout: l.duration("store.etcd.timeout", r.Etcd.Timeout, time.Minute),
+		Timeout: l.duration("store.etcd.timeout", r.Etcd.Timeout, time.Second, time.Minute),
 	}
 	if s.Type != "etcd" {
 		if s.Type == "bbolt" && len(e.Endpoints) > 0 {

@@ -117,10 +117,10 @@ func (l *loader) settings(r *raw) *Settings {
 		KeyDir:    l.path("key_dir", r.KeyDir),
 		Log:       Log{Level: l.level(r.Log.Level), Format: l.choice("log.format", r.Log.Format, "auto", "text", "json")},
 		Timers: Timers{
-			Restart:  l.duration("timers.restart", r.Timers.Restart, 4095*time.Second),
-			Deferral: l.duration("timers.deferral", r.Timers.Deferral, 600*time.Second),
-			Stale:    l.duration("timers.stale", r.Timers.Stale, time.Hour),
-			Audit:    l.duration("timers.audit", r.Timers.Audit, time.Hour),
+			Restart:  l.duration("timers.restart", r.Timers.Restart, time.Second, 4095*time.Second),
+			Deferral: l.duration("timers.deferral", r.Timers.Deferral, 10*time.Second, 30*time.Second),
+			Stale:    l.duration("timers.stale", r.Timers.Stale, time.Second, time.Hour),
+			Audit:    l.duration("timers.audit", r.Timers.Audit, time.Second, time.Hour),
 		},
 		KeepNexthopCompat: l.choice("nexthop_compat_mode", r.NexthopCompatMode, "0", "keep") == "keep",
 		TableBase:         uint32(l.number("table_base", r.TableBase, 1000, 4_000_000_000, legalOf("table_base"))),
@@ -190,8 +190,8 @@ func (l *loader) choice(path, value string, choices ...string) string {
 	return value
 }
 
-// duration reads "90s", "2m" or a bare number of seconds; the least is a second.
-func (l *loader) duration(path, value string, most time.Duration) time.Duration {
+// duration reads "90s", "2m" or a bare number of seconds.
+func (l *loader) duration(path, value string, least, most time.Duration) time.Duration {
 	if isNumber(value) {
 		value += "s"
 	}
@@ -199,7 +199,7 @@ func (l *loader) duration(path, value string, most time.Duration) time.Duration 
 	switch {
 	case err != nil:
 		l.bad(path, "not a duration", legalOf(path))
-	case d < time.Second || d > most:
+	case d < least || d > most:
 		l.bad(path, "out of range", legalOf(path))
 	case d%time.Second != 0:
 		l.bad(path, "not whole seconds", legalOf(path))

@@ -285,22 +285,13 @@ func (c *conn) Write(b []byte) (int, error) {
 		c.begin(b)
 		return len(b), nil
 	}
-	if c.up.Load() && wire.IsBareHardReset(b) {
-		return c.hardReset(len(b))
+	if farewell := c.farewell(wire.BareCease(b)); farewell != nil {
+		if _, err := c.write(wire.Frame(wire.Notification, farewell)); err != nil {
+			return 0, err
+		}
+		return len(b), nil
 	}
 	return c.write(b)
-}
-
-// hardReset sends GoBGP's Hard Reset, which has n octets, with what it stands for: all of ours are for good, as the neighbour is removed or the server ends.
-func (c *conn) hardReset(n int) (int, error) {
-	stands := byte(3) // peer de-configured
-	if c.s.closing.Load() {
-		stands = 2 // administrative shutdown
-	}
-	if _, err := c.write(wire.Frame(wire.Notification, []byte{6, 9, 6, stands})); err != nil {
-		return 0, err
-	}
-	return n, nil
 }
 
 // write is Write of whole messages, GoBGP's or ours. They may come from several goroutines.

@@ -41,6 +41,7 @@ type Neighbour struct {
 	Multihop                                  uint8         // TTL towards an eBGP peer; 0: 1, directly connected
 	Role                                      wire.Role     // ours towards it (RFC 9234), told in the OPEN; 0: none
 	StrictRole                                bool          // it must have one too
+	Down                                      Cease         // other than 0: it is to have no session, and one that it has ends by this
 }
 
 func (n *Neighbour) check() error {
@@ -80,6 +81,7 @@ func (n *Neighbour) check() error {
 func (s *Server) SetPeers(neighbours []Neighbour) error {
 	want := make(map[netip.Addr]Neighbour, len(neighbours))
 	given := make(map[netip.Addr]Neighbour) // with Wait and Export
+	down := make(map[netip.Addr]Cease)
 	for _, n := range neighbours {
 		if err := n.check(); err != nil {
 			return fmt.Errorf("peer %v: %w", n.Address, err)
@@ -90,11 +92,16 @@ func (s *Server) SetPeers(neighbours []Neighbour) error {
 		if _, dup := want[n.Address]; dup {
 			return fmt.Errorf("peer %v: configured twice", n.Address)
 		}
+		if n.Down != 0 {
+			down[n.Address] = n.Down
+			continue
+		}
 		given[n.Address], n.Wait, n.Export = n, false, ""
 		want[n.Address] = n.withDefaults()
 	}
 	s.configMu.Lock()
 	defer s.configMu.Unlock()
+	s.ceases.Store(&down)
 	errs := []error{s.keepOut(want)}
 	for a, old := range s.neighbours {
 		if _, ok := want[a]; !ok {

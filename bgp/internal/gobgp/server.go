@@ -110,6 +110,7 @@ type Server struct {
 	closed bool
 	// closing ends a call that takes long.
 	closing atomic.Bool
+	ceases  atomic.Pointer[map[netip.Addr]Cease] // the neighbours that are to have no session
 
 	// stateMu guards sessions, briefly.
 	stateMu  sync.Mutex

@@ -108,7 +108,10 @@ func Refresh(f Family) []byte {
 	return Frame(RouteRefresh, append(binary.BigEndian.AppendUint16(nil, f.AFI), 0, f.SAFI))
 }
 
-// IsBareHardReset tells whether a message is a Hard Reset without the code and subcode of what it stands for (RFC 8538 3.1).
-func IsBareHardReset(message []byte) bool {
-	return len(message) == HeaderLen+2 && message[HeaderLen-1] == Notification && message[HeaderLen] == 6 && message[HeaderLen+1] == 9
+// BareCease is the subcode of a message that is a Cease (RFC 4486) without data, or 0.
+func BareCease(message []byte) (subcode byte) {
+	if len(message) == HeaderLen+2 && message[HeaderLen-1] == Notification && message[HeaderLen] == 6 {
+		return message[HeaderLen+1]
+	}
+	return 0
 }

@@ -96,7 +96,7 @@ func newEdge(t *testing.T, host, more string) *edge {
 	ip(t, "-n "+host+" link set lo up", "link add eth1 netns "+host+" type veth peer name eth0 netns idc-"+host,
 		"-n "+host+" link set eth1 up", "-n idc-"+host+" link set eth0 up", "-n idc-"+host+" addr add 10.0.0.2/24 dev eth0")
 	put(t, e.path("vbrd.yaml"), fmt.Sprintf("host: %s\nresources: %s/resources.d\nstate_dir: %[2]s/state\nkey_dir: %[2]s/keys\nlog: {level: debug, format: json}\n"+
-		"api: {socket: %[2]s/sock, rate: 1000}\ntimers: {stale: 20s, deferral: 3s}\n%[3]s", host, e.dir, more))
+		"api: {socket: %[2]s/sock, rate: 1000}\ntimers: {stale: 20s, deferral: 10s}\n%[3]s", host, e.dir, more))
 	put(t, e.path("resources.d/README"), "empty\n")
 	t.Cleanup(func() {
 		text := e.log.String()
