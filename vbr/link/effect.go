@@ -10,9 +10,18 @@ import (
 
 // All that changes a device goes by one of these: they have the fault points of package [fault].
 
-// add makes a device.
-func (m *Manager) add(l netlink.Link) error {
+// add makes a device that is to get the owner's alias.
+func (m *Manager) add(owner string, l netlink.Link) error {
+	m.asked.Store(l.Attrs().Name, AliasPrefix+owner)
 	return fault.Around("link.add", func() error { return m.nl.LinkAdd(l) })
+}
+
+// aliasOf is a device's alias. One of ours without, as the answer to its making was lost or it could not be given one, is its that asked for it last.
+func (m *Manager) aliasOf(a *netlink.LinkAttrs) string {
+	if alias, asked := m.asked.Load(a.Name); asked && a.Alias == "" {
+		return alias.(string)
+	}
+	return a.Alias
 }
 
 // del deletes one.

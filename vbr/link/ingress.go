@@ -84,7 +84,7 @@ func (m *Manager) ensureInlet(r Router, name string) (netlink.Link, error) {
 		return nil, err
 	}
 	if l == nil {
-		if err := m.add(&netlink.Ifb{LinkAttrs: attrs(name, 0)}); err != nil {
+		if err := m.add(r.Name, &netlink.Ifb{LinkAttrs: attrs(name, 0)}); err != nil {
 			return nil, explain("ifb", err)
 		}
 		if l, err = m.nl.LinkByName(name); err != nil {
@@ -103,12 +103,11 @@ func (m *Manager) ensureInlet(r Router, name string) (netlink.Link, error) {
 // removeIn removes our filter, the ingress qdisc when nobody else uses it, and the IFB device.
 func (m *Manager) removeIn(a *netlink.LinkAttrs) error {
 	in, err := m.ingress(a.Index)
-	if err != nil || !in.own {
-		return err
-	}
-	if in.others == 0 {
+	switch {
+	case err != nil:
+	case in.own && in.others == 0:
 		err = m.delQdisc(a.Index, netlink.HANDLE_INGRESS, ingressHandle)
-	} else {
+	case in.own:
 		err = m.delFilter(a.Index)
 	}
 	if err != nil {

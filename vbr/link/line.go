@@ -80,7 +80,7 @@ func (m *Manager) ensureVLAN(r Router, line Line, port netlink.Link, vrf int) (n
 	}
 	if l == nil {
 		v := &netlink.Vlan{LinkAttrs: attrs(line.Device, port.Attrs().Index), VlanId: int(line.VLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021Q}
-		if err := m.add(v); err != nil {
+		if err := m.add(r.Name, v); err != nil {
 			return nil, explain("vlan", fmt.Errorf("VLAN %d on %s: %w", line.VLAN, port.Attrs().Name, err))
 		}
 		m.log.Info("line created", "router", r.Name, "device", line.Device, "port", line.Port, "vlan", line.VLAN, "outer_vlan", line.OuterVLAN)
@@ -134,7 +134,7 @@ func (m *Manager) addTunnel(r Router, t Tunnel) (netlink.Link, error) {
 	}
 	v := &netlink.Vxlan{LinkAttrs: attrs(t.Device, 0), VxlanId: int(t.VNI), SrcAddr: t.VTEP.AsSlice(), Port: VXLANPort}
 	v.HardwareAddr, v.MTU = t.MAC, mtu
-	if err := m.add(v); err != nil {
+	if err := m.add(r.Name, v); err != nil {
 		return nil, explain("vxlan", fmt.Errorf("VNI %d: %w", t.VNI, err))
 	}
 	l, err := m.nl.LinkByName(t.Device)

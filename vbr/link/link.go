@@ -105,6 +105,7 @@ type Manager struct {
 	sockets map[int]*nl.SocketHandle // for the messages that the library does not have
 	log     *slog.Logger
 	shared  sync.Mutex // held while what concerns two routers is made or removed: outer VLANs, pairs
+	asked   sync.Map   // by the name of a device that is being made: the alias it is to get
 }
 
 // New opens a manager in the calling thread's network namespace.
@@ -198,7 +199,7 @@ func about(kind, device string, err error) error {
 // Remove deletes the router's devices, takes its addresses off untagged ports and the last-resort routes out of its
 // table. What is not there is no error; a Table of 0 or of the default VRF is left alone.
 func (m *Manager) Remove(r Router) error {
-	err := m.removeIf(func(a *netlink.LinkAttrs) bool { return ours(a) && a.Alias == AliasPrefix+r.Name }, r.Lines)
+	err := m.removeIf(func(a *netlink.LinkAttrs) bool { return ours(a) && m.aliasOf(a) == AliasPrefix+r.Name }, r.Lines)
 	if r.Table == 0 || r.Table == unix.RT_TABLE_MAIN {
 		return err
 	}
@@ -213,24 +214,24 @@ func (m *Manager) Prune(r Router, had []Line) error {
 			gone = append(gone, l)
 		}
 	}
-	return m.removeIf(leftBy([]Router{r}), gone)
+	return m.removeIf(m.leftBy([]Router{r}), gone)
 }
 
 // PruneAll deletes the devices that these routers do not name any more, and those that a predecessor made and died before they had an alias: whose they
 // were is not known, and nothing was put on them yet. It is for a start, as long as nobody makes devices.
 func (m *Manager) PruneAll(rs []Router) error {
-	left := leftBy(rs)
+	left := m.leftBy(rs)
 	return m.removeIf(func(a *netlink.LinkAttrs) bool { return left(a) || ours(a) && a.Alias == "" }, nil)
 }
 
 // leftBy matches the routers' devices that they do not name any more.
-func leftBy(rs []Router) func(*netlink.LinkAttrs) bool {
+func (m *Manager) leftBy(rs []Router) func(*netlink.LinkAttrs) bool {
 	wanted := make(map[string]map[string]bool, len(rs))
 	for _, r := range rs {
 		wanted[AliasPrefix+r.Name] = r.devices()
 	}
 	return func(a *netlink.LinkAttrs) bool {
-		names, its := wanted[a.Alias]
+		names, its := wanted[m.aliasOf(a)]
 		return its && ours(a) && !names[a.Name]
 	}
 }
@@ -346,6 +347,7 @@ func (m *Manager) claim(r Router, l netlink.Link, master int) error {
 			return fmt.Errorf("set alias: %w", err)
 		}
 	}
+	m.asked.Delete(a.Name)
 	if a.MasterIndex != master {
 		if err := m.enslave(l, master); err != nil {
 			return err

@@ -13,6 +13,7 @@ import (
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
+	"github.com/vishvananda/netlink"
 	"github.com/vishvananda/netns"
 )
 
@@ -288,6 +289,40 @@ func TestPruneAllWithoutAlias(t *testing.T) {
 	}
 	if again := ensure(t, m, acme()); !cmp.Equal(s, again) {
 		t.Errorf("a second start: state %+v, then %+v", s, again)
+	}
+}
+
+// A device whose making failed in the end, as its acknowledgement was lost or it got no alias, goes with the intent for it: with its router, and when its
+// router wants it no longer. Another router may have its table then.
+func TestHalfMadeGoes(t *testing.T) {
+	m := inNamespace(t)
+	half := func(owner string, l netlink.Link) {
+		t.Helper()
+		if err := m.add(owner, l); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ensure(t, m, acme())
+	half("vbr-acme", &netlink.Vxlan{LinkAttrs: attrs("vx5002", 0), VxlanId: 5002, SrcAddr: net.IP{192, 0, 2, 1}, Port: 4789})
+	half("vbr-beta", &netlink.Vrf{LinkAttrs: attrs("vbr-beta", 0), Table: 10002})
+	if err := m.Prune(acme(), nil); err != nil {
+		t.Fatal(err)
+	}
+	wantIP(t, [2]string{"link", "!vx5002"}, [2]string{"link", "vx5001"}, [2]string{"link", "vbr-beta"})
+	if err := m.Remove(Router{Name: "vbr-beta", VRF: "vbr-beta", Table: 10002}); err != nil {
+		t.Fatal(err)
+	}
+	wantIP(t, [2]string{"link", "!vbr-beta"})
+	ensure(t, m, tagged("vbr-gamma", 10002, 101, "eth1.101", "10.0.0.1/30"))
+	half("vbr-acme", &netlink.Vxlan{LinkAttrs: attrs("vx5001x", 0), VxlanId: 5003, SrcAddr: net.IP{192, 0, 2, 1}, Port: 4789})
+	if err := m.Remove(acme()); err != nil {
+		t.Fatal(err)
+	}
+	wantIP(t, [2]string{"link", "!vx5001"}, [2]string{"link", "vbr-gamma"})
+	for name := range m.asked.Range {
+		if name != "vx5002" && name != "vbr-beta" && name != "vx5001x" {
+			t.Errorf("%v is there, and still noted as being made", name)
+		}
 	}
 }
 

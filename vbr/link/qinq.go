@@ -33,7 +33,7 @@ func (m *Manager) ensureQinQ(r Router, line Line, port netlink.Link, vrf int) (n
 }
 
 func (m *Manager) ensureOuter(r Router, line Line, port netlink.Link) (netlink.Link, error) {
-	l, err := m.find(line.Outer)
+	l, err := m.findOuter(line, port)
 	if err != nil {
 		return nil, err
 	}
@@ -41,14 +41,13 @@ func (m *Manager) ensureOuter(r Router, line Line, port netlink.Link) (netlink.L
 		if err := ownedBy(Router{Name: outerOwner}, l.Attrs()); err != nil {
 			return nil, err
 		}
-		if v, ok := l.(*netlink.Vlan); !ok || v.VlanProtocol != netlink.VLAN_PROTOCOL_8021AD || v.VlanId != int(line.OuterVLAN) ||
-			v.ParentIndex != port.Attrs().Index {
+		if !isOuter(l, line, port) {
 			return nil, fmt.Errorf("it is that of another outer VLAN or port than %d on %s", line.OuterVLAN, line.Port)
 		}
 	}
 	if l == nil {
 		v := &netlink.Vlan{LinkAttrs: attrs(line.Outer, port.Attrs().Index), VlanId: int(line.OuterVLAN), VlanProtocol: netlink.VLAN_PROTOCOL_8021AD}
-		if err := m.add(v); err != nil {
+		if err := m.add(outerOwner, v); err != nil {
 			return nil, explain("802.1ad", fmt.Errorf("service VLAN %d on %s: %w", line.OuterVLAN, line.Port, err))
 		}
 		m.log.Info("outer vlan created", "router", r.Name, "device", line.Outer, "port", line.Port, "outer_vlan", line.OuterVLAN)
@@ -56,7 +55,31 @@ func (m *Manager) ensureOuter(r Router, line Line, port netlink.Link) (netlink.L
 			return nil, err
 		}
 	}
-	return l, errors.Join(m.claim(Router{Name: outerOwner}, l, 0), m.noLinkLocal(r, line.Outer), m.up(l))
+	return l, errors.Join(m.claim(Router{Name: outerOwner}, l, 0), m.noLinkLocal(r, l.Attrs().Name), m.up(l))
+}
+
+// findOuter is the outer device by its name, or by what it is if somebody has renamed it: it stays as it is then, with the inner VLANs of other routers. nil
+// if there is none.
+func (m *Manager) findOuter(line Line, port netlink.Link) (netlink.Link, error) {
+	if l, err := m.find(line.Outer); l != nil || err != nil {
+		return l, err
+	}
+	links, err := m.nl.LinkList()
+	if err != nil {
+		return nil, fmt.Errorf("list: %w", err)
+	}
+	for _, l := range links {
+		if a := l.Attrs(); ours(a) && a.Alias == OuterAlias && isOuter(l, line, port) {
+			return l, nil
+		}
+	}
+	return nil, nil
+}
+
+// isOuter says whether a device is the outer VLAN of the line on its port.
+func isOuter(l netlink.Link, line Line, port netlink.Link) bool {
+	v, ok := l.(*netlink.Vlan)
+	return ok && v.VlanProtocol == netlink.VLAN_PROTOCOL_8021AD && v.VlanId == int(line.OuterVLAN) && v.ParentIndex == port.Attrs().Index
 }
 
 // sweepOuter deletes the outer VLANs of ours that have no inner VLAN.
@@ -74,7 +97,7 @@ func (m *Manager) sweepOuter() error {
 	var errs []error
 	for _, l := range links {
 		a := l.Attrs()
-		if !ours(a) || a.Alias != OuterAlias || used[a.Index] {
+		if !ours(a) || m.aliasOf(a) != OuterAlias || used[a.Index] {
 			continue
 		}
 		if err := m.del(l); err != nil && !gone(err) {

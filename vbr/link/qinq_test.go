@@ -60,7 +60,13 @@ func TestQinQ(t *testing.T) {
 	ip(t, "link set cust.100 up")
 	ip(t, "addr add 10.0.0.2/30 dev cust.100")
 	ip(t, "vrf exec cust-vrf ping -c 1 -W 2 -M do -s 1472 10.0.0.1")
-	ip(t, "link del eth1.s500") // both lines go with it
+	ip(t, "link set eth1.s500 down")
+	ip(t, "link set eth1.s500 name renamed") // it serves under that name too
+	ensure(t, m, a)
+	ensure(t, m, b)
+	wantIP(t, [2]string{"link", "q500.100@renamed"}, [2]string{"link", "q500.101@renamed"}, [2]string{"link", "!eth1.s500:"})
+	ip(t, "vrf exec cust-vrf ping -c 1 -W 2 10.0.0.1")
+	ip(t, "link del renamed") // both lines go with it
 	ensure(t, m, a)
 	ensure(t, m, b)
 	wantIP(t, [2]string{"link", "q500.100@eth1.s500"}, [2]string{"link", "q500.101@eth1.s500"})

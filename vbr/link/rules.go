@@ -70,8 +70,13 @@ func (m *Manager) vrfsFirst(family uint8) error {
 			return err
 		}
 	}
-	if err := m.changeRule(unix.RTM_DELRULE, family, localRule(0)); err != nil && !errors.Is(err, unix.ENOENT) {
-		return err
+	for _, r := range rules { // the kernel's, or what others made in its place
+		if r.priority != 0 || r.table != unix.RT_TABLE_LOCAL || !r.plain {
+			continue
+		}
+		if err := m.changeRule(unix.RTM_DELRULE, family, r); err != nil && !errors.Is(err, unix.ENOENT) {
+			return err
+		}
 	}
 	m.log.Info("VRFs are looked into before the host's own addresses", "family", map[uint8]string{unix.AF_INET: "ipv4", unix.AF_INET6: "ipv6"}[family])
 	return nil

@@ -116,6 +116,10 @@ func TestPruneRates(t *testing.T) {
 		t.Fatal(err)
 	}
 	wantIP(t, [2]string{"link", in})
+	tc(t, "qdisc del dev eth1.100 ingress") // our filter with it
+	ensure(t, m, limited(Rate{}))
+	wantIP(t, [2]string{"link", "!" + in}, [2]string{"link", "eth1.100"})
+	ensure(t, m, r)
 	r.Lines = nil
 	if err := m.Prune(r, nil); err != nil {
 		t.Fatal(err)

@@ -1,6 +1,7 @@
 package link
 
 import (
+	"bytes"
 	"crypto/sha256"
 	"errors"
 	"fmt"
@@ -60,11 +61,33 @@ func (m *Manager) ensureSwitch(r Router, w Switch, vrf int) (Device, error) {
 func (m *Manager) addBridge(r Router, w Switch) (netlink.Link, error) {
 	b := &netlink.Bridge{LinkAttrs: attrs(w.Device, 0)}
 	b.HardwareAddr = switchMAC(r.Name, w.Device)
-	if err := m.add(b); err != nil {
+	if err := m.delRenamed(r, b.HardwareAddr); err != nil {
+		return nil, fmt.Errorf("under another name: %w", err)
+	}
+	if err := m.add(r.Name, b); err != nil {
 		return nil, explain("bridge", err)
 	}
 	m.log.Info("switch created", "router", r.Name, "device", w.Device)
 	return m.nl.LinkByName(w.Device)
+}
+
+// delRenamed deletes the router's bridge with this MAC, which somebody has renamed: it keeps the members. Unlike other devices of ours it is not in the way of
+// one more.
+func (m *Manager) delRenamed(r Router, mac net.HardwareAddr) error {
+	links, err := m.nl.LinkList()
+	if err != nil {
+		return err
+	}
+	for _, l := range links {
+		a := l.Attrs()
+		if l.Type() != "bridge" || !ours(a) || a.Alias != AliasPrefix+r.Name || !bytes.Equal(a.HardwareAddr, mac) {
+			continue
+		}
+		if err := m.del(l); err != nil && !gone(err) {
+			return fmt.Errorf("delete %s: %w", a.Name, err)
+		}
+	}
+	return nil
 }
 
 // switchMAC is a locally administered address that stays the same when the bridge is made anew: the members' ARP caches stay right.

@@ -68,6 +68,10 @@ func TestSwitch(t *testing.T) {
 		t.Errorf("a second Ensure changed something (-before +after):\n%s", diff)
 	}
 	mac := strings.Fields(ip(t, "-o -br link show sw1"))[2]
+	ip(t, "link set sw1 down")
+	ip(t, "link set sw1 name renamed")
+	ensure(t, m, vpc("tap1", "tap2"))
+	wantIP(t, [2]string{"link", "!renamed"}, [2]string{"link show sw1", mac}, [2]string{"link show tap1", "master sw1"}, [2]string{"link show tap2", "master sw1"})
 	ip(t, "link del sw1")
 	if again := ensure(t, m, vpc("tap1")); again.Switches[0].Index == s.Switches[0].Index {
 		t.Errorf("made anew with the old index: %+v", again)

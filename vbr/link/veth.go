@@ -87,7 +87,7 @@ func joined(a, b netlink.Link) bool {
 func (m *Manager) addPair(r Router, p Pair) (netlink.Link, error) {
 	v := netlink.NewVeth(attrs(p.Device, 0))
 	v.PeerName, v.HardwareAddr, v.PeerHardwareAddr, v.MTU = p.Peer, p.MAC, p.PeerMAC, p.MTU
-	if err := m.add(v); err != nil {
+	if err := m.add(r.Name, v); err != nil {
 		return nil, explain("veth", err)
 	}
 	m.log.Info("pair created", "router", r.Name, "device", p.Device, "peer_router", p.PeerRouter, "peer_device", p.Peer)

@@ -36,7 +36,7 @@ func (m *Manager) ensureVRF(r Router) (Device, error) {
 		if err := m.tableFree(r); err != nil {
 			return fail(err)
 		}
-		if err := m.add(&netlink.Vrf{LinkAttrs: attrs(r.VRF, 0), Table: r.Table}); err != nil {
+		if err := m.add(r.Name, &netlink.Vrf{LinkAttrs: attrs(r.VRF, 0), Table: r.Table}); err != nil {
 			return fail(explain("vrf", err))
 		}
 		m.log.Info("vrf created", "router", r.Name, "device", r.VRF, "table", r.Table)
