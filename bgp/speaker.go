@@ -139,8 +139,8 @@ type Handler interface {
 type RefreshHandler interface {
 	// BeginRefresh: the peer will be asked to repeat all that it offers, and does so by Updates like any others. With false it is not asked.
 	BeginRefresh(peer netip.Addr) bool
-	// EndRefresh: the peer has repeated all, as far as that can be known: no UPDATE has come for two seconds. It does not come when the session ends
-	// before, nor after five minutes.
+	// EndRefresh: the peer has repeated all, as far as that can be known: no UPDATE has come for two seconds, or it has had five minutes. It does not
+	// come when the session ends before.
 	EndRefresh(peer netip.Addr)
 }
 

@@ -200,4 +200,37 @@ func TestQuotaTurn(t *testing.T) {
 	if q := turn(now); !q.peers || s.downUntil.IsZero() {
 		t.Errorf("beyond all measure: %+v", q)
 	}
+	s.exact, s.downUntil = 0, time.Time{}
+	o.router.askAgain(t.Context(), deaf{}, peer)
+	if q := turn(now); !q.peers || s.downUntil.IsZero() {
+		t.Errorf("beyond all measure, and it does not repeat its routes: %+v", q)
+	}
+}
+
+// deaf is a speaker whose peers do not repeat their routes.
+type deaf struct{ mute }
+
+func (deaf) Refresh(context.Context, netip.Addr) error { return bgp.ErrNoRefresh }
+
+// TestQuotaIgnoresTheRejected: a peer that echoes however many of our own routes is not over its quota.
+func TestQuotaIgnoresTheRejected(t *testing.T) {
+	o := newObserved(t)
+	peer := netip.MustParseAddr("10.0.0.2")
+	o.rule(func(x *peerRules) { x.Quota, x.QuotaAction = 5, intent.QuotaTeardown })
+	o.hear("172.16.1.0/24", "172.16.2.0/24")
+	looped := make([]netip.Prefix, 1200)
+	for i := range looped {
+		looped[i] = netip.PrefixFrom(netip.AddrFrom4([4]byte{20, 0, byte(i >> 8), byte(i)}), 32)
+	}
+	o.router.sessions[peer].up = true
+	(*customer)(o.router).Update(bgp.Update{Peer: peer, Announced: looped, Attrs: &bgp.Attrs{NextHop: peer, ASPath: []bgp.Segment{{Type: bgp.ASSequence, ASNs: []uint32{65001, o.router.spec.asn}}}}})
+	var q quotaTurn
+	var b vbrv1.BgpSession
+	o.router.mu.Lock()
+	defer o.router.mu.Unlock()
+	o.router.watchQuota(&q, peer, o.router.sessions[peer], time.Now())
+	o.router.quotaStatus(&b, o.router.sessions[peer])
+	if len(q.notes) > 0 || q.peers || b.RouteQuotaUsed != 2 || b.RouteQuotaOver != 0 || b.ForgottenRouteCount != 200 {
+		t.Errorf("%+v, %v", q, &b)
+	}
 }

@@ -2,6 +2,7 @@ package vbr
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"net/netip"
 	"time"
@@ -43,7 +44,8 @@ func levelOf(was quotaLevel, n, limit int) quotaLevel {
 const (
 	// againPause is the least time between two times that a peer is asked to repeat its routes; what takes long is asked for less often.
 	againPause = 30 * time.Second
-	againShare = 20 // the asking takes at most one of so many parts of the time
+	againShare = 20        // the asking takes at most one of so many parts of the time
+	mutePause  = time.Hour // and that long for one that does not repeat its routes
 	// A peer that announces so many times its quota, and at least leastCeiling, is cut off whatever the action: none is kept, but reading them takes time.
 	ceilingFactor = 100
 	leastCeiling  = 100_000
@@ -101,7 +103,7 @@ func (r *router) watchQuota(turn *quotaTurn, peer netip.Addr, s *session, now ti
 	if !s.up {
 		return
 	}
-	over := false
+	over := 0 // routes of a family with too many
 	for family := range s.levels {
 		use := r.rib.QuotaUse(s.source, family == 1)
 		n := use.Used + use.Over + use.Forgotten
@@ -110,13 +112,15 @@ func (r *router) watchQuota(turn *quotaTurn, peer netip.Addr, s *session, now ti
 			s.levels[family] = level
 			turn.notes = append(turn.notes, quotaNote{peer, level, quotaText(level, family == 1, n, use, s.rules.QuotaAction)})
 		}
-		over = over || n > use.Limit && use.Limit > 0
+		if n > use.Limit && use.Limit > 0 {
+			over = n
+		}
 	}
 	received, ceiling := r.rib.Counts(s.source).Received, s.rules.ceiling()
 	beyond := ceiling > 0 && received > ceiling
 	switch {
-	case over && s.rules.QuotaAction == intent.QuotaTeardown:
-		r.cutOff(turn, peer, s, now, fmt.Sprintf("%d routes are more than its route_quota of %d", received, s.rules.Quota))
+	case over > 0 && s.rules.QuotaAction == intent.QuotaTeardown:
+		r.cutOff(turn, peer, s, now, fmt.Sprintf("%d routes are more than its route_quota of %d", over, s.rules.Quota))
 	case beyond && s.exact > ceiling:
 		r.cutOff(turn, peer, s, now, fmt.Sprintf("%d routes are more than anything its route_quota of %d lets expect", received, s.rules.Quota))
 	case (beyond || r.rib.Incomplete(s.source)) && now.After(s.again):
@@ -166,6 +170,9 @@ func (r *router) askAgain(ctx context.Context, speaker speaker, peer netip.Addr)
 	defer r.mu.Unlock()
 	if s := r.sessions[peer]; s != nil {
 		s.again = time.Now().Add(againPause)
+		if errors.Is(err, bgp.ErrNoRefresh) { // nobody will know better
+			s.exact, s.again = r.rib.Counts(s.source).Received, time.Now().Add(mutePause)
+		}
 	}
 }
 
@@ -194,7 +201,7 @@ func (r *router) quotaStatus(b *vbrv1.BgpSession, s *session) {
 		use := r.rib.QuotaUse(s.source, six)
 		b.RouteQuotaUsed += uint32(use.Used)
 		b.RouteQuotaOver += uint32(use.Over + use.Forgotten)
-		b.ForgottenRouteCount += uint32(use.Forgotten)
+		b.ForgottenRouteCount += uint32(use.Forgotten + use.Refused)
 	}
 }
 
@@ -205,8 +212,8 @@ func (r *router) overflowing(six bool) (out []string) {
 		if s == nil {
 			continue
 		}
-		if use := r.rib.QuotaUse(s.source, six); use.Forgotten > 0 {
-			out = append(out, fmt.Sprintf("%s is far over its route_quota of %d, and about %d of its routes are not kept", r.spec.peers[i].Address, use.Limit, use.Forgotten))
+		if use := r.rib.QuotaUse(s.source, six); use.Forgotten+use.Refused > 0 {
+			out = append(out, fmt.Sprintf("%s is far over its route_quota of %d, and about %d of its routes are not kept", r.spec.peers[i].Address, use.Limit, use.Forgotten+use.Refused))
 		}
 	}
 	return out

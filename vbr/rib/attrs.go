@@ -53,6 +53,7 @@ type Attrs struct {
 	HasMED       bool
 	HasLocalPref bool
 	Origin       uint8
+	Oversize     Oversize
 }
 
 // Length is the AS_PATH length of RFC 4271 9.1.2.2 a and RFC 5065 5.3: a set counts one, confederation

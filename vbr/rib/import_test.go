@@ -220,6 +220,45 @@ func TestQuotaAnyOrder(t *testing.T) {
 	})
 }
 
+// TestOversize: of what has too many ASes or communities only a part is kept, whatever it had is said, and when more of them are legal the source is to
+// tell them again: it is not taken for good by what is left of it.
+func TestOversize(t *testing.T) {
+	tab := New(testRules())
+	s := customer("10.0.0.2", 1, "10.0.0.0/30")
+	s.MaxASPath, s.MaxCommunities = 64, 64
+	id := tab.AddSource(s)
+	long, many := via("10.0.0.2", 65001), via("10.0.0.2", 65001)
+	long.ASPath = append(long.ASPath, Segment{Type: ASSequence, ASNs: make([]uint32, 250)}, Segment{Type: ASSet, ASNs: make([]uint32, 249)})
+	many.Communities, many.LargeCommunities = make([]uint32, 15_000), make([][3]uint32, 300)
+	tab.Announce(id, 0, long, pfx("20.1.0.0/16"))
+	tab.Announce(id, 0, many, pfx("20.2.0.0/16"))
+	for p, want := range map[string]string{
+		"20.1.0.0/16": "as-path-too-long: the AS path has 500 ASes, and may have 64",
+		"20.2.0.0/16": "too-many-communities: it has 15300 communities, and may have 64",
+	} {
+		got := tab.Lookup(pfx(p))[0]
+		if text := fmt.Sprintf("%s: %s", got.Verdict, got.Reason); text != want {
+			t.Errorf("%s: %s, want %s", p, text, want)
+		}
+		if a := got.Attrs; a.ases() > keptOfOversize || cap(a.Communities) > 2*keptOfOversize || cap(a.LargeCommunities) > 2*keptOfOversize || a.NeighborAS() != 65001 {
+			t.Errorf("%s: kept %d ASes, %d and %d communities", p, a.ases(), cap(a.Communities), cap(a.LargeCommunities))
+		}
+	}
+	if tab.Incomplete(id) {
+		t.Error("to be told again, with limits as they were")
+	}
+	s.MaxASPath, s.MaxCommunities = 1000, 64
+	tab.ChangeSource(id, s)
+	if v := tab.Lookup(pfx("20.1.0.0/16"))[0].Verdict; v != RejectedASPathLength || !tab.Incomplete(id) {
+		t.Errorf("longer paths are legal: %s of what is left of one, to be told again %v", v, tab.Incomplete(id))
+	}
+	tab.Recount(id)
+	tab.Announce(id, 0, long, pfx("20.1.0.0/16"))
+	if v := tab.Lookup(pfx("20.1.0.0/16"))[0]; v.Verdict != Accepted || v.Attrs.ases() != 500 || tab.Incomplete(id) {
+		t.Errorf("told again: %s", v.Verdict)
+	}
+}
+
 // BenchmarkImport takes in a peer's table under a policy that looks at each prefix, beside one without.
 func BenchmarkImport(b *testing.B) {
 	const n = 100_000

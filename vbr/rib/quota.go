@@ -49,8 +49,9 @@ func (q *Quota) spare() int {
 type QuotaUse struct {
 	Limit int
 	Used  int
-	// Over are the paths that wait for a place, Forgotten those among what was not kept: as far as that is known, see Quota.
-	Over, Forgotten int
+	// Over are the paths that wait for a place, Forgotten those that would have to and were not kept, Refused those not kept that were rejected for
+	// something else, and do not count: as far as that is known, see Quota.
+	Over, Forgotten, Refused int
 }
 
 // QuotaUse is that of a source; zero for an unknown one.
@@ -60,14 +61,18 @@ func (t *Table) QuotaUse(id SourceID, six bool) QuotaUse {
 		return QuotaUse{}
 	}
 	p := &s.places[boolByte(six)]
-	return QuotaUse{Limit: s.Quota.Limit, Used: p.used, Over: len(p.line.turns), Forgotten: p.missing()}
+	return QuotaUse{Limit: s.Quota.Limit, Used: p.used, Over: len(p.line.turns), Forgotten: p.forgotten, Refused: p.refused}
 }
 
-// Incomplete says whether a source has free places for prefixes that it offers and that were forgotten: have it tell all again, after Recount.
+// Incomplete says whether a source has free places for prefixes that it offers and that were forgotten, or may have paths that were cut for a size which is
+// legal now: have it tell all again, after Recount.
 func (t *Table) Incomplete(id SourceID) bool {
 	s := t.sources[id]
 	if s == nil {
 		return false
+	}
+	if s.cut {
+		return true
 	}
 	for i := range s.places {
 		p := &s.places[i]
@@ -123,6 +128,7 @@ func (s *source) placesOf(prefix netip.Prefix) *places {
 
 // remember forgets what was forgotten: the source has ended, or tells all again.
 func (s *source) remember() {
+	s.cut = false
 	for i := range s.places {
 		p := &s.places[i]
 		p.forgotten, p.refused, p.guessed = 0, 0, false

@@ -107,7 +107,7 @@ func TestQuotaForgets(t *testing.T) {
 	good, looped := via("10.0.0.2", 65001), via("10.0.0.2", 65001, 45104)
 	tab.Announce(id, 0, good, all[:2000]...)
 	tab.Announce(id, 0, looped, all[2000:]...)
-	if got, want := tab.QuotaUse(id, false), (QuotaUse{Limit: 10, Used: 10, Over: 1000, Forgotten: 1990}); got != want {
+	if got, want := tab.QuotaUse(id, false), (QuotaUse{Limit: 10, Used: 10, Over: 1000, Forgotten: 990, Refused: 1000}); got != want {
 		t.Fatalf("%+v, want %+v", got, want)
 	}
 	if c := tab.Counts(id); c.Received != 3000 || c.Accepted != 10 || c.Forgotten != 1990 || tab.Len() != 1010 {
@@ -124,7 +124,7 @@ func TestQuotaForgets(t *testing.T) {
 	tab.Announce(id, 0, good, all[1005:2000]...)
 	tab.Announce(id, 0, looped, all[2000:]...)
 	tab.SweepStale(id, false)
-	if got, want := tab.QuotaUse(id, false), (QuotaUse{Limit: 10, Used: 10, Over: 985, Forgotten: 985}); got != want || tab.Incomplete(id) {
+	if got, want := tab.QuotaUse(id, false), (QuotaUse{Limit: 10, Used: 10, Over: 985, Refused: 985}); got != want || tab.Incomplete(id) {
 		t.Errorf("%+v, want %+v", got, want)
 	}
 	tab.Withdraw(id, 0, all...)
@@ -133,6 +133,31 @@ func TestQuotaForgets(t *testing.T) {
 	}
 	if c := tab.Counts(id); c.Received != 0 {
 		t.Errorf("all withdrawn: %+v", c)
+	}
+}
+
+// TestQuotaOfTheFickle: who announces good paths again as rejected ones gets no more kept than who does not.
+func TestQuotaOfTheFickle(t *testing.T) {
+	const limit = 100
+	tab := New(testRules())
+	id := tab.AddSource(withQuota(Quota{Limit: limit}))
+	good, looped := via("10.0.0.2", 65001), via("10.0.0.2", 65001, 45104)
+	for round := range 30 {
+		some := make([]netip.Prefix, limit)
+		for i := range some {
+			some[i] = quotaPrefix(round*limit + i)
+		}
+		tab.Announce(id, 0, good, some...)
+		tab.Announce(id, 0, looped, some...)
+		drainAll(tab)
+	}
+	if got, want := tab.QuotaUse(id, false), (QuotaUse{Limit: limit, Refused: 30*limit - minSpare}); got != want || tab.Len() != minSpare {
+		t.Errorf("%+v, %d entries; want %+v, %d", got, tab.Len(), want, minSpare)
+	}
+	last := quotaPrefix(30 * limit)
+	tab.Announce(id, 0, good, last)
+	if got := tab.Lookup(last); len(got) != 1 || got[0].Verdict != Accepted {
+		t.Errorf("a good one behind them: %+v", got)
 	}
 }
 

@@ -80,9 +80,9 @@ func (t *Table) reason(prefix netip.Prefix, sh *shared, v Verdict) string {
 		p := s.placesOf(prefix)
 		return fmt.Sprintf("all %d places of its quota are taken (route_quota); it waits for one, with %d others", s.Quota.Limit, len(p.line.turns)-1)
 	case RejectedASPathLength:
-		return fmt.Sprintf("the AS path has %d ASes, and may have %d", sh.ases(), s.MaxASPath)
+		return fmt.Sprintf("the AS path has %d ASes, and may have %d", s.oversize(&sh.Attrs).Had, s.MaxASPath)
 	case RejectedCommunities:
-		return fmt.Sprintf("it has %d communities, and may have %d", len(sh.Communities)+len(sh.LargeCommunities), s.MaxCommunities)
+		return fmt.Sprintf("it has %d communities, and may have %d", s.oversize(&sh.Attrs).Had, s.MaxCommunities)
 	case RejectedLeak:
 		return fmt.Sprintf("AS %d has said that it is only for its customers' side (ONLY_TO_CUSTOMER), and the peer passed it on to us (RFC 9234 5)", sh.OTC)
 	case RejectedTransitLoop:

@@ -25,7 +25,9 @@ func (t *Table) ChangeSource(id SourceID, to Source) {
 	if s.Source.equal(to) {
 		return
 	}
+	before := s.Source
 	s.Source = to
+	s.enlarged(&before)
 	t.revise(func(o *source) bool { return o == s })
 }
 

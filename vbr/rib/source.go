@@ -119,6 +119,8 @@ type source struct {
 	down   bool
 	// demoted: see Demote; unusable: see SetUsable; unanswered: see SetAnswering
 	demoted, unusable, unanswered bool
+	// cut: paths that were too large, and of which not all was kept, may be legal now.
+	cut bool
 }
 
 // Counts are the numbers of a source's paths.

@@ -79,7 +79,7 @@ func (t *Table) Announce(id SourceID, pathID uint32, a *Attrs, prefixes ...netip
 	if s == nil || len(prefixes) == 0 {
 		return
 	}
-	in := t.importer(s, a)
+	in := t.importer(s, s.bounded(a))
 	for _, p := range prefixes {
 		if p = p.Masked(); p.IsValid() {
 			sh, v := in.take(p)
@@ -157,8 +157,11 @@ func (t *Table) offered(prefix netip.Prefix, s *source, pathID uint32) (uint32, 
 func (t *Table) put(prefix netip.Prefix, s *source, p path) {
 	i, old := t.offered(prefix, s, p.id)
 	p.verdict = s.admit(prefix, old, p.verdict)
-	if old == nil && p.verdict != Accepted && s.overflows(prefix, p.verdict) {
+	if p.verdict != Accepted && (old == nil || passing(old.verdict)) && s.overflows(prefix, p.verdict) {
 		t.release(t.sets.get(p.attrs))
+		if old != nil {
+			t.remove(i, old, Withdrawn)
+		}
 		return
 	}
 	if i == 0 {

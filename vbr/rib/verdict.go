@@ -105,11 +105,8 @@ func (t *Table) judgeAttrs(s *source, a *Attrs) Verdict {
 	case s.Kind != BGP:
 		return Accepted
 	}
-	if s.MaxASPath > 0 && a.ases() > s.MaxASPath { // before anything that takes time in proportion
-		return RejectedASPathLength
-	}
-	if s.MaxCommunities > 0 && len(a.Communities)+len(a.LargeCommunities) > s.MaxCommunities {
-		return RejectedCommunities
+	if over := s.oversize(a); over.Verdict != Accepted { // before anything that takes time in proportion
+		return over.Verdict
 	}
 	if slices.ContainsFunc(t.rules.LocalASNs, a.Contains) {
 		return RejectedASLoop

@@ -7,6 +7,18 @@ import (
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
+// Who is quiet has repeated all, and who never is has after a time.
+func TestRepeatedAll(t *testing.T) {
+	for _, tt := range []struct {
+		asked, quiet time.Duration
+		want         bool
+	}{{time.Second, time.Hour, false}, {3 * time.Second, time.Second, false}, {3 * time.Second, 3 * time.Second, true}, {6 * time.Minute, 0, true}} {
+		if got := repeatedAll(tt.asked, tt.quiet); got != tt.want {
+			t.Errorf("asked %v ago, quiet for %v: %v", tt.asked, tt.quiet, got)
+		}
+	}
+}
+
 // A peer that asks for all again and again, or does not read, gets it once a second, and at last.
 func TestRefreshesAreFew(t *testing.T) {
 	session := &wire.Session{Families: []wire.Family{wire.IPv4}}

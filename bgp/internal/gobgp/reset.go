@@ -15,7 +15,7 @@ import (
 const (
 	// refreshQuiet is how long no UPDATE comes when a peer has repeated all. RFC 2918 has no mark for the end.
 	refreshQuiet = 2 * time.Second
-	// refreshWithin is how long a peer may take to repeat all; after that nobody waits for the end.
+	// refreshWithin is how long a peer may take to repeat all: one that never pauses has no end of it.
 	refreshWithin = 5 * time.Minute
 )
 
@@ -23,7 +23,7 @@ const (
 type Refresher interface {
 	// BeginRefresh: the peer will be asked to repeat all, and does so by UPDATEs as any others. With false it is not asked.
 	BeginRefresh(peer netip.Addr) bool
-	// EndRefresh: the peer has said nothing for two seconds, so it has repeated all. It does not come when the session ends before, or after five minutes.
+	// EndRefresh: the peer has said nothing for two seconds, so it has repeated all, or has had five minutes for it. It does not come when the session ends before.
 	EndRefresh(peer netip.Addr)
 }
 
@@ -92,15 +92,17 @@ func (c *conn) repeated(r Refresher) {
 		case <-c.s.run.Done():
 			return
 		case now := <-look.C:
-			switch last := time.Unix(0, c.lastUpdate.Load()); {
-			case now.Sub(began) > refreshWithin:
-				return
-			case now.Sub(began) > refreshQuiet && now.Sub(last) > refreshQuiet:
+			if repeatedAll(now.Sub(began), now.Sub(time.Unix(0, c.lastUpdate.Load()))) {
 				c.event(func() { r.EndRefresh(c.peer) })
 				return
 			}
 		}
 	}
+}
+
+// repeatedAll says whether a peer that was asked so long ago, and last sent an UPDATE so long ago, is taken to have repeated all.
+func repeatedAll(asked, quiet time.Duration) bool {
+	return asked > refreshWithin || asked > refreshQuiet && quiet > refreshQuiet
 }
 
 // connOf is the connection of a neighbour's session that is up, or nil.
