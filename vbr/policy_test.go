@@ -106,13 +106,14 @@ func TestTestPolicy(t *testing.T) {
 	}
 	got, err = o.tryPolicy(t, &vbrv1.TestPolicyRequest{Routes: []*vbrv1.TestRoute{
 		{Prefix: "172.16.1.0/24", Communities: []string{"64512:7300", "64600:1:2"}}, {Prefix: "0.0.0.0/0"}, {Prefix: "172.16.2.0/24", AsPath: "65009"},
-		{Prefix: "172.16.2.0/24", NextHop: "192.0.2.77"},
+		{Prefix: "172.16.2.0/24", NextHop: "192.0.2.77"}, {Prefix: "172.16.1.0/24", LocalPref: proto.Uint32(999)},
 	}})
 	var verdicts []string
 	for _, x := range got {
 		verdicts = append(verdicts, x.Verdict)
 	}
-	if want := "accepted default-route first-as next-hop-off-link"; err != nil || strings.Join(verdicts, " ") != want || got[0].After.GetLocalPref() != 150 {
+	if want := "accepted default-route first-as next-hop-off-link accepted"; err != nil || strings.Join(verdicts, " ") != want || got[0].After.GetLocalPref() != 150 ||
+		got[4].Before.LocalPref != nil {
 		t.Errorf("%v, %v; want %s", got, err, want)
 	}
 	got, err = o.tryPolicy(t, &vbrv1.TestPolicyRequest{Export: true, Policy: "lab-out", Routes: []*vbrv1.TestRoute{{Prefix: "192.168.9.0/24"}, {Prefix: "192.168.1.0/24", AsPath: "64600"}}})
@@ -121,6 +122,7 @@ func TestTestPolicy(t *testing.T) {
 	}
 	for field, req := range map[string]*vbrv1.TestPolicyRequest{
 		"policy": {Policy: "no-such"}, "routes[0].prefix": {Routes: []*vbrv1.TestRoute{{Prefix: "x"}}},
+		"routes[1].as_path":     {Routes: []*vbrv1.TestRoute{{Prefix: "10.0.0.0/8"}, {Prefix: "10.0.0.0/8", AsPath: "65001 0"}}},
 		"routes[0].as_path":     {Routes: []*vbrv1.TestRoute{{Prefix: "10.0.0.0/8", AsPath: "65001;"}}},
 		"routes[0].communities": {Routes: []*vbrv1.TestRoute{{Prefix: "10.0.0.0/8", Communities: []string{"1:*"}}}},
 		"routes[0].origin":      {Routes: []*vbrv1.TestRoute{{Prefix: "10.0.0.0/8", Origin: "x"}}},

@@ -39,7 +39,7 @@ func (h *Host) TestPolicy(ctx context.Context, req *vbrv1.TestPolicyRequest, yie
 		return err
 	}
 	if len(req.GetRoutes()) > 0 {
-		return x.given(req.GetRoutes(), yield)
+		return x.given(ctx, req.GetRoutes(), yield)
 	}
 	return x.live(ctx, int(req.GetLimit()), yield)
 }
@@ -89,9 +89,12 @@ func compileTried(text *intent.RoutePolicy, asns []uint32, export bool) (*policy
 }
 
 // given tries the routes of a request.
-func (x *trial) given(routes []*vbrv1.TestRoute, yield func([]*vbrv1.TestResult) error) error {
+func (x *trial) given(ctx context.Context, routes []*vbrv1.TestRoute, yield func([]*vbrv1.TestResult) error) error {
 	var out []*vbrv1.TestResult
 	for i, m := range routes {
+		if err := ctx.Err(); err != nil {
+			return err
+		}
 		prefix, a, err := x.route(m, "routes["+strconv.Itoa(i)+"].")
 		if err != nil {
 			return err
@@ -195,6 +198,9 @@ func (x *trial) route(m *vbrv1.TestRoute, at string) (netip.Prefix, *rib.Attrs, 
 	if a.ASPath, err = policy.ParseSegments(m.GetAsPath()); err != nil {
 		return prefix, nil, &RequestError{at + "as_path", m.GetAsPath(), "AS numbers such as 65001 65010 {65020,65021}"}
 	}
+	if slices.ContainsFunc(a.ASPath, func(s rib.Segment) bool { return slices.Contains(s.ASNs, 0) }) {
+		return prefix, nil, &RequestError{at + "as_path", m.GetAsPath(), "no AS 0 (RFC 7607)"}
+	}
 	if m.GetAsPath() == "" && !x.export {
 		a.ASPath = []rib.Segment{{Type: rib.ASSequence, ASNs: []uint32{x.asn}}}
 	}
@@ -211,6 +217,12 @@ func (x *trial) route(m *vbrv1.TestRoute, at string) (netip.Prefix, *rib.Attrs, 
 			a.LargeCommunities = append(a.LargeCommunities, c)
 		} else {
 			return prefix, nil, &RequestError{at + "communities", text, "such as 65001:100, no-export or 64600:1:2"}
+		}
+	}
+	if !x.export { // as of a session: see customer.attrs
+		a.LargeCommunities = rib.WithoutTrail(a.LargeCommunities)
+		if x.asn != x.own {
+			a.LocalPref, a.HasLocalPref = 0, false
 		}
 	}
 	return prefix, a, nil

@@ -160,6 +160,7 @@ func (c *checker) policies(d *Document, list []*vbrv1.RoutePolicy) (out []RouteP
 		if slices.ContainsFunc(out, func(o RoutePolicy) bool { return o.Name == p.Name && p.Name != "" }) {
 			c.failDoc(d, join(path, "name"), "name is given twice", "one policy of a name in a VBR")
 		}
+		size := 0
 		for j, x := range m.GetTerms() {
 			at := join(path, item("terms", j))
 			t := newTerm(x)
@@ -169,11 +170,18 @@ func (c *checker) policies(d *Document, list []*vbrv1.RoutePolicy) (out []RouteP
 			if t.MaxLength != 0 && t.MinLength > t.MaxLength {
 				c.failDoc(d, join(at, "min_as_path_length"), "more than max_as_path_length", fmt.Sprintf("0..%d", t.MaxLength))
 			}
-			t.compile(func(field string, i int, err error) {
+			compiled := t.compile(func(field string, i int, err error) {
 				if where := item(join(at, field), i); !d.flawed(where) {
 					c.failDoc(d, where, err.Error(), legalItem(field))
 				}
 			})
+			for _, re := range compiled.Match.ASPaths {
+				size += policy.PathSize(re)
+			}
+			if size > policy.MaxPathSize { // the terms behind it are not read: that takes time, too
+				c.failDoc(d, join(at, "as_paths"), "the policy's AS path patterns are too large together, with their repeats written out", fmt.Sprintf("%d characters", policy.MaxPathSize))
+				break
+			}
 			p.Terms = append(p.Terms, t)
 		}
 		out = append(out, p)

@@ -2,6 +2,7 @@ package intent_test
 
 import (
 	"net/netip"
+	"slices"
 	"strings"
 	"testing"
 
@@ -80,6 +81,14 @@ func TestBadPolicies(t *testing.T) {
 		}, `VirtualBorderRouter/vbr-acme.route_policies[0].terms[0].destination_cidr_blocks[1]: "4" is no length from 8 to 32; legal: such as 10.0.0.0/8, 10.0.0.0/8 ge 16 le 24, 10.0.0.0/8 orlonger`},
 		{"bad: AS path", func(_ *vbrv1.VirtualBorderRouter, x *vbrv1.RoutePolicyTerm) { x.AsPaths = []string{"(65001"} },
 			`VirtualBorderRouter/vbr-acme.route_policies[0].terms[0].as_paths[0]: not a regular expression: missing closing ): ` + "`(65001`" + `; legal: a regular expression such as _65010_ or ^65001( 65010)*$`},
+		{"bad: AS path of repeats", func(_ *vbrv1.VirtualBorderRouter, x *vbrv1.RoutePolicyTerm) { x.AsPaths = []string{".{1000}.{1000}"} },
+			`VirtualBorderRouter/vbr-acme.route_policies[0].terms[0].as_paths[0]: 2001 characters with its repeats written out, and at most 2000 are legal; legal: a regular expression such as _65010_ or ^65001( 65010)*$`},
+		{"bad: AS paths together", func(v *vbrv1.VirtualBorderRouter, x *vbrv1.RoutePolicyTerm) {
+			x.AsPaths = slices.Repeat([]string{"^.{999}$"}, 15)
+			more := proto.CloneOf(x)
+			more.Priority++
+			v.RoutePolicies[0].Terms = append(v.RoutePolicies[0].Terms, more)
+		}, `VirtualBorderRouter/vbr-acme.route_policies[0].terms[1].as_paths: the policy's AS path patterns are too large together, with their repeats written out; legal: 20000 characters`},
 		{"bad: community", func(_ *vbrv1.VirtualBorderRouter, x *vbrv1.RoutePolicyTerm) { x.AddCommunities = []string{"65001:*"} },
 			`VirtualBorderRouter/vbr-acme.route_policies[0].terms[0].add_communities[0]: "65001:*": * is no number; legal: such as 65001:100, no-export or 64600:1:2`},
 		{"bad: result", func(_ *vbrv1.VirtualBorderRouter, x *vbrv1.RoutePolicyTerm) { x.MapResult = "accept" },

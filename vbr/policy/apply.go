@@ -8,7 +8,8 @@ import (
 // Changes says whether an outcome changes attributes.
 func (o Outcome) Changes() bool { return o.Changed != Mask{} }
 
-// Apply makes an outcome's changes to a, in the order of the terms, and returns how often an AS is to be put in front of the AS path. Lists
+// Apply makes an outcome's changes to a, in the order of the terms, and returns how often an AS is to be put in front of the AS path: at most
+// 100 times, however many terms do it. Lists
 // are replaced, never changed in place.
 func (p *Policy) Apply(o Outcome, a *Attrs) (prepend int) {
 	for i := range p.terms {
@@ -17,7 +18,7 @@ func (p *Policy) Apply(o Outcome, a *Attrs) (prepend int) {
 			prepend += int(p.terms[i].Set.Prepend)
 		}
 	}
-	return prepend
+	return min(prepend, maxAhead)
 }
 
 func (s *Set) apply(a *Attrs) {

@@ -3,13 +3,9 @@ package policy
 import (
 	"fmt"
 	"net/netip"
-	"regexp"
 	"strconv"
 	"strings"
 )
-
-// MaxPattern is the longest AS path pattern.
-const MaxPattern = 256
 
 // PrefixRange matches prefixes inside Prefix whose length is Ge to Le.
 type PrefixRange struct {
@@ -95,40 +91,6 @@ func bounds(ge, le int, p netip.Prefix) (int, int) {
 		return p.Bits(), le
 	}
 	return ge, le
-}
-
-// pathCharacters are those of a pattern. A backslash is none: there is nothing to escape in an AS path.
-const pathCharacters = "0123456789_^$.*+?|()[]{},- "
-
-// ParsePath compiles a regular expression over an AS path as text, "65001 65010 {65020,65021}". As in FRR, '_' matches the begin, the
-// end and what stands between numbers: "_65010_" is AS 65010 anywhere, "^65001_" a path that begins with AS 65001, "^$" an empty one.
-// The syntax is RE2, whose time is linear in the path.
-func ParsePath(text string) (*regexp.Regexp, error) {
-	if text == "" || len(text) > MaxPattern {
-		return nil, fmt.Errorf("legal: 1..%d characters", MaxPattern)
-	}
-	if i := strings.IndexFunc(text, func(r rune) bool { return !strings.ContainsRune(pathCharacters, r) }); i >= 0 {
-		return nil, fmt.Errorf("character at %d; legal: digits, blanks and _ ^ $ . * + ? | ( ) [ ] { } , -", i+1)
-	}
-	var b strings.Builder
-	class := false
-	for _, c := range text {
-		switch {
-		case c == '_' && class:
-			return nil, fmt.Errorf("_ inside of brackets")
-		case c == '_':
-			b.WriteString(`(?:^|$|[ ,{}()\[\]])`)
-			continue
-		case c == '[' || c == ']':
-			class = c == '['
-		}
-		b.WriteRune(c)
-	}
-	re, err := regexp.Compile(b.String())
-	if err != nil {
-		return nil, fmt.Errorf("not a regular expression: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
-	}
-	return re, nil
 }
 
 // CommunityPattern matches communities: those whose bits under Mask are Value.

@@ -40,6 +40,8 @@ func TestParsePath(t *testing.T) {
 		{"^65001( [0-9]+)*$", ""}, {"_(65001|65002)_", ""}, {"^$", ""}, {".*", ""}, {"^[1-9][0-9]{3,4}_", ""},
 		{"", "1..256"}, {strings.Repeat("1", 257), "1..256"}, {`\d+`, "character at 1"}, {"65001;", "character at 6"},
 		{"[_]", "_ inside"}, {"(65001", "not a regular expression"}, {"1{1001}", "not a regular expression"},
+		{"^(65[0-9]{3} ){1,100}$", ""}, {"_65[0-9]{3}_.*_64[0-9]{3}_", ""}, {".{1000}.{998}", ""}, {".{1000}.{1000}", "2001 characters with its repeats written out, and at most 2000 are legal"},
+		{strings.Repeat(".{1000}", 36), "at most 2000"}, {strings.Repeat("(.{0,31}", 16) + strings.Repeat(")", 16) + "{31}", "at most 2000"},
 	} {
 		_, err := ParsePath(tt.text)
 		if tt.wrong == "" && err != nil || tt.wrong != "" && (err == nil || !strings.Contains(err.Error(), tt.wrong)) {

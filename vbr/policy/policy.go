@@ -13,6 +13,7 @@ const (
 	MaxNumber  = 100
 	MaxItems   = 64 // of one list of a term
 	MaxPrepend = 10
+	maxAhead   = 100 // how often an AS is put in front by all terms together
 	maxAll     = 128
 )
 

@@ -192,6 +192,22 @@ func TestPrepend(t *testing.T) {
 	}
 }
 
+// However many terms put an AS in front, it is there a hundred times at most.
+func TestPrependTogether(t *testing.T) {
+	var terms []Term
+	for i := range 26 {
+		terms = append(terms, Term{Number: uint32(i + 1), Set: Set{Prepend: MaxPrepend}, Result: Next})
+	}
+	p, err := New("much", Permit, terms...)
+	if err != nil {
+		t.Fatal(err)
+	}
+	a := &Attrs{}
+	if n := p.Apply(p.Evaluate(a, netip.MustParsePrefix("10.0.0.0/8")), a); n != maxAhead {
+		t.Errorf("%d times, want %d", n, maxAhead)
+	}
+}
+
 // Deciding in two halves is deciding at once, and terms that cannot hold change nothing.
 func TestHalves(t *testing.T) {
 	rapid.Check(t, func(t *rapid.T) {

@@ -97,6 +97,7 @@ func TestVerdicts(t *testing.T) {
 		{"bad site-local IPv6", via("fd00::2", 65001), "fec0:1::/32", RejectedMartian},
 		{"bad multicast IPv6", via("fd00::2", 65001), "ff02::/16", RejectedMartian},
 		{"bad next hop", via("10.0.0.9", 65001), "172.16.1.0/24", RejectedNextHop},
+		{"bad link-local next hop of IPv4", via("169.254.7.2", 65001), "172.16.1.0/24", RejectedNextHop},
 		{"bad next hop on the other line", via("10.0.1.2", 65001), "172.16.1.0/24", RejectedNextHop},
 		{"bad next hop is us", via("10.0.0.1", 65001), "172.16.1.0/24", RejectedOwnNextHop},
 		{"bad loop", looped, "172.16.1.0/24", RejectedASLoop},

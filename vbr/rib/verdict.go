@@ -153,7 +153,7 @@ func judgeNextHop(s *source, a *Attrs) Verdict {
 		return RejectedOwnNextHop
 	}
 	on := func(p netip.Prefix) bool { return p.Contains(a.NextHop) }
-	if !a.NextHop.IsLinkLocalUnicast() && !slices.ContainsFunc(s.Subnets, on) {
+	if !(a.NextHop.Is6() && !a.NextHop.Is4In6() && a.NextHop.IsLinkLocalUnicast()) && !slices.ContainsFunc(s.Subnets, on) {
 		return RejectedNextHop
 	}
 	return Accepted

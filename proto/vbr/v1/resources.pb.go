@@ -909,7 +909,8 @@ type RoutePolicyTerm struct {
 	// orlonger" all inside it. Legal: 0..64 items. Default: any. EC: DestinationCidrBlocks.
 	DestinationCidrBlocks []string `protobuf:"bytes,4,rep,name=destination_cidr_blocks,json=destinationCidrBlocks,proto3" json:"destination_cidr_blocks,omitempty"`
 	// Regular expressions (RE2) over the AS path as text, "65001 65010 {65020,65021}"; '_' is the begin, the end or what stands between
-	// numbers, as in FRR. "_65010_": AS 65010 anywhere. Legal: 0..64 items of 1..256 characters. Default: any. EC: MatchAsns.
+	// numbers, as in FRR. "_65010_": AS 65010 anywhere. Legal: 0..64 items of 1..256 characters;
+	// 2000 with their repeats written out, 20000 those of a policy together. Default: any. EC: MatchAsns.
 	AsPaths []string `protobuf:"bytes,5,rep,name=as_paths,json=asPaths,proto3" json:"as_paths,omitempty"`
 	// Communities ("65001:100", "no-export") and large ones ("64600:1:2"); each number may be '*'. Legal: 0..64 items. Default: any.
 	// EC: MatchCommunitySet (Include).
