@@ -118,7 +118,7 @@ func (r *router) run(ctx context.Context) {
 	defer r.pulse.rest()
 	defer r.watching(ctx)()
 	pause := backoff.NewExponentialBackOff()
-	pause.MaxInterval = retryLimit
+	pause.MaxInterval = retryLimit * 2 / 3 // which is drawn from half of it to one and a half
 	for ctx.Err() == nil {
 		r.pulse.beat()
 		r.takeBetweenLives()

@@ -166,7 +166,7 @@ FILE:8:23: store.etcd.tls.key: not an absolute path; legal: an absolute path of 
 		{name: "bad: store, etcd by http and https", file: "store: {type: etcd, etcd: {endpoints: ['http://a:1', 'https://b:2']}}\n",
 			want: `FILE:1:40: store.etcd.endpoints[0]: "http://a:1": http and https are mixed; legal: all the same`},
 		{name: "bad: store, etcd without endpoints, password in place of its file, never shown", file: "store: {type: etcd, etcd: {password_file: s3cr3t-k3y}}\n",
-			want: `FILE:1:28: store.etcd.endpoints: missing; legal: a list of URLs such as https://192.0.2.1:2379
+			want: `FILE:1:28: store.etcd.endpoints: missing; legal: a list of 1..16 URLs such as https://192.0.2.1:2379
 FILE:1:28: store.etcd.username: missing; legal: both of store.etcd.username and store.etcd.password_file, or none
 FILE:1:43: store.etcd.password_file: not an absolute path; legal: an absolute path of a file that holds the password`},
 		{name: "bad: key instead of its file, never shown", file: "backbone: {asn: 1, vtep: 192.0.2.1, peers: [{address: 192.0.2.2, asn: 1, auth_key_file: s3cr3t-k3y}, {address: 192.0.2.3, asn: 1, auth_key_file: [s3cr3t-k3y]}]}\n",

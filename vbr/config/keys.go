@@ -73,7 +73,7 @@ func keys() []key {
 		{path: "glass::listen", legal: legalGlass},
 		{path: "store::type", value: "bbolt", legal: "bbolt, etcd"},
 		{path: "store::path", legal: legalPath},
-		{path: "store::etcd::endpoints", shape: list, legal: "a list of URLs such as https://192.0.2.1:2379"},
+		{path: "store::etcd::endpoints", shape: list, legal: "a list of 1..16 URLs such as https://192.0.2.1:2379"},
 		{path: "store::etcd::prefix", value: "/openvbr/v1", legal: "'/' and 1..127 printable characters, the last not '/'"},
 		{path: "store::etcd::username", legal: "a user of etcd, with password_file"},
 		{path: "store::etcd::password_file", legal: legalPath + " of a file that holds the password"},
