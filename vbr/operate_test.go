@@ -336,9 +336,12 @@ func TestExplainRefusedByTheKernel(t *testing.T) {
 	run(t, "ip route del 10.0.0.0/29 dev port0") // now gateways other than 10.0.0.2 are nowhere
 	s.say(peer, announcement(65001, "10.0.0.4", "172.21.0.0/16"))
 	s.wantSummary("172.21.0.0/16", "accepted from 10.0.0.2, but not in the kernel: the kernel refuses it: ENETUNREACH: add 172.21.0.0/16 table 254: network is unreachable")
-	if st := s.host.RouterStatus(acme); st.State != vbrv1.RouterStatus_STATE_DEGRADED || st.Routes.Refused != 1 || st.Routes.Kernel != 1 {
-		t.Errorf("status: %v", st)
-	}
+	eventually(t, 5*time.Second, "the router is degraded", func() error { // soon after explain knows
+		if st := s.host.RouterStatus(acme); st.State != vbrv1.RouterStatus_STATE_DEGRADED || st.Routes.Refused != 1 || st.Routes.Kernel != 1 {
+			return fmt.Errorf("status: %v", st)
+		}
+		return nil
+	})
 	run(t, "ip route add 10.0.0.0/29 dev port0 scope link")
 	s.wantSummary("172.21.0.0/16", "in the kernel")
 	eventually(t, 5*time.Second, "events", func() error {
