@@ -59,6 +59,9 @@ func TestJudge(t *testing.T) {
 		{"bad: IPv4 where there is none", announcing(nlri, igp, path, hop), true, Discard, 0},
 		{"bad: prefix of 33", announcing([]byte{33, 10, 1, 0, 0, 0}, igp, path, hop), false, Reset, 10},
 		{"bad: IPv6 prefix of 129", announcing(nil, igp, path, reachOf("2001:db8::9", append([]byte{129}, make([]byte, 17)...)...)), false, Reset, 9},
+		{"bad: no route, and MULTI_EXIT_DISC", announcing(nil, igp, path, reachOf("2001:db8::9"), attr(optional, med, 1)), false, Reset, 5},
+		{"bad: no route, and no ORIGIN", announcing(nil, path, reachOf("2001:db8::9")), false, Reset, 3},
+		{"bad: another family withdrawn, and ORIGIN", announcing(nil, attr(transitive, origin, 3), attr(optional, mpUnreach, 0, 1, 2, 0xff, 0xff)), false, Reset, 6},
 		{"bad: nothing left", announcing(nil, attr(optional, aigp, 1)), false, Ignore, 9},
 	} {
 		s := Session{AS4: true, Families: []Family{IPv4, IPv6}}

@@ -15,7 +15,7 @@ type update struct {
 	kept           []attribute // in order, each type once
 	reach, unreach *mp
 	stripped       bool // something is not handed on
-	foreign        bool // there are routes of a family that the session does not have
+	foreign        bool // routes are announced of a family that the session does not have
 	worst          Verdict
 }
 
@@ -64,7 +64,8 @@ func (u *update) fields() Verdict {
 		return reset(updateError, 10, nil, "malformed prefix")
 	}
 	if !u.s.Has(IPv4) && len(u.withdrawn)+len(u.nlri) > 0 {
-		u.withdrawn, u.nlri, u.stripped, u.foreign = nil, nil, true, true
+		u.foreign = len(u.nlri) > 0
+		u.withdrawn, u.nlri, u.stripped = nil, nil, true
 		u.note(Verdict{Action: Discard, Why: "IPv4 routes on a session without"})
 	}
 	return Verdict{}
@@ -161,17 +162,18 @@ func (u *update) has(typ byte) bool {
 	return slices.ContainsFunc(u.kept, func(a attribute) bool { return a.typ == typ })
 }
 
-// complete looks for mandatory attributes (RFC 7606 3 d), and ends the session where a withdrawal has nothing to name (5.2).
+// complete looks for mandatory attributes (RFC 7606 3 d, RFC 4760 3), and ends the session where something is wrong and no route is announced: whether
+// all were found is not to be known then (5.2).
 func (u *update) complete() Verdict {
-	routes := len(u.nlri) > 0 || u.reach != nil
-	if routes && u.worst.Action < Withdraw {
+	if (len(u.nlri) > 0 || u.reach != nil) && u.worst.Action < Withdraw {
 		for _, typ := range []byte{origin, asPath, nextHop} {
 			if !u.has(typ) && (typ != nextHop || len(u.nlri) > 0) {
 				u.note(Verdict{Withdraw, updateError, 3, []byte{typ}, "mandatory attribute is missing"})
 			}
 		}
 	}
-	if u.worst.Action == Withdraw && !routes && !u.foreign {
+	announced := len(u.nlri) > 0 || u.reach != nil && len(u.reach.nlri) > 0 || u.foreign
+	if u.worst.Action == Withdraw && !announced {
 		v := u.worst
 		v.Action = Reset
 		return v
