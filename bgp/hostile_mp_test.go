@@ -95,7 +95,6 @@ func noRoutes() []hostile {
 	bad("MP_UNREACH_NLRI and ORIGIN wrong", six, of(nil, append(wrong, good6...), nil), ends(3, 6, 0x40, 1, 1, 9))
 	bad("MP_UNREACH_NLRI and an attribute discarded", six, of(nil, append(bgptest.Attr(0x40, 6, 1), good6...), nil), withdrawn)
 	bad("End-of-RIB and ORIGIN wrong", six, of(nil, append(wrong, bgptest.Unreach(2, 1, nil)...), nil), ends(3, 6))
-	bad("IPv4 withdrawn and ORIGIN wrong", external, of(victim, wrong, nil), ends(3, 6))
 	// Of a family that the session has not.
 	bad("foreign MP_UNREACH_NLRI and ORIGIN wrong", external, of(nil, append(wrong, good6...), nil), ends(3, 6))
 	bad("foreign MP_REACH_NLRI of no route, ORIGIN wrong", external, of(nil, append(wrong, none...), nil), ends(3, 6))

@@ -43,6 +43,8 @@ func TestJudge(t *testing.T) {
 		{"bad: no NEXT_HOP", announcing(nlri, igp, path), false, Withdraw, 3},
 		{"bad: LOCAL_PREF from outside", with(attr(transitive, localPref, 0, 0, 0, 200)), false, Discard, 0},
 		{"bad: ORIGINATOR_ID from outside", with(attr(optional, originatorID, 192, 0, 2, 1)), false, Discard, 0},
+		{"bad: flags of AIGP", with(attr(optional|transitive, aigp, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1)), false, Discard, 4},
+		{"bad: End-of-RIB of IPv4 where there is none", announcing(nil), true, Ignore, 0},
 		{"bad: cut off", with([]byte{optional, med, 5, 0}), false, Withdraw, 5},
 		{"bad: next hop, this network", hopOf(0, 1, 2, 3), false, Withdraw, 8},
 		{"bad: next hop, loopback", hopOf(127, 0, 0, 1), false, Withdraw, 8},

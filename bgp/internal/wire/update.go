@@ -58,15 +58,19 @@ func (u *update) split(b []byte) Verdict {
 	return Verdict{}
 }
 
-// fields judges the routes outside of the attributes: RFC 7606 3 i, 5.3. On a session without IPv4 they are ignored.
+// fields judges the routes outside of the attributes: RFC 7606 3 i, 5.3. On a session without IPv4 they are ignored, and so is the End-of-RIB of IPv4.
 func (u *update) fields() Verdict {
-	if !IPv4.valid(u.withdrawn) || !IPv4.valid(u.nlri) {
+	switch {
+	case !IPv4.valid(u.withdrawn) || !IPv4.valid(u.nlri):
 		return reset(updateError, 10, nil, "malformed prefix")
-	}
-	if !u.s.Has(IPv4) && len(u.withdrawn)+len(u.nlri) > 0 {
+	case u.s.Has(IPv4):
+	case len(u.withdrawn)+len(u.nlri) > 0:
 		u.foreign = len(u.nlri) > 0
 		u.withdrawn, u.nlri, u.stripped = nil, nil, true
 		u.note(Verdict{Action: Discard, Why: "IPv4 routes on a session without"})
+	case len(u.attrs) == 0:
+		u.stripped = true
+		u.note(Verdict{Action: Discard, Why: "End-of-RIB of IPv4 on a session without"})
 	}
 	return Verdict{}
 }
@@ -141,6 +145,8 @@ func (u *update) attribute(whole, value []byte) Verdict {
 func (u *update) known(r *rule, whole, value []byte) {
 	keep := r.keep || r.evpn && u.s.Has(EVPN)
 	switch {
+	case whole[1] == aigp && whole[0]&transitive != 0: // RFC 7311 3.2
+		u.note(Verdict{Discard, updateError, 4, whole, "attribute flags"})
 	case whole[0]&(optional|transitive) != r.flags: // RFC 7606 3 c
 		u.note(Verdict{Withdraw, updateError, 4, whole, "attribute flags"})
 	case r.internal && !u.s.IBGP:
