@@ -262,6 +262,41 @@ func TestToldTooMuch(t *testing.T) {
 	n.rec.Never(t, 0, "up=false")
 }
 
+// A path of more numbers than a segment holds is told in two, to peers of two-octet numbers too.
+func TestToldLongPath(t *testing.T) {
+	n := startNode(t, 65001)
+	one, two := bgptest.Loopback(), bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{rawPeer(one), rawPeer(two)}))
+	long := make([]uint32, 298)
+	for i := range long {
+		long[i] = uint32(64512 + i)
+	}
+	must(t, n.Advertise("", []Advertisement{{Prefix: prefix("10.1.0.0/16"), ASPath: long, Prepend: 1}}))
+	path := append([]uint32{65001, 65001}, long...)
+	var want [2]string // of four octets, of two
+	for _, part := range [][]uint32{path[:255], path[255:]} {
+		for i, size := range []int{4, 2} {
+			want[i] += fmt.Sprintf("02%02x", len(part))
+			for _, a := range part {
+				want[i] += fmt.Sprintf("%0*x", 2*size, a)
+			}
+		}
+	}
+	p := redial(t, n, one)
+	if l := told(t, p); len(l) != 1 || !strings.Contains(l[0], "02/40:"+want[0]+" ") {
+		t.Errorf("%q", l)
+	}
+	old, err := bgptest.Connect(t, two, n.at())
+	must(t, err)
+	old.Send(bgptest.Open, openOf(4, peerASN, 90, id99))
+	old.Send(bgptest.Keepalive, nil)
+	old.Expect(bgptest.Open)
+	if l := told(t, old); len(l) != 1 || !strings.Contains(l[0], "02/40:"+want[1]+" ") {
+		t.Errorf("%q", l)
+	}
+	n.rec.Never(t, 0, "up=false")
+}
+
 // A neighbour that is taken out and added anew, over and over, is told each time, however quick its writer is.
 func TestToldEachTime(t *testing.T) {
 	n := startNode(t, 65001, restart)
