@@ -97,6 +97,26 @@ func TestHeader(t *testing.T) {
 	}
 }
 
+// TestOpenOfHopSix: RFC 8950 4, the capability is of several families perhaps, and of use with IPv4 alone.
+func TestOpenOfHopSix(t *testing.T) {
+	for name, x := range map[string]struct {
+		families []Family
+		value    []byte
+		want     bool
+	}{
+		"OK": {[]Family{IPv4, IPv6}, []byte{0, 1, 0, 1, 0, 2}, true}, "OK: second": {[]Family{IPv4}, []byte{0, 1, 0, 128, 0, 2, 0, 1, 0, 1, 0, 2}, true},
+		"another family": {[]Family{IPv4}, []byte{0, 1, 0, 128, 0, 2}, false}, "another next hop": {[]Family{IPv4}, []byte{0, 1, 0, 1, 0, 1}, false},
+		"empty": {[]Family{IPv4}, nil, false}, "no IPv4": {[]Family{IPv6}, []byte{0, 1, 0, 1, 0, 2}, false},
+	} {
+		capabilities := slices.Concat([]byte{capMP, 4, 0, 1, 0, 1, capMP, 4, 0, 2, 0, 1, capNextHop, byte(len(x.value))}, x.value)
+		s := Session{Families: x.families}
+		agreed, _, v := s.Open(slices.Concat([]byte{4, 0, 7, 0, 90, 192, 0, 2, 1, byte(2 + len(capabilities)), 2, byte(len(capabilities))}, capabilities))
+		if v.Action != Pass || agreed.HopSix != x.want {
+			t.Errorf("%s: %+v, %+v", name, agreed, v)
+		}
+	}
+}
+
 // TestOpenOfAS0: RFC 7607 2, in both of the places where an OPEN has the AS number.
 func TestOpenOfAS0(t *testing.T) {
 	open := func(asn byte, capability ...byte) []byte {
