@@ -17,7 +17,7 @@ type Advertisement struct {
 	// NextHop zero: each session's own address. It must be of the prefix's family, or IPv6 for
 	// an IPv4 prefix (RFC 8950).
 	NextHop     netip.Addr
-	ASPath      []uint32 // an AS_SEQUENCE, before our own AS is put in front of it
+	ASPath      []uint32 // AS_SEQUENCEs, of 255 each as they are told, before our own AS is put in front
 	Prepend     uint8    // how many more times than once Config.ASN is put in front; iBGP peers take it for a loop
 	Origin      uint8    // 0 IGP, 1 EGP, 2 incomplete
 	MED         uint32   // sent when HasMED
@@ -79,8 +79,6 @@ func (ad *Advertisement) check() error {
 		return fmt.Errorf("next hop %v: must be IPv6", ad.NextHop)
 	case ad.Origin > 2:
 		return fmt.Errorf("origin %d: must be 0..2", ad.Origin)
-	case len(ad.ASPath)+int(ad.Prepend) > 254: // one segment, with room for our own AS
-		return fmt.Errorf("AS path of %d: 254 at most", len(ad.ASPath)+int(ad.Prepend))
 	}
 	return nil
 }

@@ -71,7 +71,34 @@ func multiprotocol() []hostile {
 		bgptest.Attr(0x40, 1, 9), reach(1, 1, nh4, victim...), bgptest.Unreach(2, 1, victim6)), nil), withdrawn)
 	bad("ORIGIN wrong, same family announced and withdrawn", six, of(nil, bgptest.Join(
 		bgptest.Attr(0x40, 1, 9), good, bgptest.Unreach(2, 1, bgptest.NLRI("2001:db8:2::/48"))), nil), withdrawn)
-	bad("MP_REACH_NLRI of no route, ORIGIN wrong, is no End-of-RIB", six, mp(reach(2, 1, nh), bgptest.Attr(0x40, 6, 1), bgptest.Attr(0x80, 4, 1)), ignored)
 	bad("IPv4 wants NEXT_HOP beside MP_REACH_NLRI", six, of(nil, append(without(3), good...), victim), withdrawn)
+	return append(l, noRoutes()...)
+}
+
+// noRoutes: UPDATEs that announce nothing, RFC 7606 5.2. Anything worse than an attribute discard ends the session.
+func noRoutes() []hostile {
+	var l []hostile
+	bad := func(name string, kind kind, send []byte, w want) { l = append(l, hostile{name, kind, send, w}) }
+	none, good6 := reach(2, 1, nh6.AsSlice()), bgptest.Unreach(2, 1, victim6)
+	wrong := bgptest.Join(bgptest.Attr(0x40, 1, 9), bgptest.ASPath(peerASN))
+	bad("MP_REACH_NLRI of no route", six, mp(none), ignored)
+	bad("MP_REACH_NLRI of no route, an attribute discarded, is no End-of-RIB", six, mp(none, bgptest.Attr(0x40, 6, 1)), ignored)
+	bad("MP_REACH_NLRI of no route, MULTI_EXIT_DISC wrong", six, mp(none, bgptest.Attr(0x40, 6, 1), bgptest.Attr(0x80, 4, 1)), ends(3, 5, 0x80, 4, 1, 1))
+	bad("MP_REACH_NLRI of no route, ORIGIN wrong", six, of(nil, append(wrong, none...), nil), ends(3, 6, 0x40, 1, 1, 9))
+	bad("MP_REACH_NLRI of no route, its next hop wrong", six, mp(reach(2, 1, make([]byte, 16))), ends(3, 8))
+	bad("MP_REACH_NLRI of no route, IPv4 withdrawn, ORIGIN wrong", six, of(victim, append(wrong, none...), nil), ends(3, 6))
+	bad("MP_REACH_NLRI of no route, IPv6 withdrawn, ORIGIN wrong", six, of(nil, bgptest.Join(wrong, none, good6), nil), ends(3, 6))
+	bad("MP_REACH_NLRI of no route, IPv4 announced, ORIGIN wrong", six, of(nil, bgptest.Join(wrong, bgptest.Attr(0x40, 3, nh4...), none), victim), withdrawn)
+	for _, typ := range []byte{1, 2} {
+		bad(fmt.Sprintf("MP_REACH_NLRI of no route, without attribute %d", typ), six, of(nil, append(without(typ), none...), nil), ends(3, 3, typ))
+	}
+	bad("MP_UNREACH_NLRI and ORIGIN wrong", six, of(nil, append(wrong, good6...), nil), ends(3, 6, 0x40, 1, 1, 9))
+	bad("MP_UNREACH_NLRI and an attribute discarded", six, of(nil, append(bgptest.Attr(0x40, 6, 1), good6...), nil), withdrawn)
+	bad("End-of-RIB and ORIGIN wrong", six, of(nil, append(wrong, bgptest.Unreach(2, 1, nil)...), nil), ends(3, 6))
+	// Of a family that the session has not.
+	bad("foreign MP_UNREACH_NLRI and ORIGIN wrong", external, of(nil, append(wrong, good6...), nil), ends(3, 6))
+	bad("foreign MP_REACH_NLRI of no route, ORIGIN wrong", external, of(nil, append(wrong, none...), nil), ends(3, 6))
+	bad("foreign MP_REACH_NLRI and ORIGIN wrong", external, of(nil, append(wrong, reach(2, 1, nh6.AsSlice(), victim6...)...), nil), ignored)
+	bad("IPv4 withdrawn on a session without, ORIGIN wrong", onlySix, of(victim, wrong, nil), ends(3, 6))
 	return l
 }

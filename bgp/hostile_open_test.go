@@ -78,6 +78,10 @@ func opens() []hostile {
 		hostile{"ROUTE-REFRESH instead of KEEPALIVE", halfway, msg(5, 0, 1, 0, 1), ends(5, 2, 5)},
 		hostile{"NOTIFICATION instead of KEEPALIVE", halfway, msg(3, 2, 7), want{outcome: silence}},
 		hostile{"KEEPALIVE too long", halfway, header(20, 4, 0), ends(1, 2, 0, 20)},
+		hostile{"hold time 0", opening, msg(1, openOf(4, peerASN, 0, id99, param(2, as4...))...), ignored},
+		hostile{"our own identifier", opening, msg(1, openOf(4, peerASN, 90, []byte{10, 0, 0, 1}, param(2, as4...))...), ignored}, // RFC 6286 2.3
+		hostile{"graceful restart twice", opening, capability(append(bgptest.GR(0, 120, [3]byte{1, 1}), bgptest.GR(0, 60)...)...), ignored},
+		hostile{"two roles, and we have none", opening, capability(9, 1, 0, 9, 1, 3), ignored},
 		hostile{"OPEN on a session", external, msg(1, bgptest.OpenBody(peerASN, 90)...), ends(5, 3, 1)},
 	)
 	return l

@@ -237,7 +237,6 @@ func TestBadInput(t *testing.T) {
 		"bad prefix":   {},
 		"bad next hop": {Prefix: prefix("2001:db8::/32"), NextHop: netip.MustParseAddr("192.0.2.1")},
 		"bad origin":   {Prefix: prefix("10.0.0.0/8"), Origin: 3},
-		"bad path":     {Prefix: prefix("10.0.0.0/8"), ASPath: make([]uint32, 255)},
 	} {
 		if err := n.Advertise("", []Advertisement{ad}); err == nil {
 			t.Errorf("%s: accepted", name)

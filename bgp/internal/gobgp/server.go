@@ -62,7 +62,7 @@ type Events interface {
 	// session, and never sees a route of the peer's. While a call runs, the peer's next message waits, and the peer with it. The body is good until the
 	// call returns.
 	Update(peer netip.Addr, session *wire.Session, body []byte)
-	// EndOfRIB may be of a family that the session does not have.
+	// EndOfRIB is of a family that the session has.
 	EndOfRIB(peer netip.Addr, family Families)
 }
 

@@ -99,8 +99,8 @@ func (t *tells) forget(a netip.Addr) {
 func (s *Server) startTelling(c *conn, asn uint32, longLived []wire.Family) {
 	local := c.LocalAddr().(*net.TCPAddr).AddrPort().Addr()
 	p := out.Peer{Session: c.session, ASN: asn, Local: local.Unmap().WithZone(""), LongLived: longLived}
-	p.Unfit = func(n int, _ *out.Attrs) {
-		const text = "routes are not told: their attributes do not fit into a message"
+	p.Unfit = func(n int, _ *out.Attrs, why string) {
+		text := "routes are not told: " + why
 		if s.notes.mayRepeat(record{message: text, peer: c.peer.String()}, time.Now()) {
 			s.log.Error(text, "peer", c.peer, "routes", n)
 		}

@@ -76,6 +76,9 @@ func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte 
 		hop = e.peer.Local
 	}
 	classic := f == wire.IPv4 && hop.Is4()
+	if f == wire.IPv4 && !classic && !e.peer.HopSix {
+		return e.unfit(b, f, routes, HopUnknown)
+	}
 	e.attributes(&a, hop, classic)
 	room := wire.MaxLen - fixed - len(e.attrs)
 	if !classic {
@@ -84,10 +87,7 @@ func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte 
 	for len(routes) > 0 {
 		n := fitting(routes, room)
 		if n == 0 {
-			if e.peer.Unfit != nil {
-				e.peer.Unfit(len(routes), &a)
-			}
-			return withdrawals(b, f, routes)
+			return e.unfit(b, f, routes, TooLong)
 		}
 		start := len(b)
 		b = append(b, header...)
@@ -105,6 +105,21 @@ func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte 
 		routes = routes[n:]
 	}
 	return b
+}
+
+// Why a peer cannot be told routes.
+const (
+	TooLong    = "their attributes do not fit into a message"
+	HopUnknown = "their next hop is IPv6, which the peer does not take for IPv4 prefixes (RFC 8950)"
+)
+
+// unfit appends what withdraws routes with the same attributes that the peer cannot be told.
+func (e *encoder) unfit(b []byte, f wire.Family, routes []Route, why string) []byte {
+	if e.peer.Unfit != nil {
+		a := routes[0].Attrs.Value()
+		e.peer.Unfit(len(routes), &a, why)
+	}
+	return withdrawals(b, f, routes)
 }
 
 // attributes makes e.attrs: those of a set as the peer is told them, in the order of their types, without MP_REACH_NLRI.

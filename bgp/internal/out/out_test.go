@@ -287,7 +287,11 @@ func TestUnfit(t *testing.T) {
 	r := New()
 	p := listen(r, "", false, wire.IPv4)
 	unfit := 0
-	p.s.peer.Unfit = func(n int, _ *Attrs) { unfit += n }
+	p.s.peer.Unfit = func(n int, _ *Attrs, why string) {
+		if unfit += n; why != TooLong {
+			t.Error(why)
+		}
+	}
 	p.s.Begin(wire.IPv4, false)
 	r.Announce("", []Route{route(1, 1), route(2, 2)})
 	p.hear(t, 9)
@@ -297,6 +301,43 @@ func TestUnfit(t *testing.T) {
 	p.hear(t, 9)
 	if unfit != 1 || fmt.Sprint(p.holds) != "map[10.0.2.0/24:[2] 10.0.3.0/24:[3]]" {
 		t.Errorf("%d unfit, holds %v", unfit, p.holds)
+	}
+}
+
+// IPv4 prefixes with an IPv6 next hop, of their own or the session's, are told to a peer that says that it takes them (RFC 8950 4). Another one is told
+// that they are gone.
+func TestHopSix(t *testing.T) {
+	for _, takes := range []bool{false, true} {
+		r := New()
+		p := listen(r, "", false, wire.IPv4)
+		p.s.peer.HopSix = takes
+		reasons := map[string]int{}
+		p.s.peer.Unfit = func(n int, _ *Attrs, why string) { reasons[why] += n }
+		p.s.Begin(wire.IPv4, false)
+		via := func(hop string) Route {
+			x := route(1)
+			x.Attrs = unique.Make(Attrs{NextHop: netip.MustParseAddr(hop), Path: Words(7)})
+			return x
+		}
+		r.Announce("", []Route{via("192.0.2.7"), route(2, 2)})
+		p.hear(t, 9)
+		r.Announce("", []Route{via("2001:db8::7")})
+		p.hear(t, 9)
+		want, why := "map[10.0.2.0/24:[2]]", map[string]int{HopUnknown: 1}
+		if takes {
+			want, why = "map[10.0.1.0/24:[7] 10.0.2.0/24:[2]]", map[string]int{}
+		}
+		if fmt.Sprint(p.holds) != want || fmt.Sprint(reasons) != fmt.Sprint(why) {
+			t.Errorf("%v: holds %v, %v", takes, p.holds, reasons)
+		}
+		p.s.peer.Local = netip.MustParseAddr("2001:db8::1")
+		p.s.Again(wire.IPv4)
+		if p.hear(t, 9); !takes {
+			want = "map[]"
+		}
+		if fmt.Sprint(p.holds) != want {
+			t.Errorf("%v, over IPv6: holds %v", takes, p.holds)
+		}
 	}
 }
 

@@ -39,7 +39,7 @@ var withdrawn unique.Handle[Attrs]
 // Attrs are path attributes, without what a session adds. Lists are octets as on the wire: see Words.
 type Attrs struct {
 	NextHop                      netip.Addr // zero: each session's own address
-	Path                         string     // an AS_SEQUENCE of four-octet numbers, before a session's own AS is put in front
+	Path                         string     // four-octet numbers, told as AS_SEQUENCEs of 255, before a session's own AS is put in front
 	Communities, Extended, Large string
 	MED, LocalPref, OTC          uint32 // valid with HasMED, HasLocalPref; OTC (RFC 9234 5) unless 0. LOCAL_PREF is for iBGP, 100 there without one.
 	Origin                       uint8

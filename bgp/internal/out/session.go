@@ -12,8 +12,8 @@ type Peer struct {
 	ASN       uint32        // our own towards the peer, to be put in front of AS paths on eBGP
 	Local     netip.Addr    // the session's own address, the next hop of routes that name none
 	LongLived []wire.Family // of which the peer has long-lived graceful restart, and we for it (RFC 9494)
-	// Unfit is told how many routes do not fit into a message with their attributes, and are withdrawn instead.
-	Unfit func(routes int, a *Attrs)
+	// Unfit is told how many routes the peer cannot be told with these attributes, and why. They are withdrawn instead.
+	Unfit func(routes int, a *Attrs, why string)
 }
 
 // Session tells one peer a table, from the beginning of its BGP session to the end. One goroutine calls Next.

@@ -43,6 +43,8 @@ func TestJudge(t *testing.T) {
 		{"bad: no NEXT_HOP", announcing(nlri, igp, path), false, Withdraw, 3},
 		{"bad: LOCAL_PREF from outside", with(attr(transitive, localPref, 0, 0, 0, 200)), false, Discard, 0},
 		{"bad: ORIGINATOR_ID from outside", with(attr(optional, originatorID, 192, 0, 2, 1)), false, Discard, 0},
+		{"bad: flags of AIGP", with(attr(optional|transitive, aigp, 1, 0, 11, 0, 0, 0, 0, 0, 0, 0, 1)), false, Discard, 4},
+		{"bad: End-of-RIB of IPv4 where there is none", announcing(nil), true, Ignore, 0},
 		{"bad: cut off", with([]byte{optional, med, 5, 0}), false, Withdraw, 5},
 		{"bad: next hop, this network", hopOf(0, 1, 2, 3), false, Withdraw, 8},
 		{"bad: next hop, loopback", hopOf(127, 0, 0, 1), false, Withdraw, 8},
@@ -59,6 +61,9 @@ func TestJudge(t *testing.T) {
 		{"bad: IPv4 where there is none", announcing(nlri, igp, path, hop), true, Discard, 0},
 		{"bad: prefix of 33", announcing([]byte{33, 10, 1, 0, 0, 0}, igp, path, hop), false, Reset, 10},
 		{"bad: IPv6 prefix of 129", announcing(nil, igp, path, reachOf("2001:db8::9", append([]byte{129}, make([]byte, 17)...)...)), false, Reset, 9},
+		{"bad: no route, and MULTI_EXIT_DISC", announcing(nil, igp, path, reachOf("2001:db8::9"), attr(optional, med, 1)), false, Reset, 5},
+		{"bad: no route, and no ORIGIN", announcing(nil, path, reachOf("2001:db8::9")), false, Reset, 3},
+		{"bad: another family withdrawn, and ORIGIN", announcing(nil, attr(transitive, origin, 3), attr(optional, mpUnreach, 0, 1, 2, 0xff, 0xff)), false, Reset, 6},
 		{"bad: nothing left", announcing(nil, attr(optional, aigp, 1)), false, Ignore, 9},
 	} {
 		s := Session{AS4: true, Families: []Family{IPv4, IPv6}}
@@ -88,6 +93,26 @@ func TestHeader(t *testing.T) {
 		_, n, v := Header(h, x.extended)
 		if x.ok && (v.Action != Pass || n != x.length) || !x.ok && (v.Action != Reset || v.Code != headerError || v.Subcode != 2) {
 			t.Errorf("%+v: %d, %+v", x, n, v)
+		}
+	}
+}
+
+// TestOpenOfHopSix: RFC 8950 4, the capability is of several families perhaps, and of use with IPv4 alone.
+func TestOpenOfHopSix(t *testing.T) {
+	for name, x := range map[string]struct {
+		families []Family
+		value    []byte
+		want     bool
+	}{
+		"OK": {[]Family{IPv4, IPv6}, []byte{0, 1, 0, 1, 0, 2}, true}, "OK: second": {[]Family{IPv4}, []byte{0, 1, 0, 128, 0, 2, 0, 1, 0, 1, 0, 2}, true},
+		"another family": {[]Family{IPv4}, []byte{0, 1, 0, 128, 0, 2}, false}, "another next hop": {[]Family{IPv4}, []byte{0, 1, 0, 1, 0, 1}, false},
+		"empty": {[]Family{IPv4}, nil, false}, "no IPv4": {[]Family{IPv6}, []byte{0, 1, 0, 1, 0, 2}, false},
+	} {
+		capabilities := slices.Concat([]byte{capMP, 4, 0, 1, 0, 1, capMP, 4, 0, 2, 0, 1, capNextHop, byte(len(x.value))}, x.value)
+		s := Session{Families: x.families}
+		agreed, _, v := s.Open(slices.Concat([]byte{4, 0, 7, 0, 90, 192, 0, 2, 1, byte(2 + len(capabilities)), 2, byte(len(capabilities))}, capabilities))
+		if v.Action != Pass || agreed.HopSix != x.want {
+			t.Errorf("%s: %+v, %+v", name, agreed, v)
 		}
 	}
 }

@@ -24,7 +24,8 @@ func (u *update) mp(whole, value []byte) Verdict {
 	}
 	m := &mp{Family{binary.BigEndian.Uint16(value), value[2]}, whole, value[3:]}
 	if !u.s.Has(m.family) {
-		u.stripped, u.foreign = true, true
+		u.stripped = true
+		u.foreign = u.foreign || typ == mpReach && len(value) > 5+int(value[3])
 		u.note(Verdict{Action: Discard, Why: "routes of a family that the session does not have"})
 		return Verdict{}
 	}

@@ -23,6 +23,7 @@ type Session struct {
 	AS4      bool // RFC 6793
 	Extended bool // RFC 8654
 	Refresh  bool // the peer repeats its routes when asked (RFC 2918)
+	HopSix   bool // the peer takes IPv6 next hops of IPv4 prefixes (RFC 8950)
 	Families []Family
 
 	Role       Role // ours (RFC 9234)
@@ -91,11 +92,11 @@ func (s *Session) Open(body []byte) (session Session, out []byte, v Verdict) {
 
 // offer is what a peer's capabilities say.
 type offer struct {
-	as4, extended, mp, refresh bool
-	families                   []Family
-	roles                      []Role
-	kept                       []byte // capabilities to be handed on
-	stripped                   bool   // there are others
+	as4, extended, mp, refresh, hopSix bool
+	families                           []Family
+	roles                              []Role
+	kept                               []byte // capabilities to be handed on
+	stripped                           bool   // there are others
 }
 
 func (o *offer) capabilities(b []byte) Verdict {
@@ -115,6 +116,10 @@ func (o *offer) capabilities(b []byte) Verdict {
 			o.extended = true
 		case capRefresh:
 			o.refresh = true
+		case capNextHop: // an address family of two octets, a subsequent one of two, and the next hop's: RFC 8950 4
+			for v := value; len(v) > 0; v = v[6:] {
+				o.hopSix = o.hopSix || [6]byte(v) == [6]byte{0, 1, 0, 1, 0, 2}
+			}
 		case capRole:
 			o.roles = append(o.roles, Role(min(value[0], 0xfe)+1))
 		case capAS4:
@@ -185,6 +190,7 @@ func (s *Session) agree(o *offer) (Session, Verdict) {
 			agreed.Families = append(agreed.Families, f)
 		}
 	}
+	agreed.HopSix = o.hopSix && agreed.Has(IPv4)
 	var v Verdict
 	agreed.PeerRole, v = s.pair(o.roles)
 	return agreed, v

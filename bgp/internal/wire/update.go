@@ -15,7 +15,7 @@ type update struct {
 	kept           []attribute // in order, each type once
 	reach, unreach *mp
 	stripped       bool // something is not handed on
-	foreign        bool // there are routes of a family that the session does not have
+	foreign        bool // routes are announced of a family that the session does not have
 	worst          Verdict
 }
 
@@ -58,14 +58,19 @@ func (u *update) split(b []byte) Verdict {
 	return Verdict{}
 }
 
-// fields judges the routes outside of the attributes: RFC 7606 3 i, 5.3. On a session without IPv4 they are ignored.
+// fields judges the routes outside of the attributes: RFC 7606 3 i, 5.3. On a session without IPv4 they are ignored, and so is the End-of-RIB of IPv4.
 func (u *update) fields() Verdict {
-	if !IPv4.valid(u.withdrawn) || !IPv4.valid(u.nlri) {
+	switch {
+	case !IPv4.valid(u.withdrawn) || !IPv4.valid(u.nlri):
 		return reset(updateError, 10, nil, "malformed prefix")
-	}
-	if !u.s.Has(IPv4) && len(u.withdrawn)+len(u.nlri) > 0 {
-		u.withdrawn, u.nlri, u.stripped, u.foreign = nil, nil, true, true
+	case u.s.Has(IPv4):
+	case len(u.withdrawn)+len(u.nlri) > 0:
+		u.foreign = len(u.nlri) > 0
+		u.withdrawn, u.nlri, u.stripped = nil, nil, true
 		u.note(Verdict{Action: Discard, Why: "IPv4 routes on a session without"})
+	case len(u.attrs) == 0:
+		u.stripped = true
+		u.note(Verdict{Action: Discard, Why: "End-of-RIB of IPv4 on a session without"})
 	}
 	return Verdict{}
 }
@@ -140,6 +145,8 @@ func (u *update) attribute(whole, value []byte) Verdict {
 func (u *update) known(r *rule, whole, value []byte) {
 	keep := r.keep || r.evpn && u.s.Has(EVPN)
 	switch {
+	case whole[1] == aigp && whole[0]&transitive != 0: // RFC 7311 3.2
+		u.note(Verdict{Discard, updateError, 4, whole, "attribute flags"})
 	case whole[0]&(optional|transitive) != r.flags: // RFC 7606 3 c
 		u.note(Verdict{Withdraw, updateError, 4, whole, "attribute flags"})
 	case r.internal && !u.s.IBGP:
@@ -161,17 +168,18 @@ func (u *update) has(typ byte) bool {
 	return slices.ContainsFunc(u.kept, func(a attribute) bool { return a.typ == typ })
 }
 
-// complete looks for mandatory attributes (RFC 7606 3 d), and ends the session where a withdrawal has nothing to name (5.2).
+// complete looks for mandatory attributes (RFC 7606 3 d, RFC 4760 3), and ends the session where something is wrong and no route is announced: whether
+// all were found is not to be known then (5.2).
 func (u *update) complete() Verdict {
-	routes := len(u.nlri) > 0 || u.reach != nil
-	if routes && u.worst.Action < Withdraw {
+	if (len(u.nlri) > 0 || u.reach != nil) && u.worst.Action < Withdraw {
 		for _, typ := range []byte{origin, asPath, nextHop} {
 			if !u.has(typ) && (typ != nextHop || len(u.nlri) > 0) {
 				u.note(Verdict{Withdraw, updateError, 3, []byte{typ}, "mandatory attribute is missing"})
 			}
 		}
 	}
-	if u.worst.Action == Withdraw && !routes && !u.foreign {
+	announced := len(u.nlri) > 0 || u.reach != nil && len(u.reach.nlri) > 0 || u.foreign
+	if u.worst.Action == Withdraw && !announced {
 		v := u.worst
 		v.Action = Reset
 		return v
