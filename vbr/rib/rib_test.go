@@ -285,6 +285,20 @@ func TestAdopted(t *testing.T) {
 	}
 }
 
+// A path that leads the same way as the primaries is no backup: the next one is, be it worse.
+func TestBackupLeadsElsewhere(t *testing.T) {
+	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
+	p := pfx("172.16.1.0/24")
+	for i, nextHop := range []string{"10.0.0.2", "10.0.0.2", "10.0.0.9"} {
+		peer := tab.AddSource(customer([]string{"10.0.0.3", "10.0.0.4", "10.0.0.5"}[i], 1, "10.0.0.0/24"))
+		tab.Announce(peer, 0, via(nextHop, slices.Repeat([]uint32{65001}, i+1)...), p)
+	}
+	drain(tab, kernel)
+	if diff := cmp.Diff([]string{"10.0.0.2", "10.0.0.9"}, append(gateways(kernel[p].Primary), gateways(kernel[p].Backup)...)); diff != "" {
+		t.Errorf("next hops (-want +got):\n%s", diff)
+	}
+}
+
 func TestStale(t *testing.T) {
 	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
 	id := tab.AddSource(customer("10.0.0.2", 1, "10.0.0.0/30", "fd00::/126"))
