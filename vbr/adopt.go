@@ -200,6 +200,10 @@ func (r *router) customerSynced() bool {
 	return true
 }
 
+// hasExported says whether what the router adopted has been announced, or it has nothing to announce: it could not begin, and the kernel
+// holds no route of it.
+func (r *router) hasExported() bool { return r.isReady() || isClosed(r.tried) && r.fib.Len() == 0 }
+
 // caughtUp says whether the router has heard its customer out since the restart, or has nothing of the customer's to wait for: one whose
 // line was down before keeps nobody waiting.
 func (r *router) caughtUp() bool {

@@ -3,6 +3,8 @@ package vbr
 import (
 	"net/netip"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"golang.org/x/sys/unix"
 
@@ -159,4 +161,37 @@ func TestAdoptedBackupOfBetterKind(t *testing.T) {
 	}
 	r.turn()
 	r.wantKernel("", viaA)
+}
+
+// The backbone waits for what routers adopted, but for none that could not begin and has nothing.
+func TestBackboneWaitsForRouters(t *testing.T) {
+	for _, tt := range []struct {
+		name  string
+		did   func(r *router)
+		holds bool
+		want  time.Duration
+	}{
+		{"still at it", func(*router) {}, false, adoptLimit},
+		{"ready", (*router).setReady, true, 0},
+		{"could not begin", (*router).setTried, false, 0},
+		{"could not begin, and has routes", (*router).setTried, true, adoptLimit},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			r := newRestarted(t, []string{gatewayA}, nil, nil)
+			if !tt.holds {
+				if _, err := r.fib.Clear(t.Context()); err != nil {
+					t.Fatal(err)
+				}
+			}
+			r.forgetSources() // of customers nothing is awaited
+			h := r.router.host
+			h.routers = make(map[string]*router)
+			h.keepRouter(r.router)
+			tt.did(r.router)
+			began := time.Now()
+			if h.awaitCustomers(t.Context()); time.Since(began).Round(time.Second) != tt.want {
+				t.Errorf("%s: waited %v, want %v", tt.name, time.Since(began), tt.want)
+			}
+		})
+	}
 }

@@ -147,9 +147,12 @@ func (r *router) run(ctx context.Context) {
 	}
 }
 
-func (r *router) isReady() bool {
+func (r *router) isReady() bool { return isClosed(r.ready) }
+
+// isClosed says whether a channel that nobody sends to is closed.
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case <-r.ready:
+	case <-ch:
 		return true
 	default:
 		return false
