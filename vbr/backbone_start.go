@@ -61,7 +61,7 @@ func (h *Host) awaitCustomers(ctx context.Context) {
 	}
 	for _, r := range h.allRouters() {
 		if !h.wait(ctx, h.opts.Timers.Deferral-time.Since(began), r.caughtUp) {
-			h.log.Warn("not waiting for slow customers any longer; the VPC hears of their routes without AS paths until they come", "router", r.name)
+			h.log.Warn("not waiting for slow customers any longer; the VPC hears of their routes as a last resort, without AS paths, until they come", "router", r.name)
 		}
 	}
 }
