@@ -26,7 +26,7 @@ func (r *router) begin(ctx context.Context, state link.State) error {
 	held := r.adoptRoutes(state)
 	r.arrange(r.spec, state)
 	r.vpcDone = !r.spec.onBackbone()
-	r.swept = false
+	r.swept, r.caught = false, false
 	r.sweepAt = time.Now().Add(r.host.opts.Timers.Stale)
 	if held > 0 {
 		r.log.Info("adopted the routes that the kernel held", "routes", held, "table", r.spec.link.Table)
@@ -204,10 +204,18 @@ func (r *router) customerSynced() bool {
 // holds no route of it.
 func (r *router) hasExported() bool { return r.isReady() || isClosed(r.tried) && r.fib.Len() == 0 }
 
-// caughtUp says whether the router has heard its customer out since the restart, or has nothing of the customer's to wait for: one whose
-// line was down before keeps nobody waiting.
+// noteCaught notes whether the neighbours have been told all that the customer has said: every peer is through, and nothing waits in the rib. The
+// actor calls it when it has told what there was.
+func (r *router) noteCaught() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.caught = r.customerSynced() && r.rib.Waiting() == 0
+}
+
+// caughtUp says whether the VPC has been told all that the customer has said since the restart, or there is nothing of the customer's to wait for: one
+// whose line was down before keeps nobody waiting, nor does one that is away when all that was adopted has been said by others.
 func (r *router) caughtUp() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.owed || len(r.adopted) == 0 || r.customerSynced()
+	return !r.owed || len(r.adopted) == 0 || r.caught || r.isReady() && r.rib.ToldAdopted() == 0
 }

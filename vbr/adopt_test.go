@@ -195,3 +195,35 @@ func TestBackboneWaitsForRouters(t *testing.T) {
 		})
 	}
 }
+
+// The backbone's peers are let in when what was adopted has been told with its true attributes, or the customer has nothing more to say and all of
+// that has been told.
+func TestCaughtUp(t *testing.T) {
+	heardOut := func(r *restarted) {
+		for _, peer := range []string{gatewayA, gatewayB} {
+			(*customer)(r.router).EndOfRIB(addrOf(peer), false)
+		}
+	}
+	for _, tt := range []struct {
+		name string
+		did  func(r *restarted)
+		want bool
+	}{
+		{"nobody is back", func(*restarted) {}, false},
+		{"A has said it, B is away", func(r *restarted) { r.say(gatewayA, 1); r.turn() }, true},
+		{"A has said it, and it has not been told", func(r *restarted) { r.say(gatewayA, 1) }, false},
+		{"all are through, and it has not been told", func(r *restarted) { r.say(gatewayA, 1); heardOut(r) }, false},
+		{"all are through, and it has been told", func(r *restarted) { r.say(gatewayA, 1); heardOut(r); r.turn() }, true},
+		{"all are through, and nobody has said it", func(r *restarted) { heardOut(r); r.turn() }, true},
+	} {
+		r := newRestarted(t, []string{gatewayA}, []string{gatewayB}, nil)
+		if r.caughtUp() {
+			t.Errorf("%s: before anything was told", tt.name)
+		}
+		r.turn()
+		r.setReady()
+		if tt.did(r); r.caughtUp() != tt.want {
+			t.Errorf("%s: %v, want %v", tt.name, !tt.want, tt.want)
+		}
+	}
+}
