@@ -3,7 +3,10 @@ package vbr
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
@@ -70,6 +73,27 @@ func TestLastResort(t *testing.T) {
 			}
 		}
 	}
+}
+
+// Until its customer has said it again, explain says how it is told.
+func TestExplainLastResort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserved(t)
+		o.host.backbone.up[rr1] = true
+		id := o.rib.AddSource(adoptedLine)
+		o.rib.Announce(id, 0, &rib.Attrs{NextHop: netip.MustParseAddr("10.0.0.2")}, netip.MustParsePrefix("172.20.0.0/16"))
+		const want = "told ri-acme true, 0s: as a last resort, without an AS path: it was found"
+		o.actFor(200 * time.Millisecond)
+		if got := strings.ReplaceAll(o.explain("172.20.0.0/16"), "200ms", "0s"); !strings.Contains(got, want) {
+			t.Errorf("%s", got)
+		}
+		o.up("10.0.0.2")
+		o.say("10.0.0.2", "172.20.0.0/16", 65001)
+		o.actFor(200 * time.Millisecond)
+		if got := o.explain("172.20.0.0/16"); strings.Contains(got, "last resort") || !strings.Contains(got, "told ri-acme true") {
+			t.Errorf("said again: %s", got)
+		}
+	})
 }
 
 // What we add differs with the source though the attributes sound alike: then it is told again.
