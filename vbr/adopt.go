@@ -204,12 +204,12 @@ func (r *router) customerSynced() bool {
 // holds no route of it.
 func (r *router) hasExported() bool { return r.isReady() || isClosed(r.tried) && r.fib.Len() == 0 }
 
-// noteCaught notes whether the neighbours have been told all that the customer has said: every peer is through, and nothing waits in the rib. The
-// actor calls it when it has told what there was.
+// noteCaught notes when, for the first time in this life, every peer has said all it has and the neighbours have been told of it: nothing waits in the
+// rib. The actor calls it when it has told what there was.
 func (r *router) noteCaught() {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	r.caught = r.customerSynced() && r.rib.Waiting() == 0
+	r.caught = r.caught || r.customerSynced() && r.rib.Waiting() == 0
 }
 
 // caughtUp says whether the VPC has been told all that the customer has said since the restart, or there is nothing of the customer's to wait for: one

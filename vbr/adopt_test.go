@@ -84,6 +84,16 @@ func (r *restarted) say(peer string, length int) {
 		Attrs: &bgp.Attrs{NextHop: addrOf(peer), ASPath: []bgp.Segment{path}}})
 }
 
+// flap has A announce a prefix and withdraw it, so that the latter waits for the next window.
+func (r *restarted) flap(other string) {
+	p := []netip.Prefix{netip.MustParsePrefix(other)}
+	(*customer)(r.router).Update(bgp.Update{Peer: addrOf(gatewayA), Announced: p,
+		Attrs: &bgp.Attrs{NextHop: addrOf(gatewayA), ASPath: []bgp.Segment{{Type: 2, ASNs: []uint32{65001}}}}})
+	r.flush(r.t.Context(), mute{})
+	(*customer)(r.router).Update(bgp.Update{Peer: addrOf(gatewayA), Withdrawn: p})
+	r.flush(r.t.Context(), mute{})
+}
+
 // turn is what the actor does when it is woken, in a window of its own.
 func (r *restarted) turn() {
 	r.mu.Lock()
@@ -215,6 +225,7 @@ func TestCaughtUp(t *testing.T) {
 		{"all are through, and it has not been told", func(r *restarted) { r.say(gatewayA, 1); heardOut(r) }, false},
 		{"all are through, and it has been told", func(r *restarted) { r.say(gatewayA, 1); heardOut(r); r.turn() }, true},
 		{"all are through, and nobody has said it", func(r *restarted) { heardOut(r); r.turn() }, true},
+		{"and then another prefix flaps", func(r *restarted) { heardOut(r); r.turn(); r.flap("172.21.0.0/16") }, true},
 	} {
 		r := newRestarted(t, []string{gatewayA}, []string{gatewayB}, nil)
 		if r.caughtUp() {
