@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/openvbr/openvbr/bgp"
+	"github.com/openvbr/openvbr/fib"
 	"github.com/openvbr/openvbr/vbr/link"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -25,7 +26,7 @@ func (r *router) begin(ctx context.Context, state link.State) error {
 	held := r.adoptRoutes(state)
 	r.arrange(r.spec, state)
 	r.vpcDone = !r.spec.onBackbone()
-	r.swept = false
+	r.swept, r.caught = false, false
 	r.sweepAt = time.Now().Add(r.host.opts.Timers.Stale)
 	if held > 0 {
 		r.log.Info("adopted the routes that the kernel held", "routes", held, "table", r.spec.link.Table)
@@ -79,30 +80,52 @@ func (r *router) adoptRoutes(state link.State) int {
 	n, kinds := 0, deviceKinds(state)
 	r.held = 0
 	for route := range r.fib.All() {
-		if route.Set == nil {
-			continue
-		}
-		known := false
-		for i, nh := range route.Set.Primary() {
-			kind := kinds[nh.Device]
-			if kind == 0 {
-				continue
-			}
-			id, ok := r.adopted[nh.Device]
-			if !ok {
-				id = r.rib.AddSource(adoptedSource(kind, nh.Device, r.spec.interfaceOn(state, nh.Device)))
-				r.adopted[nh.Device] = id
-				r.owed = r.owed || kind == rib.BGP
-			}
-			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway, Weight: nh.Weight}, route.Prefix)
-			known = true
-		}
-		if known {
+		if route.Set != nil && r.adoptRoute(state, kinds, route) {
 			n++
 			r.held |= familyOf(route.Prefix)
 		}
 	}
 	return n
+}
+
+// backupPref is the LOCAL_PREF of what the kernel holds as a backup: less than that of the primaries, so that the rib's choice is the kernel's.
+const backupPref = 1
+
+// adoptRoute puts one of the kernel's routes into the rib as it is, with its backups, and says whether it leads over a device of the router. What is
+// on its backups, as the primaries are lost, has these as primaries. A backup of a kind that would win over the primaries stays out.
+func (r *router) adoptRoute(state link.State, kinds map[int]rib.Kind, route fib.Route) (known bool) {
+	primary, backup := route.Set.Primary(), route.Set.Backup()
+	if len(primary) == 0 {
+		primary, backup = backup, nil
+	}
+	var worst rib.Kind
+	for i, nh := range primary {
+		if kind := kinds[nh.Device]; kind != 0 {
+			id := r.adoptedOn(state, kind, nh.Device)
+			r.rib.Announce(id, uint32(i), &rib.Attrs{NextHop: nh.Gateway, Weight: nh.Weight}, route.Prefix)
+			known, worst = true, max(worst, kind)
+		}
+	}
+	for i, nh := range backup {
+		if kind := kinds[nh.Device]; kind != 0 && kind >= worst {
+			id := r.adoptedOn(state, kind, nh.Device)
+			attrs := rib.Attrs{NextHop: nh.Gateway, LocalPref: backupPref, HasLocalPref: true}
+			r.rib.Announce(id, uint32(len(primary)+i), &attrs, route.Prefix)
+			known = true
+		}
+	}
+	return known
+}
+
+// adoptedOn is the source of what a predecessor left on a device of the router.
+func (r *router) adoptedOn(state link.State, kind rib.Kind, device int) rib.SourceID {
+	id, ok := r.adopted[device]
+	if !ok {
+		id = r.rib.AddSource(adoptedSource(kind, device, r.spec.interfaceOn(state, device)))
+		r.adopted[device] = id
+		r.owed = r.owed || kind == rib.BGP
+	}
+	return id
 }
 
 // familyOf is the family of a prefix.
@@ -177,10 +200,22 @@ func (r *router) customerSynced() bool {
 	return true
 }
 
-// caughtUp says whether the router has heard its customer out since the restart, or has nothing of the customer's to wait for: one whose
-// line was down before keeps nobody waiting.
+// hasExported says whether what the router adopted has been announced, or it has nothing to announce: it could not begin, and the kernel
+// holds no route of it.
+func (r *router) hasExported() bool { return r.isReady() || isClosed(r.tried) && r.fib.Len() == 0 }
+
+// noteCaught notes when, for the first time in this life, every peer has said all it has and the neighbours have been told of it: nothing waits in the
+// rib. The actor calls it when it has told what there was.
+func (r *router) noteCaught() {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.caught = r.caught || r.customerSynced() && r.rib.Waiting() == 0
+}
+
+// caughtUp says whether the VPC has been told all that the customer has said since the restart, or there is nothing of the customer's to wait for: one
+// whose line was down before keeps nobody waiting, nor does one that is away when all that was adopted has been said by others.
 func (r *router) caughtUp() bool {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	return !r.owed || len(r.adopted) == 0 || r.customerSynced()
+	return !r.owed || len(r.adopted) == 0 || r.caught || r.isReady() && r.rib.ToldAdopted() == 0
 }

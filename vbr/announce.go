@@ -42,7 +42,7 @@ func (s *spec) alike(was, now *rib.Source, ri *riSpec) bool {
 	if ri == nil {
 		return s.standby(was) == s.standby(now)
 	}
-	return (was.Kind == rib.Connected) == (now.Kind == rib.Connected)
+	return (was.Kind == rib.Connected) == (now.Kind == rib.Connected) && isLastResort(was) == isLastResort(now)
 }
 
 // retell gives a new speaker what the customer had been told by the one of an earlier life.
@@ -138,6 +138,9 @@ func (r *router) route(ri *riSpec, a rib.Announcement) evpn.Route {
 	}
 	if a.Source.Kind != rib.Connected {
 		ri.prefer(&x)
+	}
+	if isLastResort(a.Source) {
+		ri.preferLast(&x)
 	}
 	if r.records.back.Load() && a.Source.Kind != rib.Connected {
 		stepBack(&x)

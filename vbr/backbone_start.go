@@ -29,24 +29,12 @@ func (h *Host) startBackbone(ctx context.Context, restarting bool) error {
 	return nil
 }
 
-// dialBackbone lets the backbone's peers in: after every router has exported what it adopted, and then, for at most the deferral time,
-// after every customer has been heard out. Till then the peers hold what our predecessor told them (RFC 4724), and so
-// they hear each route once, with its true attributes.
+// dialBackbone lets the backbone's peers in, when there is no reason to wait any longer.
 func (h *Host) dialBackbone(ctx context.Context) {
 	if h.opts.Backbone == nil {
 		return
 	}
-	began := time.Now()
-	for _, r := range h.allRouters() {
-		if !h.wait(ctx, adoptLimit-time.Since(began), r.isReady) {
-			h.log.Warn("not waiting for slow routers any longer", "router", r.name)
-		}
-	}
-	for _, r := range h.allRouters() {
-		if !h.wait(ctx, h.opts.Timers.Deferral-time.Since(began), r.caughtUp) {
-			h.log.Warn("not waiting for slow customers any longer; the VPC hears of their routes without AS paths until they come", "router", r.name)
-		}
-	}
+	h.awaitCustomers(ctx)
 	for pause := time.Second; ctx.Err() == nil; pause = min(2*pause, retryLimit) {
 		err := h.backbone.speaker.SetPeers(h.opts.Backbone.Peers)
 		h.backbone.setTrouble(err)
@@ -57,6 +45,23 @@ func (h *Host) dialBackbone(ctx context.Context) {
 		select {
 		case <-ctx.Done():
 		case <-time.After(pause):
+		}
+	}
+}
+
+// awaitCustomers waits until every router has exported what it adopted, and then, for at most the deferral time, until every customer has been
+// heard out. Till then the backbone's peers hold what our predecessor told them (RFC 4724), and so they hear each route
+// once, with its true attributes.
+func (h *Host) awaitCustomers(ctx context.Context) {
+	began := time.Now()
+	for _, r := range h.allRouters() {
+		if !h.wait(ctx, adoptLimit-time.Since(began), r.hasExported) {
+			h.log.Warn("not waiting for slow routers any longer", "router", r.name)
+		}
+	}
+	for _, r := range h.allRouters() {
+		if !h.wait(ctx, h.opts.Timers.Deferral-time.Since(began), r.caughtUp) {
+			h.log.Warn("not waiting for slow customers any longer; the VPC hears of their routes as a last resort, without AS paths, until they come", "router", r.name)
 		}
 	}
 }

@@ -2,9 +2,12 @@ package vbr
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"sync"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/openvbr/openvbr/vbr/link"
 )
@@ -140,7 +143,7 @@ func (r *router) takeCuts() bool {
 	r.cut = make(map[int]link.Line)
 	r.mu.Unlock()
 	for index, l := range said { // what was said may be old
-		if lit, err := r.host.carrier(l.Device); (lit || err != nil) && !r.host.carriers.isDark(l.Port) {
+		if !r.host.isCut(l) {
 			delete(said, index)
 		}
 	}
@@ -164,6 +167,20 @@ func (r *router) takeCuts() bool {
 	r.setLinksUp(r.state)
 	r.arrangeStatics(r.spec, r.state)
 	return true
+}
+
+// isCut says whether a line carries nothing now. One whose device alone is gone is not cut: the device is about to be made again. One whose port is gone
+// too is.
+func (h *Host) isCut(l link.Line) bool {
+	if h.carriers.isDark(l.Port) {
+		return true
+	}
+	lit, err := h.carrier(l.Device)
+	if errors.Is(err, unix.ENODEV) {
+		_, err = h.carrier(l.Port)
+		return errors.Is(err, unix.ENODEV)
+	}
+	return !lit && err == nil
 }
 
 // lineIsDown says whether a session's line is down; r.mu is held.

@@ -3,10 +3,14 @@ package vbr
 import (
 	"context"
 	"errors"
+	"fmt"
 	"net/netip"
+	"slices"
 	"testing"
 	"testing/synctest"
 	"time"
+
+	"golang.org/x/sys/unix"
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/fib"
@@ -147,7 +151,8 @@ func TestDeviceDown(t *testing.T) {
 		}{
 			{"down", fib.Hint{Device: 2, Down: true}, false, nil, true},
 			{"up again meanwhile", fib.Hint{Device: 2, Down: true}, true, nil, false},
-			{"gone: the devices are looked at", fib.Hint{Device: 2, Down: true}, false, errors.New("no such device"), false},
+			{"cannot be asked: the devices are looked at", fib.Hint{Device: 2, Down: true}, false, errors.New("a message was lost"), false},
+			{"gone with its port", fib.Hint{Device: 2, Down: true}, false, fmt.Errorf("carrier: %w", unix.ENODEV), true},
 			{"an address went", fib.Hint{Device: 2}, false, nil, false},
 			{"another's", fib.Hint{Device: 7, Down: true}, false, nil, false},
 		} {
@@ -157,6 +162,33 @@ func TestDeviceDown(t *testing.T) {
 			if got := c.takeCuts(); got != tt.cut {
 				t.Errorf("%s: cut %v, want %v", tt.name, got, tt.cut)
 			}
+		}
+	})
+}
+
+// A VLAN that somebody deletes from its port is no cut: it is made again.
+func TestLineDeleted(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		c := newPortUnderTest(t)
+		s := *c.spec
+		s.link.Lines = slices.Clone(s.link.Lines)
+		s.link.Lines[0].Device = "port0.100"
+		c.spec = &s
+		there := map[string]bool{"port0": true}
+		c.observed.host.carrier = func(device string) (bool, error) {
+			if !there[device] {
+				return false, unix.ENODEV
+			}
+			return true, nil
+		}
+		c.observed.host.hint(fib.Hint{Device: 2, Down: true})
+		if c.takeCuts() {
+			t.Error("cut though its port is there")
+		}
+		there["port0"] = false
+		c.observed.host.hint(fib.Hint{Device: 2, Down: true})
+		if !c.takeCuts() {
+			t.Error("not cut though its port is gone")
 		}
 	})
 }

@@ -130,6 +130,8 @@ func (s *story) toldVPC(ri *riSpec) *vbrv1.Told {
 		t.Told = true
 		if s.drained && !s.connected() {
 			t.Why = "with GRACEFUL_SHUTDOWN and LOCAL_PREF 0: the router is drained"
+		} else if isLastResort(s.known.ToldOf) {
+			t.Why = "as a last resort, without an AS path: it was found in the kernel at the start, and its peer has not announced it since"
 		}
 	}
 	return t

@@ -24,6 +24,8 @@ var (
 	static              = rib.Source{Kind: rib.Static, Name: "static"}
 	staticToX           = rib.Source{Kind: rib.Static, Name: "static-x", Interface: "ri-x", Transit: true}
 	adoptedX            = adoptedSource(rib.RouterInterface, 11, &riX)
+	adoptedY            = adoptedSource(rib.RouterInterface, 12, &riY)
+	adoptedLine         = adoptedSource(rib.BGP, 2, nil)
 )
 
 func TestHeard(t *testing.T) {

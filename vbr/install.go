@@ -62,6 +62,7 @@ func (r *router) flush(ctx context.Context, speaker speaker) {
 		r.announce(speaker, r.confirm(held))
 		changed = changed || len(held) > 0
 	}
+	r.noteCaught()
 	r.converged(stirred, changed)
 	r.removeAgain(ctx)
 	r.refused.plan(time.Now(), r.host.opts.Timers.Audit)

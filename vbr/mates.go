@@ -125,13 +125,13 @@ func (r *router) heardOut(ri string) bool {
 	return true
 }
 
-// endTelling tells the routers at the other ends of local pairs that they have been told all, once this one has heard its customer out.
+// endTelling tells the routers at the other ends of local pairs that they have been told all, once this one has heard its customer out and passed it on.
 func (r *router) endTelling() {
 	var ends []riSpec
 	r.mu.Lock()
 	for i := range r.vpc {
 		ri := &r.vpc[i].ri
-		if x := r.record(ri.name); ri.local() && x.told && !x.ended && r.customerSynced() {
+		if x := r.record(ri.name); ri.local() && x.told && !x.ended && r.caught {
 			ends = append(ends, *ri)
 		}
 	}

@@ -282,3 +282,23 @@ func TestPairResumes(t *testing.T) {
 		t.Errorf("it came late: %s %s", x.state, x.why)
 	}
 }
+
+// The far end hears that it has been told all when it has: not when the customer is through and its routes are still on their way.
+func TestPairIsToldAllBeforeTheEnd(t *testing.T) {
+	c := newCouple(t)
+	peer, p := netip.MustParseAddr("10.0.0.2"), netip.MustParsePrefix("172.20.0.0/16")
+	c.vbr.mu.Lock()
+	c.vbr.sessions[peer] = &session{source: c.peer, device: 2, hops: make(map[netip.Addr]bool)}
+	c.vbr.mu.Unlock()
+	c.act(t)
+	c.say(p)
+	(*customer)(c.vbr).EndOfRIB(peer, false)
+	c.vbr.endTelling()
+	if c.vpc.vpc[0].synced {
+		t.Error("the end was told before the route")
+	}
+	c.act(t)
+	if !c.vpc.vpc[0].synced || !came(c.vpc)[p.String()] {
+		t.Errorf("the end was told: %v, and %v came", c.vpc.vpc[0].synced, came(c.vpc))
+	}
+}

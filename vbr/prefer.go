@@ -32,6 +32,20 @@ func (ri *riSpec) prefer(x *evpn.Route) {
 	}
 }
 
+// isLastResort says whether paths of a source are told as a last resort: those that a predecessor had of the customer, who has not said them again.
+func isLastResort(src *rib.Source) bool { return src.Adopted && src.Kind == rib.BGP }
+
+// preferLast has gateways use a route where there is no other: one without the customer's AS path, which would be shorter than any. LOCAL_PREF is half the
+// preference, 1 to 50, less than prefer ever says; MED is more than that of any standby.
+func (ri *riSpec) preferLast(x *evpn.Route) {
+	p := ri.preference
+	if p == 0 {
+		p = defaultPreference
+	}
+	x.LocalPref, x.HasLocalPref = max(p/2, 1), true
+	x.MED, x.HasMED = medBase, true
+}
+
 // standby is the preference of the router interface that a source's paths lead through if others should be used before it, or else 0.
 func (s *spec) standby(src *rib.Source) uint32 {
 	ri := s.routerInterface(src.Through())

@@ -3,7 +3,10 @@ package vbr
 import (
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
+	"testing/synctest"
+	"time"
 
 	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/bgp/evpn"
@@ -46,6 +49,53 @@ func TestPreference(t *testing.T) {
 	}
 }
 
+// What was found on a line at the start is told as a last resort: after the living ones of any preference, and be the router drained with the others.
+func TestLastResort(t *testing.T) {
+	for _, tt := range []struct{ preference, lp uint32 }{{0, 25}, {1, 1}, {2, 1}, {49, 24}, {50, 25}, {100, 50}} {
+		o := newObserved(t)
+		ri := o.spec.ris[0]
+		ri.preference = tt.preference
+		a := rib.Announcement{Prefix: netip.MustParsePrefix("172.20.0.0/16"), Source: &adoptedLine, Announce: &rib.Attrs{}}
+		if x := o.route(&ri, a); x.LocalPref != tt.lp || !x.HasLocalPref || x.MED != medBase || !x.HasMED {
+			t.Errorf("preference %d: %+v", tt.preference, x)
+		}
+		o.records.drained.Store(true)
+		if x := o.route(&ri, a); x.LocalPref != 0 || !x.HasLocalPref {
+			t.Errorf("drained: %+v", x)
+		}
+		o.records.drained.Store(false)
+		for _, src := range []rib.Source{fromPeer, adoptedX} {
+			a.Source = &src
+			want := evpn.Route{}
+			ri.prefer(&want)
+			if x := o.route(&ri, a); x.LocalPref != want.LocalPref || x.HasLocalPref != want.HasLocalPref || x.MED != want.MED {
+				t.Errorf("%s, preference %d: %+v", src.Name, tt.preference, x)
+			}
+		}
+	}
+}
+
+// Until its customer has said it again, explain says how it is told.
+func TestExplainLastResort(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		o := newObserved(t)
+		o.host.backbone.up[rr1] = true
+		id := o.rib.AddSource(adoptedLine)
+		o.rib.Announce(id, 0, &rib.Attrs{NextHop: netip.MustParseAddr("10.0.0.2")}, netip.MustParsePrefix("172.20.0.0/16"))
+		const want = "told ri-acme true, 0s: as a last resort, without an AS path: it was found"
+		o.actFor(200 * time.Millisecond)
+		if got := strings.ReplaceAll(o.explain("172.20.0.0/16"), "200ms", "0s"); !strings.Contains(got, want) {
+			t.Errorf("%s", got)
+		}
+		o.up("10.0.0.2")
+		o.say("10.0.0.2", "172.20.0.0/16", 65001)
+		o.actFor(200 * time.Millisecond)
+		if got := o.explain("172.20.0.0/16"); strings.Contains(got, "last resort") || !strings.Contains(got, "told ri-acme true") {
+			t.Errorf("said again: %s", got)
+		}
+	})
+}
+
 // What we add differs with the source though the attributes sound alike: then it is told again.
 func TestToldAgainForWhatWeAdd(t *testing.T) {
 	standby := riY
@@ -62,6 +112,10 @@ func TestToldAgainForWhatWeAdd(t *testing.T) {
 		{"customers, from x to z", &fromX, &fromZ, nil, false},
 		{"z, from a line to a static route", &fromLine, &static, &riZ, true},
 		{"z, from a peer to a static route", &fromPeer, &static, &riZ, false},
+		{"z, from what was found on a line to a peer", &adoptedLine, &fromPeer, &riZ, true},
+		{"z, from what was found on a line to that on another", &adoptedLine, &adoptedLine, &riZ, false},
+		{"x, from what was found on the device of y to y", &adoptedY, &fromY, &riX, false},
+		{"customers, from what was found on the device of x to x", &adoptedX, &fromX, nil, false},
 	} {
 		if tell, _ := s.turn(&rib.Announcement{Was: tt.was, Source: tt.now, Stands: true}, tt.ri); tell != tt.want {
 			t.Errorf("%s: %v", tt.name, tell)

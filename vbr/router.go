@@ -62,6 +62,7 @@ type router struct {
 	adopted    map[int]rib.SourceID // what a predecessor left, by device, until swept
 	held       bgp.Families         // of which adopted had routes when this life began
 	owed       bool                 // adopted has routes of the customer's
+	caught     bool                 // the customer has said all it has in this life, and the neighbours were told of it
 	swept      bool                 // adopted has been swept in this life
 	sweepAt    time.Time            // when adopted goes at the latest
 	devices    map[int]bool         // interface indexes of this life; nil between lives and while one begins
@@ -147,9 +148,12 @@ func (r *router) run(ctx context.Context) {
 	}
 }
 
-func (r *router) isReady() bool {
+func (r *router) isReady() bool { return isClosed(r.ready) }
+
+// isClosed says whether a channel that nobody sends to is closed.
+func isClosed(ch <-chan struct{}) bool {
 	select {
-	case <-r.ready:
+	case <-ch:
 		return true
 	default:
 		return false

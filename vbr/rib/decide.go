@@ -44,8 +44,23 @@ func (t *Table) decideWhy(e *entry, why losses) (primary, backup []candidate) {
 		return all, nil
 	}
 	n := elect(all, why)
-	m := elect(all[n:], nil)
-	return all[:min(n, MaxPaths)], all[n : n+min(m, MaxPaths)]
+	primary = all[:min(n, MaxPaths)]
+	m := elect(all[n:n+elsewhere(all[n:], primary)], nil)
+	return primary, all[n : n+min(m, MaxPaths)]
+}
+
+// elsewhere moves the paths that lead another way than all of the primaries to the front, and returns how many they are: the others are no backup, as
+// what was adopted is none for the living path that took its place.
+func elsewhere(paths, primary []candidate) int {
+	n := 0
+	for i := range paths {
+		hop := paths[i].attrs.hop()
+		if !slices.ContainsFunc(primary, func(c candidate) bool { return c.attrs.hop().same(hop) }) {
+			paths[n], paths[i] = paths[i], paths[n]
+			n++
+		}
+	}
+	return n
 }
 
 // judgeAgain renews the verdicts on paths that are good in themselves: whether their link carries and their peer

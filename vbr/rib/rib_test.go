@@ -286,6 +286,20 @@ func TestAdopted(t *testing.T) {
 	}
 }
 
+// A path that leads the same way as the primaries is no backup: the next one is, be it worse.
+func TestBackupLeadsElsewhere(t *testing.T) {
+	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
+	p := pfx("172.16.1.0/24")
+	for i, nextHop := range []string{"10.0.0.2", "10.0.0.2", "10.0.0.9"} {
+		peer := tab.AddSource(customer([]string{"10.0.0.3", "10.0.0.4", "10.0.0.5"}[i], 1, "10.0.0.0/24"))
+		tab.Announce(peer, 0, via(nextHop, slices.Repeat([]uint32{65001}, i+1)...), p)
+	}
+	drain(tab, kernel)
+	if diff := cmp.Diff([]string{"10.0.0.2", "10.0.0.9"}, append(gateways(kernel[p].Primary), gateways(kernel[p].Backup)...)); diff != "" {
+		t.Errorf("next hops (-want +got):\n%s", diff)
+	}
+}
+
 func TestStale(t *testing.T) {
 	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
 	id := tab.AddSource(customer("10.0.0.2", 1, "10.0.0.0/30", "fd00::/126"))
@@ -416,6 +430,37 @@ func TestNothingIsToldTwice(t *testing.T) {
 	if said := drain(tab, kernel); len(said) != 1 || said[0].Announce.Length() != 2 {
 		t.Errorf("a longer AS path was not told: %+v", said)
 	}
+}
+
+// What was told as a predecessor left it is told again when a living source has it, even if that sounds the same: the caller may add something to the
+// former. How much is told like this is counted.
+func TestAdoptedIsToldAgain(t *testing.T) {
+	tab, kernel := New(testRules()), map[netip.Prefix]*Hops{}
+	old := tab.AddSource(Source{Kind: BGP, Name: "adopted", Adopted: true, Device: 1})
+	oldVPC := tab.AddSource(Source{Kind: RouterInterface, Name: "adopted-vpc", Adopted: true, Device: 9})
+	p, q := pfx("172.16.1.0/24"), pfx("172.16.2.0/24")
+	tab.Announce(old, 0, via("10.0.0.2"), p, q)
+	tab.Announce(oldVPC, 0, via("192.0.2.11"), pfx("10.100.0.0/16"))
+	count := func(what string, said []Announcement, told, adopted int) {
+		t.Helper()
+		if len(said) != told || tab.ToldAdopted() != adopted {
+			t.Errorf("%s: %d are told, want %d, and %d as they were left, want %d", what, len(said), told, tab.ToldAdopted(), adopted)
+		}
+	}
+	count("adopted", drain(tab, kernel), 3, 2)
+	internal := customer("10.0.0.2", 1, "10.0.0.0/30")
+	internal.Internal = true
+	id := tab.AddSource(internal)
+	tab.Announce(id, 0, &Attrs{NextHop: addr("10.0.0.2"), ASPath: via("10.0.0.2").ASPath}, p)
+	said := drain(tab, kernel)
+	count("it sounds the same", said, 1, 1)
+	if len(said) == 1 && (!said[0].Stands || !said[0].Was.Adopted || said[0].Source.Adopted) {
+		t.Errorf("%+v", said[0])
+	}
+	tab.Withdraw(id, 0, p)
+	count("what a living source has said stands", drain(tab, kernel), 0, 1)
+	tab.RemoveSource(old)
+	count("swept", drain(tab, kernel), 2, 0)
 }
 
 // A line's subnet is the kernel's to route and the VPC's to know, while the line is up.

@@ -37,7 +37,9 @@ type Table struct {
 	now  uint32
 	// told counts the prefixes that neighbours were told, by the router interface that they lead through.
 	told map[string]*toldCount
-	gone gone
+	// toldAdopted counts those of them that are as a predecessor left them, see ToldAdopted.
+	toldAdopted int
+	gone        gone
 	// history is what happened to prefixes.
 	history history
 

@@ -12,7 +12,7 @@ type Announcement struct {
 	Announce *Attrs
 	Source   *Source
 	// Stands: those who heard of it before need not hear again: it sounds the same, or the source is a predecessor's, which has no
-	// attributes of its own.
+	// attributes of its own. It is up to the caller whether it says the same of both sources.
 	Stands bool
 }
 
@@ -53,7 +53,7 @@ func announcement(prefix netip.Prefix, told, best *shared) Announcement {
 		return a
 	}
 	a.Stands = told != nil && best != nil && (best.source.Adopted || told.soundsLike(best))
-	if a.Stands && told.source.told == best.source.told {
+	if a.Stands && told.source.told == best.source.told && (best.source.Adopted || !told.source.Adopted) {
 		return Announcement{Prefix: prefix}
 	}
 	if told != nil {
@@ -99,10 +99,17 @@ func (t *Table) toldThrough(routerInterface string) *toldCount {
 
 // countTold books that neighbours hold sh for e (by = 1), or no longer do (-1).
 func (t *Table) countTold(e *entry, sh *shared, by int) {
-	if sh != nil {
-		sh.source.told[boolByte(e.six)] += by
+	if sh == nil {
+		return
+	}
+	sh.source.told[boolByte(e.six)] += by
+	if sh.source.Adopted && sh.source.Kind == BGP {
+		t.toldAdopted += by
 	}
 }
+
+// ToldAdopted is how many prefixes the neighbours were told as a predecessor left them, without the attributes that a customer gave them.
+func (t *Table) ToldAdopted() int { return t.toldAdopted }
 
 // CountTold is how many prefixes of a family the neighbours were told and still hold, of those that lead through one of these router
 // interfaces; the empty name is for none.
