@@ -77,12 +77,11 @@ func (f *FIB) Collect(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	found, err := f.readObjects()
+	found, _, err := f.readAndLock()
+	defer f.mu.Unlock()
 	if err != nil {
 		return 0, fmt.Errorf("fib: read nexthop objects: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.register(found)
 	before := len(f.obj.indexes) + len(f.obj.groups)
 	for _, g := range f.obj.groups {
