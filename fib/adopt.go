@@ -59,8 +59,8 @@ func (t *Table) remove(ctx context.Context, which func(entry) bool) (n int, err 
 	return n, nil
 }
 
-// Strays says whether the kernel may have nexthop objects of ours that we do not know: it was asked for one, or to delete one, since the
-// last Collect, and its answer was lost.
+// Strays says whether there may be nexthop objects for Collect to delete. The kernel was asked for one, or to delete one, since the last Collect, and its answer
+// was lost: it may have one that we do not know. Or an adopted one has lost its last route.
 func (f *FIB) Strays() bool { return f.strays.Load() }
 
 // Collect deletes the nexthop objects of a predecessor, and strays, that no route in any table uses, and returns how many. It is to be
@@ -77,12 +77,11 @@ func (f *FIB) Collect(ctx context.Context) (n int, err error) {
 	if err != nil {
 		return 0, err
 	}
-	found, err := f.readObjects()
+	found, _, err := f.readAndLock()
+	defer f.mu.Unlock()
 	if err != nil {
 		return 0, fmt.Errorf("fib: read nexthop objects: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.register(found)
 	before := len(f.obj.indexes) + len(f.obj.groups)
 	for _, g := range f.obj.groups {

@@ -260,7 +260,7 @@ func routesOf(family string, n int, set *fib.Set) []fib.Change {
 	return out
 }
 
-func noError(b *testing.B, err error) {
+func noError(b testing.TB, err error) {
 	if err != nil {
 		b.Fatal(err)
 	}

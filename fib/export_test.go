@@ -8,3 +8,10 @@ func NewLinux(buffer int) (Kernel, error) {
 	}
 	return l, err
 }
+
+// SetNextID has the next nexthop object get this index, or the first free one after it.
+func (f *FIB) SetNextID(index uint32) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	f.obj.next = index - 1
+}

@@ -72,12 +72,15 @@ type objects struct {
 	clock    uint64 // counts changes, see touched
 	idle     []*group
 	enc      encoder
+	readers  int             // how many goroutines read the kernel's objects just now
+	gone     map[uint32]bool // indexes of what was deleted since the first of them began, see readAndLock
 }
 
 func newObjects() objects {
 	return objects{
 		sets:     sets{byKey: map[string]weak.Pointer[Set]{}, prune: 64},
 		gateways: map[NextHop]*gateway{}, groups: map[uint32]*group{}, indexes: map[uint32]*gateway{},
+		gone: map[uint32]bool{},
 	}
 }
 
@@ -157,6 +160,7 @@ func (f *FIB) bury(g *group) {
 
 // lose marks a gateway that the kernel no longer has.
 func (o *objects) lose(gw *gateway) {
+	o.goes(gw.index)
 	delete(o.indexes, gw.index)
 	gw.index, gw.adopted = 0, false
 	o.forgetGateway(gw)
@@ -188,6 +192,7 @@ func (f *FIB) create(build func(e *encoder, id uint32)) (index uint32, err error
 		index = f.obj.freeIndex()
 		err = f.one(func(e *encoder) { build(e, baseID+index) })
 		if !isErrno(err, unix.EEXIST) {
+			delete(f.obj.gone, index)
 			return index, err
 		}
 		f.cfg.Log.Debug("nexthop id is taken by another program", "id", baseID+index)
@@ -331,16 +336,19 @@ func (f *FIB) deref(t *Table, e entry) {
 	}
 }
 
-// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables. As long as a
-// table is unsure all stay: the kernel may have taken routes that we do not know of, and would delete them along.
+// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables, and has to look again if it
+// has already. As long as a table is unsure all stay: the kernel may have taken routes that we do not know of, and would delete them along.
 func (f *FIB) collect() {
 	for len(f.obj.idle) > 0 && f.unsure == 0 {
 		g := f.obj.idle[len(f.obj.idle)-1]
 		f.obj.idle = f.obj.idle[:len(f.obj.idle)-1]
-		if len(g.refs) > 0 || f.obj.groups[g.index] != g || g.alive && g.adopted {
-			continue
+		switch {
+		case len(g.refs) > 0 || f.obj.groups[g.index] != g:
+		case g.alive && g.adopted:
+			f.strays.Store(true)
+		default:
+			f.dissolve(g)
 		}
-		f.dissolve(g)
 	}
 }
 
@@ -357,6 +365,7 @@ func (f *FIB) dissolve(g *group) {
 		g.alive = false
 	}
 	f.obj.unlink(g)
+	f.obj.goes(g.index)
 	delete(f.obj.groups, g.index)
 	for _, gw := range names {
 		f.dropGateway(gw)

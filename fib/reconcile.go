@@ -32,6 +32,32 @@ func (f *FIB) readObjects() (map[uint32]kernelNexthop, error) {
 // dumpTries is how often a dump is repeated that the kernel calls inconsistent.
 const dumpTries = 4
 
+// readAndLock reads the nexthop objects and locks mu, also when it fails; before is what objects.clock was when it began. What others of us deleted meanwhile
+// it leaves out, since it may have been read before and is not to be taken for a predecessor's.
+func (f *FIB) readAndLock() (found map[uint32]kernelNexthop, before uint64, err error) {
+	o := &f.obj
+	f.mu.Lock()
+	before = o.clock
+	o.readers++
+	f.mu.Unlock()
+	found, err = f.readObjects()
+	f.mu.Lock()
+	for index := range o.gone {
+		delete(found, baseID+index)
+	}
+	if o.readers--; o.readers == 0 {
+		clear(o.gone)
+	}
+	return found, before, err
+}
+
+// goes notes for those who are reading that an object of ours is deleted.
+func (o *objects) goes(index uint32) {
+	if o.readers > 0 {
+		o.gone[index] = true
+	}
+}
+
 // adoptObjects registers what a predecessor left.
 func (f *FIB) adoptObjects() error {
 	found, err := f.readObjects()
@@ -113,15 +139,11 @@ func (f *FIB) reconcile(ctx context.Context) (repaired int, err error) {
 	if err := done(ctx); err != nil {
 		return 0, err
 	}
-	f.mu.Lock()
-	before := f.obj.clock
-	f.mu.Unlock()
-	found, err := f.readObjects()
+	found, before, err := f.readAndLock()
+	defer f.mu.Unlock()
 	if err != nil {
 		return 0, fmt.Errorf("read nexthop objects: %w", err)
 	}
-	f.mu.Lock()
-	defer f.mu.Unlock()
 	f.compareGateways(found, before)
 	altered := f.compareGroups(found, before)
 	f.register(found)

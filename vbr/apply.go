@@ -357,6 +357,7 @@ func (h *Host) retire(r *router) <-chan struct{} {
 		}
 		err := h.razeAgain(r)
 		h.warn("router not removed whole; the next start of vbrd does it", err)
+		h.giveBack(r)
 		a.mu.Lock()
 		last := a.leaving[r.name] == gone
 		if last {

@@ -11,6 +11,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/openvbr/openvbr/fib"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 )
@@ -200,6 +201,32 @@ func TestApplyRemoves(t *testing.T) {
 	}
 	r.apply(r.edited(), "ROUTER_CREATED vbr-acme: with 1 line, 2 sessions and 0 router interfaces")
 	r.wantOurs(20*time.Second, "172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64")
+}
+
+// What a router took out of service is no burden to who has its port next: the session was lost, and then the router is deleted, or begins anew.
+func TestRetiredRouterGivesBackItsNextHops(t *testing.T) {
+	r := newRunning(t)
+	for _, how := range []string{"deleted", "anew"} {
+		r.wantUps(customer4, 1)
+		x := r.host.router("vbr-acme")
+		run(t, "birdc -s "+r.ctl+" disable edge4")
+		eventually(t, 5*time.Second, how+": the next hop is out of service", func() error {
+			failed := make(map[fib.NextHop]bool)
+			if x.addFailed(failed); len(failed) != 1 {
+				return fmt.Errorf("%v", failed)
+			}
+			return nil
+		})
+		if how == "anew" { // what serve does then
+			r.host.retire(x)
+			<-r.host.launch(newRouter(r.host, x.target())).tried
+		} else {
+			r.apply(parsed(t, portYAML), "ROUTER_DELETED vbr-acme disruptive routes=1")
+			r.apply(r.edited(), "ROUTER_CREATED vbr-acme")
+		}
+		run(t, "birdc -s "+r.ctl+" enable edge4")
+		r.wantOurs(20*time.Second, "172.16.1.0/24", "172.16.2.0/24", "2001:db8:1::/64")
+	}
 }
 
 // A router that cannot be what it should goes on as it is and says why; one that never was is shown.

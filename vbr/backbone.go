@@ -182,6 +182,7 @@ func (b *backbone) PeerState(p evpn.PeerState) {
 		}
 	case !wasUp:
 	case p.GracefulRestart.Hold:
+		b.sweep(p.Peer) // it fell again before it had told all
 		b.outdate(p.Peer)
 		b.stale[p.Peer] = time.Now().Add(min(p.GracefulRestart.Time, b.host.opts.Timers.Stale))
 	default:

@@ -311,6 +311,24 @@ func TestPeerRestartsWithoutForwarding(t *testing.T) {
 	s.want(acme)
 }
 
+// A peer that comes up and falls again before its End-of-RIB loses what it has not announced in between (RFC 4724 4.2).
+func TestPeerFallsAgain(t *testing.T) {
+	s := newScene(t)
+	acme := s.router("acme", 5001)
+	s.b.attach(acme, acme.vpc...)
+	s.b.PeerState(state(rr1, true, 0))
+	kept, lost := s.route(gw1, "10.100.0.0/16", 5001), s.route(gw1, "10.101.0.0/16", 5001)
+	s.announce(rr1, kept, lost)
+	s.b.EndOfRIB(rr1)
+	s.b.PeerState(state(rr1, false, 30*time.Second))
+	s.b.PeerState(state(rr1, true, 0))
+	s.announce(rr1, kept)
+	s.b.PeerState(state(rr1, false, 30*time.Second))
+	s.want(acme, "10.100.0.0/16 via 192.0.2.11 on 100")
+	s.b.PeerState(state(rr1, false, 30*time.Second)) // still does not come up: nothing changes
+	s.want(acme, "10.100.0.0/16 via 192.0.2.11 on 100")
+}
+
 // A peer that does not come back loses its stale routes after the time it asked for, or ours if that is shorter.
 func TestPeerDoesNotComeBack(t *testing.T) {
 	for _, asked := range []time.Duration{30 * time.Second, time.Hour} {

@@ -164,6 +164,9 @@ func (r *router) sessionMoved(s *session, p bgp.PeerState) {
 		}
 	case !wasUp:
 	case p.GracefulRestart.Hold:
+		if !s.staleUntil.IsZero() && s.lastUntil.IsZero() { // it fell again before it had told all; lastUntil runs on by itself (RFC 9494 4.2)
+			r.sweepSession(s)
+		}
 		r.rib.MarkStale(s.source)
 		s.staleUntil = time.Now().Add(min(p.GracefulRestart.Time, r.host.opts.Timers.Stale))
 	default:

@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
+	"github.com/openvbr/openvbr/fib"
 	"github.com/openvbr/openvbr/vbr/link"
 )
 
@@ -37,6 +39,34 @@ func (h *Host) raze(r *router) error {
 		r.parted(anyInterface) // the actor has ended
 	}
 	return err
+}
+
+// giveBack puts the next hops back into service that a router, which has ended, had taken out of it: who has its devices next may use them. Those stay
+// out that a router which has them already has found to have failed as well.
+func (h *Host) giveBack(r *router) {
+	taken := make(map[fib.NextHop]bool)
+	for _, o := range h.allRouters() {
+		if o != r {
+			o.addFailed(taken)
+		}
+	}
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		s.failed = slices.DeleteFunc(s.failed, func(nh fib.NextHop) bool { return taken[nh] })
+		r.restore(s)
+	}
+}
+
+// addFailed adds the next hops that the router has taken out of service.
+func (r *router) addFailed(to map[fib.NextHop]bool) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	for _, s := range r.sessions {
+		for _, nh := range s.failed {
+			to[nh] = true
+		}
+	}
 }
 
 // clear removes our routes from a table, and a router's devices.
