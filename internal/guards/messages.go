@@ -19,7 +19,7 @@ func messages() []guard {
 		{"AS 0 in an OPEN's capability (RFC 7607)", "bgp/internal/wire/open.go", `if binary.BigEndian.Uint32(value) == 0 {`, `if false {`, wire, "TestOpenOfAS0"},
 		{"confederation segments (RFC 5065)", "bgp/internal/wire/attrs.go", `v[0] != 1 && v[0] != 2`, `v[0] == 0 || v[0] > 4`, wire, judge},
 		{"routes of a family that the session does not have", "bgp/internal/wire/mp.go", `if !u.s.Has(m.family) {`, `if false {`, wire, judge},
-		{"IPv4 routes of a session without IPv4", "bgp/internal/wire/update.go", `if !u.s.Has(IPv4) && len(`, `if false && len(`, wire, judge},
+		{"IPv4 routes of a session without IPv4", "bgp/internal/wire/update.go", `	case u.s.Has(IPv4):`, `	case true:`, wire, judge},
 		{"a prefix longer than its family's addresses", "bgp/internal/wire/nlri.go", `if int(b[0]) > bits || n > len(b) {`, `if n > len(b) {`, wire, judge},
 		{"what is left of an UPDATE is no End-of-RIB (RFC 4724 2)", "bgp/internal/wire/rewrite.go", `if len(u.withdrawn)+len(u.nlri) == 0 && (`, `if false && (`, wire, judge},
 		{"role mismatch (RFC 9234 4.2)", "bgp/internal/wire/role.go", `case peer != 0 && peer != s.Role.counterpart():`, `case false:`, wire, "TestRoles"},
