@@ -7,7 +7,7 @@ func sessions() []guard {
 		{"4 connections without a session", "bgp/internal/gobgp/door.go", `waiting >= halfOpen || `, ``, gobgp, "TestHalfOpenConnectionsAreFew"},
 		{"connections of an address that is no neighbour's", "bgp/internal/gobgp/door.go", `if !ok || waiting`, `if false && !ok || waiting`, gobgp, "TestOnlyNeighboursEnter"},
 		{"connections that their peer has given up", "bgp/internal/gobgp/door.go", `err != nil || info.State != unix.BPF_TCP_ESTABLISHED {`, `err != nil || info.State == 0 {`, gobgp, "TestGivenUpDoesNotEnter"},
-		{"nothing fails after a NOTIFICATION", "bgp/internal/gobgp/conn.go", `if c.over {`, `if false {`, gobgp, "TestHoldTimeOverAtBothEnds"},
+		{"nothing fails after a NOTIFICATION", "bgp/internal/gobgp/conn.go", `if c.said.Load() != 0 {`, `if false {`, gobgp, "TestHoldTimeOverAtBothEnds"},
 		{"a session within 10 s", "bgp/internal/gobgp/conn.go", `c.slow = time.AfterFunc(s.cfg.OpenTime, c.tooSlow)`, `c.slow = time.AfterFunc(time.Hour, c.tooSlow)`, "./bgp", "TestConnectionsWithoutASessionAreCut"},
 		{"a session within 10 s: the default", "bgp/internal/gobgp/server.go", `c.OpenTime = openTime`, `c.OpenTime = time.Hour`, gobgp, "TestDefaults"},
 		{"a message sent within the send hold time (RFC 9687)", "bgp/internal/gobgp/conn.go", `if !c.limited {`, `if false {`, "./bgp", "TestPeerThatDoesNotReadIsCut"},
