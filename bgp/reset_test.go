@@ -74,6 +74,24 @@ func notification(t *testing.T, p *bgptest.Peer) (body []byte) {
 	}
 }
 
+// TestHoldTimeOver: that nothing is heard from the peer is told to it by a NOTIFICATION, and so is no graceful restart but with the N bit at both ends
+// (RFC 4724 4, RFC 8538 4).
+func TestHoldTimeOver(t *testing.T) {
+	if inOwnProcess(t, 0) {
+		return
+	}
+	n := startNode(t, 65001, restart)
+	brief := func(p *Peer) { p.HoldTime, p.KeepaliveInterval = 3*time.Second, time.Second }
+	with, without := bgptest.Loopback(), bgptest.Loopback()
+	must(t, n.SetPeers([]Peer{rawPeer(with, brief), rawPeer(without, brief)}))
+	m := n.rec.Len()
+	redial(t, n, with, bgptest.GR(4, 60, [3]byte{1, 1, 0x80}))
+	redial(t, n, without, bgptest.GR(0, 60, [3]byte{1, 1, 0x80}))
+	const why = "hold timer expired: nothing heard from the peer"
+	n.rec.Wait(t, m, fmt.Sprintf("peer=%v up=false", with), why, "hold=true")
+	n.rec.Wait(t, m, fmt.Sprintf("peer=%v up=false", without), why, "hold=false")
+}
+
 // capRefresh is the capability of route refresh (RFC 2918 2).
 var capRefresh = []byte{2, 0}
 

@@ -12,10 +12,11 @@ const (
 	PeerDeconfigured       Cease = 3
 )
 
-// A NOTIFICATION's code and a subcode of it.
+// NOTIFICATION codes, and a subcode of the latter.
 const (
-	cease     = 6
-	hardReset = 9 // RFC 8538 3.1
+	holdTimerExpired = 4
+	cease            = 6
+	hardReset        = 9 // RFC 8538 3.1
 )
 
 // ceaseOf is why a neighbour's session ends that GoBGP ends for good: the server closes, the neighbour is to be down, or it is one no longer.

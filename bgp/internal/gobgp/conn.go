@@ -50,8 +50,8 @@ type conn struct {
 	why     atomic.Uint32 // its code and subcode, and in a Hard Reset's data another two: an octet each
 	slow    *time.Timer   // ends a session that does not come up
 
-	writing    sync.Mutex // one write after another: each has its own time
-	over       bool       // GoBGP has said its NOTIFICATION, see write; guarded by writing
+	writing    sync.Mutex    // one write after another: each has its own time
+	said       atomic.Uint32 // the code of GoBGP's NOTIFICATION, after which nothing more is sent, see write; 0: none yet. Set under writing
 	deadlineMu sync.Mutex
 	limited    bool // GoBGP has set a deadline for writing
 
@@ -301,11 +301,13 @@ func (c *conn) Write(b []byte) (int, error) {
 // standstill of this process, it waits for itself for good, and the neighbour never gets a session again.
 func (c *conn) write(b []byte) (int, error) {
 	c.writing.Lock()
-	if c.over {
+	if c.said.Load() != 0 {
 		c.writing.Unlock()
 		return len(b), nil
 	}
-	c.over = b[wire.HeaderLen-1] == wire.Notification
+	if b[wire.HeaderLen-1] == wire.Notification {
+		c.said.Store(uint32(b[wire.HeaderLen]))
+	}
 	c.hold()
 	n, err := c.TCPConn.Write(b)
 	c.writing.Unlock()

@@ -5,7 +5,6 @@ import (
 	"slices"
 	"time"
 
-	"github.com/osrg/gobgp/v4/api"
 	"github.com/osrg/gobgp/v4/pkg/apiutil"
 	"github.com/osrg/gobgp/v4/pkg/config/oc"
 	packet "github.com/osrg/gobgp/v4/pkg/packet/bgp"
@@ -177,7 +176,6 @@ func (s *Server) onEstablished(st *apiutil.PeerState, tr *apiutil.Transport, at 
 
 func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	a := st.NeighborAddress
-	reason, ending := reasonText(st.DisconnectReason, st.DisconnectMessage), endingOf(st.DisconnectReason, st.DisconnectMessage)
 	s.stateMu.Lock()
 	x := s.sessions[a]
 	if x == nil {
@@ -185,17 +183,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 		return
 	}
 	wasUp := x.up
-	if n, ok := x.conn.notified(); ok {
-		switch st.DisconnectReason {
-		case api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART:
-			reason = "peer closed the session, and may be restarting gracefully: " + notificationText(n[0], n[1])
-			ending = Ending{Code: n[0], Subcode: n[1], ByPeer: true}
-		case api.PeerState_DISCONNECT_REASON_HARD_RESET:
-			if n[2] != 0 {
-				reason += " for " + notificationText(n[2], n[3])
-			}
-		}
-	}
+	reason, ending := x.conn.ended(st)
 	x.state = stateName(st.SessionState)
 	if reason == "" && wasUp {
 		reason = "configuration changed"
@@ -217,8 +205,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	x.reason = reason
 	ps := x.peerState(a, at)
 	ps.Ending = ending
-	ps.GracefulRestart.Hold = wasUp && x.gr.Families != 0 && (st.DisconnectReason == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART ||
-		st.DisconnectReason == api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT && x.gr.Notification && x.configured && ending.holds())
+	ps.GracefulRestart.Hold = wasUp && x.holds(st.DisconnectReason, ending)
 	if !x.configured {
 		ps.State = "removed"
 		delete(s.sessions, a)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/osrg/gobgp/v4/api"
+	"github.com/osrg/gobgp/v4/pkg/apiutil"
 )
 
 // reasonText says in an operator's words why a session ended or did not come up. message is
@@ -62,6 +63,39 @@ func endingOf(r api.PeerState_DisconnectReason, message string) (e Ending) {
 // is for good, nor a change of the peer's configuration, by which they may not be what they were, nor when the peer does not read (RFC 9687).
 func (e Ending) holds() bool {
 	return e.Code != 0 && e.Code != 8 && (e.Code != 6 || e.Subcode != 9 && e.Subcode != 6)
+}
+
+// ended says why a session has ended, or does not come up. GoBGP calls it a graceful restart, whether the connection was just lost, the peer has sent a
+// NOTIFICATION or the hold time was over. c may be nil.
+func (c *conn) ended(st *apiutil.PeerState) (reason string, e Ending) {
+	r, message := st.DisconnectReason, st.DisconnectMessage
+	n, notified := c.notified()
+	switch {
+	case r == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART && notified:
+		return "peer closed the session, and may be restarting gracefully: " + notificationText(n[0], n[1]), Ending{Code: n[0], Subcode: n[1], ByPeer: true}
+	case r == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART && c != nil && c.said.Load() == holdTimerExpired:
+		r = api.PeerState_DISCONNECT_REASON_HOLD_TIMER_EXPIRED
+	}
+	reason = reasonText(r, message)
+	if r == api.PeerState_DISCONNECT_REASON_HARD_RESET && n[2] != 0 {
+		reason += " for " + notificationText(n[2], n[3])
+	}
+	return reason, endingOf(r, message)
+}
+
+// holds tells whether the routes of a session are held that was up: when its connection was lost without a NOTIFICATION (RFC 4724 4.2), and if both ends
+// have the N bit also over one, ours or the peer's (RFC 8538 4).
+func (x *session) holds(r api.PeerState_DisconnectReason, e Ending) bool {
+	restart := r == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
+	switch {
+	case x.gr.Families == 0:
+		return false
+	case restart && e.Lost:
+		return true
+	case restart && e.ByPeer:
+		return x.gr.Notification && (e.Code != cease || e.Subcode != hardReset)
+	}
+	return (restart || r == api.PeerState_DISCONNECT_REASON_NOTIFICATION_SENT) && x.gr.Notification && x.configured && e.holds()
 }
 
 // notificationIn names the NOTIFICATION in GoBGP's text.
