@@ -59,8 +59,8 @@ func (t *Table) remove(ctx context.Context, which func(entry) bool) (n int, err 
 	return n, nil
 }
 
-// Strays says whether the kernel may have nexthop objects of ours that we do not know: it was asked for one, or to delete one, since the
-// last Collect, and its answer was lost.
+// Strays says whether there may be nexthop objects for Collect to delete. The kernel was asked for one, or to delete one, since the last Collect, and its answer
+// was lost: it may have one that we do not know. Or an adopted one has lost its last route.
 func (f *FIB) Strays() bool { return f.strays.Load() }
 
 // Collect deletes the nexthop objects of a predecessor, and strays, that no route in any table uses, and returns how many. It is to be

@@ -102,6 +102,35 @@ func TestAdoptWithChanges(t *testing.T) {
 	})
 }
 
+// TestAdoptedLater: when all tables but one were swept a group was in use that nobody of this process knew to be. It goes when its last route has.
+func TestAdoptedLater(t *testing.T) {
+	inWorlds(t, func(t *testing.T, w world) {
+		const route = "10.1.0.0/16 -> 10.0.0.2 east"
+		a := newBench(t, w)
+		a.do(route)
+		(&bench{t, w, a.f, a.f.Table(10002)}).do(route)
+
+		b := a.restart()
+		b.adopt(1)
+		b.do(route)
+		b.collect(0)
+		other := &bench{t, w, b.f, b.f.Table(10002)}
+		other.adopt(1)
+		other.sweep(1)
+		if b.f.Strays() {
+			t.Error("Strays, and all objects are in use")
+		}
+		b.do("10.1.0.0/16")
+		if !b.f.Strays() {
+			t.Error("no Strays, and a group has no routes any more")
+		}
+		b.collect(2)
+		if ids := w.ids(); len(ids) != 0 || b.f.Strays() {
+			t.Errorf("objects are left: %v; Strays is %v", ids, b.f.Strays())
+		}
+	})
+}
+
 // TestApplyWithoutAdopt finds a predecessor's routes in its way, which are ours by protocol.
 func TestApplyWithoutAdopt(t *testing.T) {
 	inWorlds(t, func(t *testing.T, w world) {

@@ -336,16 +336,19 @@ func (f *FIB) deref(t *Table, e entry) {
 	}
 }
 
-// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables. As long as a
-// table is unsure all stay: the kernel may have taken routes that we do not know of, and would delete them along.
+// collect deletes the objects that no route needs any more. Adopted ones stay until [FIB.Collect] has looked into all tables, and has to look again if it
+// has already. As long as a table is unsure all stay: the kernel may have taken routes that we do not know of, and would delete them along.
 func (f *FIB) collect() {
 	for len(f.obj.idle) > 0 && f.unsure == 0 {
 		g := f.obj.idle[len(f.obj.idle)-1]
 		f.obj.idle = f.obj.idle[:len(f.obj.idle)-1]
-		if len(g.refs) > 0 || f.obj.groups[g.index] != g || g.alive && g.adopted {
-			continue
+		switch {
+		case len(g.refs) > 0 || f.obj.groups[g.index] != g:
+		case g.alive && g.adopted:
+			f.strays.Store(true)
+		default:
+			f.dissolve(g)
 		}
-		f.dissolve(g)
 	}
 }
 

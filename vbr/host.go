@@ -188,6 +188,9 @@ func (h *Host) Run(ctx context.Context, in *intent.Intent) error {
 			r.run(run)
 		})
 	}
+	if len(specs) == 0 { // nobody will say swept
+		h.wg.Go(func() { h.collect(ctx) })
+	}
 	h.wg.Go(func() { h.watch(ctx) })
 	h.wg.Go(func() { h.tick(ctx) })
 	h.wg.Go(func() { h.watchCarriers(ctx) })

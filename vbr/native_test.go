@@ -324,9 +324,9 @@ func TestDefaultVRF(t *testing.T) {
 		}
 		stop = s.serve()
 		s.wantOurs(5 * time.Second)
-		eventually(t, 5*time.Second, "the port without the router's addresses", func() error {
-			if out := run(t, "ip addr show dev port0"); strings.Contains(out, "10.0.0.1") || strings.Contains(out, "fd00::1") {
-				return fmt.Errorf("they stay:\n%s", out)
+		eventually(t, 5*time.Second, "nothing of the router's", func() error {
+			if out := run(t, "ip addr show dev port0") + run(t, "ip nexthop show proto 86"); strings.Contains(out, "10.0.0.1") || strings.Contains(out, "fd00::1") || strings.Contains(out, "proto 86") {
+				return fmt.Errorf("it stays:\n%s", out)
 			}
 			return nil
 		})

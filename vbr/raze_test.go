@@ -1,9 +1,11 @@
 package vbr
 
 import (
+	"errors"
 	"net/netip"
 	"testing"
 	"testing/synctest"
+	"time"
 
 	"github.com/openvbr/openvbr/fib"
 )
@@ -31,4 +33,23 @@ func TestGiveBack(t *testing.T) {
 			}
 		})
 	}
+}
+
+// Without routers nothing of a predecessor's is left either: it died when it had made a nexthop object, before a route was on that.
+func TestNoRouters(t *testing.T) {
+	s := &site{T: t, dir: t.TempDir()}
+	s.write("resources.d/port.yaml", portYAML)
+	run(t, "ip link add port0 type veth peer name far0")
+	t.Cleanup(func() { run(t, "ip link del port0") })
+	run(t, "ip link set far0 up")
+	run(t, "ip link set port0 up")
+	run(t, "ip addr add 10.0.0.1/30 dev port0")
+	run(t, "ip nexthop add id 0x56000001 via 10.0.0.2 dev port0 proto 86")
+	s.serve()
+	eventually(t, 5*time.Second, "no nexthop object", func() error {
+		if out := run(t, "ip nexthop show proto 86"); out != "" {
+			return errors.New(out)
+		}
+		return nil
+	})
 }
