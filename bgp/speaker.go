@@ -232,7 +232,7 @@ func (s *Speaker) Status(within time.Duration) []PeerStatus { return s.server.St
 // Reset ends a neighbour's session by a Cease with the subcode Administrative Reset (RFC 4486 4); it comes up again after five seconds,
 // or when the peer dials. The peer is told why (RFC 9003). The error wraps ErrNotUp when there is no session.
 func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error {
-	if err := s.server.Reset(ctx, peer, why); err != nil {
+	if err := fault.Around("session.reset", func() error { return s.server.Reset(ctx, peer, why) }); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil
@@ -241,7 +241,7 @@ func (s *Speaker) Reset(ctx context.Context, peer netip.Addr, why string) error 
 // Refresh tells a neighbour all again, and asks it to do the same (RFC 2918), without an interruption of the session. It does not wait for the answer:
 // see RefreshHandler. The error wraps ErrNotUp when there is no session, and ErrNoRefresh when the neighbour cannot be asked; it is told all even so.
 func (s *Speaker) Refresh(_ context.Context, peer netip.Addr) error {
-	if err := s.server.Refresh(peer); err != nil {
+	if err := fault.Around("session.refresh", func() error { return s.server.Refresh(peer) }); err != nil {
 		return fmt.Errorf("bgp: peer %v: %w", peer, err)
 	}
 	return nil
@@ -249,7 +249,10 @@ func (s *Speaker) Refresh(_ context.Context, peer netip.Addr) error {
 
 // Tell ends a neighbour's Wait: it is told all that is advertised, now if its session is up. One that does not wait is told nothing again.
 func (s *Speaker) Tell(_ context.Context, peer netip.Addr) error {
-	s.server.Tell(peer)
+	err := fault.Around("session.tell", func() error { s.server.Tell(peer); return nil })
+	if err != nil {
+		return fmt.Errorf("bgp: peer %v: %w", peer, err)
+	}
 	return nil
 }
 

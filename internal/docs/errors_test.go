@@ -55,7 +55,7 @@ var errorSections = []section{
 		{"vbr/presence.go", within("judge", "stranger", "opposite")},
 	}},
 	{"Why a session is down", 2, []look{
-		{"bgp/internal/gobgp/reason.go", within("reasonText", "notificationIn")},
+		{"bgp/internal/gobgp/reason.go", within("reasonText", "ended", "notificationIn")},
 		{"bgp/internal/gobgp/log.go", within("refine", "take")},
 		{"bgp/internal/gobgp/conn.go", argument("blame", 0)},
 		{"bgp/internal/gobgp/dial.go", argument("failed", 1)},

@@ -15,8 +15,10 @@ var Effects = []string{
 	"fib.routes", "fib.nexthop", "fib.groups", "fib.cleanup",
 	// devices: made, deleted, changed; addresses, sysctls, last-resort routes, neighbours, rates; routing rules
 	"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.route", "link.neighbour", "link.rate", "link.rule",
-	// BGP: a speaker's start (the backbone's comes first, then each router's); a customer's speaker: its end, who its peers are, what they are told
+	// BGP: a speaker's start (the backbone's comes first, then each router's); a customer's speaker: its end, who its peers are, what they are told; a
+	// session that is reset, a peer that is asked to repeat all, and one that need not wait any longer
 	"speaker.start", "session.stop", "session.peers", "session.advertise", "session.withdraw",
+	"session.reset", "session.refresh", "session.tell",
 	// the backbone's speaker: the same
 	"evpn.stop", "evpn.peers", "evpn.export", "evpn.withdraw",
 	// a call of the API: after it, all is done and the answer has not left

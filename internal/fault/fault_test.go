@@ -53,7 +53,7 @@ func TestEffectsAreInTheSourceAndInTheDocs(t *testing.T) {
 
 // effect is a line of the source that changes something outside: files, the kernel by netlink, the store.
 var effect = regexp.MustCompile(`renameio\.WriteFile|sealed\.Write\(|os\.(WriteFile|Remove|Rename|Truncate)\(|\bnl\.(Link|Route|Neigh|Rule|Addr)(Add|Del|Set|Replace|Modify|Change|Append)\w*\(|` +
-	`\.Execute\(unix\.NETLINK_ROUTE, 0\)|\bdb\.(Update|Batch)\(|\bc\.(Put|Txn)\(ctx|\bc\.Delete\(ctx, s\.|sock\.Send\(|SetsockoptTCPMD5Sig\(`)
+	`\.Execute\(unix\.NETLINK_ROUTE, 0\)|\bdb\.(Update|Batch)\(|\bc\.(Put|Txn)\(ctx|\bc\.Delete\(ctx, s\.|sock\.Send\(|SetsockoptTCPMD5Sig\(|\bs\.server\.(SetPeers|Reset|Refresh|Tell|Close)\(`)
 
 // pointless are effects without a point of their own, and why.
 var pointless = map[string]string{

@@ -26,6 +26,10 @@ var special = map[string]struct {
 	"store.chunk": {newEtcdSite, (*site).suffersInEtcd},
 	"fib.groups":  {newPathSite, (*site).suffersPath},
 	"state.mark":  {newFaultSite, (*site).suffersLoss},
+
+	"session.reset":   {newFaultSite, (*site).suffersReset},
+	"session.refresh": {newFaultSite, (*site).suffersReset},
+	"session.tell":    {newFaultSite, (*site).suffersTell},
 }
 
 // etcdPrefix is the default of store.etcd.prefix.
@@ -147,14 +151,7 @@ func newPathSite(t *testing.T) *site { return newSite(t, 100).began() }
 // by another. In the end all routes have both.
 func (s *site) suffersPath(c faultCase, n int) int {
 	began := s.log.len()
-	if n%2 == 0 {
-		n++
-		s.launch("")
-		s.customer(n)
-		s.mustApply("intent.yaml", s.wanted(n), "--prune")
-		eventually(s.t, "two paths", func() error { return s.right(n) })
-		s.ends()
-	}
+	n = s.twoPaths(n)
 	s.launch(c.String())
 	s.settles(n)
 	for _, words := range []string{"disable edge", "enable edge"} {
@@ -181,6 +178,19 @@ func (s *site) suffersPath(c faultCase, n int) int {
 		s.resurrect(n, true)
 	}
 	s.kept()
+	return n
+}
+
+// twoPaths has the intent, which is n, be one with two peers, and returns it.
+func (s *site) twoPaths(n int) int {
+	if n%2 == 0 {
+		n++
+		s.launch("")
+		s.customer(n)
+		s.mustApply("intent.yaml", s.wanted(n), "--prune")
+		eventually(s.t, "two paths", func() error { return s.right(n) })
+		s.ends()
+	}
 	return n
 }
 

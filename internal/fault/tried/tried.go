@@ -22,6 +22,7 @@ var Admin = []string{
 	"fib.routes", "fib.nexthop", "fib.groups",
 	"link.add", "link.delete", "link.set", "link.address", "link.sysctl", "link.neighbour",
 	"speaker.start", "session.stop", "session.peers", "session.advertise", "session.withdraw",
+	"session.reset", "session.refresh", "session.tell",
 	"evpn.stop", "evpn.peers", "evpn.export", "evpn.withdraw",
 	"api.call",
 }
