@@ -19,6 +19,7 @@ func tenants() []guard {
 		{"resources: another's is deleted", "vbr/control/apply.go", `case !base.mayDelete(caller, is):`, `case false:`, control, "TestPortOwnerSees"},
 		{"resources: another's is deleted, and not said to be there", "vbr/control/apply.go", `case is == nil || !base.sees(caller, is):`, `case is == nil:`, control, "TestDelete"},
 		{"resources: another's is pruned", "vbr/control/apply.go", `if wanted[k] == nil && caller.MayChange(ownerOf(r)) {`, `if wanted[k] == nil && (true || caller.MayChange(ownerOf(r))) {`, control, "TestPrune"},
+		{"resources: another's VPC is joined from another host", "vbr/intent/check_segment.go", `return first != nil && c.tenantOf`, `return false && first != nil && c.tenantOf`, "./vbr/intent", "TestSegmentsOfOthers"},
 		{"resources: a change's effects on others", "vbr/control/plan.go", `r != nil && !s.sees(caller, r) {`, `r != nil && false {`, control, "TestEffectsHideOthers"},
 		{"resources: all of them are rolled back", "vbr/control/apply.go", "	if !caller.rules() {\n\t\treturn nil, denied(caller, \"roll back", "	if false {\n\t\treturn nil, denied(caller, \"roll back", control, "TestRollback"},
 		{"resources: another's change is confirmed", "vbr/control/confirm.go", `case !caller.rules() && caller.Name != s.revision().GetAuthor():`, `case false:`, control, "TestConfirm"},

@@ -68,6 +68,39 @@ func TestHostsAreApart(t *testing.T) {
 	}
 }
 
+// A VNI and a route target are a VPC's, on whichever host: another tenant's new interface is in it only as the end of a pair. What is stored stays.
+func TestSegmentsOfOthers(t *testing.T) {
+	two := func(owner string) []intent.Document {
+		text := strings.Replace(twoHosts(), "name: ri-acme\n", "name: ri-acme\nowner: acme\n", 1)
+		text = strings.Replace(text, "name: ri-two\n", "name: ri-two\nowner: "+owner+"\n", 1)
+		text = strings.Replace(text, "name: vbr-two\nowner: acme\n", "name: vbr-two\nowner: "+owner+"\n", 1)
+		docs := onHosts(t, text)
+		for i := range docs {
+			docs[i].New = strings.Contains(fmt.Sprint(docs[i].Message), "two")
+		}
+		return docs
+	}
+	build := func(docs []intent.Document, owner string) string {
+		_, problems := intent.Options{Host: "edge1", Sees: func(o string) bool { return o == owner }}.Build(docs)
+		return problems.Error()
+	}
+	if text := build(two("acme"), "acme"); text != intent.Errors(nil).Error() {
+		t.Errorf("its own VPC on two hosts: %s", text)
+	}
+	docs := two("beta")
+	want := `RouterInterface/ri-two.route_target: "64600:5001": route target is in use; legal: a route target of its own
+RouterInterface/ri-two.vni: 5001: VNI is in use; legal: a VNI of its own`
+	if text := build(docs, "beta"); !strings.Contains(text, want) {
+		t.Errorf("another's VPC:\n%s\nwant\n%s", text, want)
+	}
+	for i := range docs {
+		docs[i].New = false
+	}
+	if text := build(docs, "beta"); strings.Contains(text, "in use") {
+		t.Errorf("stored already: %s", text)
+	}
+}
+
 // Whoever does not see the first holder hears that it is in use, and nothing of whose it is.
 func TestProblemsTellNothingOfOthers(t *testing.T) {
 	text := strings.NewReplacer("name: pc-1\n", "name: pc-1\nowner: provider\n", "name: ri-acme\n", "name: ri-acme\nowner: acme\n",
