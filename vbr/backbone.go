@@ -153,10 +153,11 @@ func (b *backbone) deliver(id uint32, route, old *evpn.Route) {
 		return
 	}
 	for _, t := range old.Targets {
-		if route != nil && slices.Contains(route.Targets, t) {
+		as := b.attached[t]
+		if len(as) == 0 || route != nil && slices.Contains(route.Targets, t) {
 			continue
 		}
-		for _, a := range b.attached[t] {
+		for _, a := range as {
 			a.router.offer(a.side, id, nil, old)
 		}
 	}

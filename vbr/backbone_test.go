@@ -148,6 +148,27 @@ func TestImportByRouteTarget(t *testing.T) {
 	s.wantRefs(acme, map[netip.Addr]int{gw1: 0})
 }
 
+// Routes with thousands of route targets that nobody here has cost little when they change: looking glass and status wait for b.mu meanwhile.
+func TestManyTargetsOfOthers(t *testing.T) {
+	s := newScene(t)
+	acme := s.router("acme", 5001)
+	s.b.attach(acme, acme.vpc...)
+	vnis := []uint32{5001}
+	for i := range uint32(8000) {
+		vnis = append(vnis, 100_000+i)
+	}
+	route := s.route(gw1, "10.100.0.0/16", vnis...)
+	began := time.Now()
+	for i := range 200 {
+		route.ASPath = []uint32{uint32(i)}
+		s.announce(rr1, route)
+	}
+	if d := time.Since(began); d > 2*time.Second {
+		t.Errorf("200 changes have taken %v", d)
+	}
+	s.want(acme, "10.100.0.0/16 via 192.0.2.11 on 100")
+}
+
 // IPv6 behind an IPv4 VTEP has the mapped address as its gateway.
 func TestImportIPv6(t *testing.T) {
 	s := newScene(t)

@@ -23,6 +23,8 @@ type vpcSide struct {
 	synced  bool            // of a local pair: the far end has told all it has
 	mated   bool            // of a pair: the kernel knows the opposite's link address
 	pinned  pin             // of one with a health check: the way to its target
+	// otherVNI are the gateways of which the log says that they want another VNI than the router interface has.
+	otherVNI map[netip.Addr]bool
 }
 
 // vtep is a remote tunnel end point that routes lead to.
@@ -34,7 +36,7 @@ type vtep struct {
 }
 
 func newVPCSide(ri riSpec, source rib.SourceID, device int) *vpcSide {
-	return &vpcSide{ri: ri, source: source, device: device, vteps: make(map[netip.Addr]*vtep), seen: make(map[uint32]seen)}
+	return &vpcSide{ri: ri, source: source, device: device, vteps: make(map[netip.Addr]*vtep), otherVNI: make(map[netip.Addr]bool), seen: make(map[uint32]seen)}
 }
 
 // moveTo says that the router interface has another device now, which knows no VTEP yet.
@@ -61,8 +63,7 @@ type lesson struct {
 func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
 	ri := &v.ri
 	if route != nil && route.VNI != ri.vni {
-		r.log.Warn("type-5 route ignored: its gateway wants another VNI than the router interface has",
-			"prefix", route.Prefix, "vtep", route.NextHop, "vni", route.VNI, "router_interface", ri.name, "its_vni", ri.vni)
+		r.otherVNI(v, route)
 		route = nil
 	}
 	if old != nil && old.VNI != ri.vni {
@@ -96,6 +97,21 @@ func (r *router) offer(v *vpcSide, id uint32, route, old *evpn.Route) {
 	r.unsettled = r.unsettled || len(r.spec.routes) > 0 // the gateways behind it may have changed
 	r.mu.Unlock()
 	poke(r.wake)
+}
+
+// otherVNI says that a gateway's routes are ignored: once for each gateway, since they may be many and come again and again, and of so many gateways at most.
+func (r *router) otherVNI(v *vpcSide, route *evpn.Route) {
+	const gateways = 64
+	r.mu.Lock()
+	said := v.otherVNI[route.NextHop] || len(v.otherVNI) >= gateways
+	if !said {
+		v.otherVNI[route.NextHop] = true
+	}
+	r.mu.Unlock()
+	if !said {
+		r.log.Warn("type-5 routes of a gateway ignored: it wants another VNI than the router interface has",
+			"prefix", route.Prefix, "vtep", route.NextHop, "vni", route.VNI, "router_interface", v.ri.name, "its_vni", v.ri.vni)
+	}
 }
 
 func (v *vpcSide) refer(a netip.Addr, mac evpn.MAC) {

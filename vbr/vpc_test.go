@@ -2,6 +2,7 @@ package vbr
 
 import (
 	"net/netip"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -48,6 +49,24 @@ func TestLessons(t *testing.T) {
 	if got := lessons(); len(got) != 0 {
 		t.Errorf("a VTEP without routes: %v", got)
 	}
+}
+
+// A gateway with another VNI is a line in the log, however often it announces however much; so are many gateways no more than so many lines.
+func TestOtherVNIIsSaidOnce(t *testing.T) {
+	s := newScene(t)
+	acme := s.router("acme", 5001)
+	s.b.attach(acme, acme.vpc...)
+	for i := range 300 {
+		r := s.route(netip.AddrFrom4([4]byte{10, 0, byte(i / 100), byte(i % 100)}), "10.100.0.0/16", 5001)
+		r.VNI = 7777
+		s.announce(rr1, r)
+		r.Prefix = netip.MustParsePrefix("10.101.0.0/16")
+		s.announce(rr1, r)
+		if want, n := min(i+1, 64), strings.Count(s.log.String(), "another VNI"); n != want {
+			t.Fatalf("%d gateways: %d lines in the log, want %d", i+1, n, want)
+		}
+	}
+	s.want(acme)
 }
 
 // Whatever comes, the references of a VTEP are the paths in the rib that lead to it.

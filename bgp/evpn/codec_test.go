@@ -2,8 +2,10 @@ package evpn
 
 import (
 	"bytes"
+	"log/slog"
 	"net/netip"
 	"slices"
+	"strings"
 	"testing"
 
 	"github.com/google/go-cmp/cmp"
@@ -103,7 +105,9 @@ func drawRoute(t *rapid.T) Route {
 	for range rapid.IntRange(1, 4).Draw(t, "targets") {
 		rt := RouteTarget(bytesOf(t, "rt", 8))
 		rt[0], rt[1], rt[7] = rt[0]%3, routeTargetSubtype, rt[7]|1
-		r.Targets = append(r.Targets, rt)
+		if !slices.Contains(r.Targets, rt) {
+			r.Targets = append(r.Targets, rt)
+		}
 	}
 	a := netip.AddrFrom4([4]byte(bytesOf(t, "v4", 4)))
 	if rapid.Bool().Draw(t, "v6") {
@@ -282,6 +286,9 @@ func hostiles() []hostile {
 		{"OK as FRR sends it", body(n, c), "", false},
 		{"OK without encapsulation", body(n, append(append([]byte(nil), c[:8]...), c[16:]...)), "", false},
 		{"OK with a second encapsulation", body(n, append([]byte{3, 0x0c, 0, 0, 0, 0, 0, 2}, c...)), "", false},
+		{"OK with a target twice", body(n, append(bytes.Clone(c[:8]), c...)), "", false},
+		{"OK with 64 targets", body(n, append(targets(63), c...)), "", false},
+		{"bad 65 targets", body(n, append(targets(64), c...)), errTargets, false},
 		{"bad RD type", body(spoil(n, 2, 0, 9), c), errRD, true},
 		{"bad segment", body(spoil(n, 14, 1), c), errSegment, false},
 		{"bad tag", body(spoil(n, 23, 1), c), errTag, false},
@@ -301,6 +308,31 @@ func hostiles() []hostile {
 		{"bad length", body(append([]byte{5, 33}, n[2:35]...), c), errLength, true},
 		{"bad prefix of 33 bits", body(spoil(n, 24, 33), c), errPrefix, true},
 		{"bad mapped prefix", body(mapped, c), errPrefix, true},
+	}
+}
+
+// targets are so many route targets, all different, and none of them goodCommunities'.
+func targets(n int) (b []byte) {
+	for i := range n {
+		b = append(b, 0, 2, 0xfc, 0x59, 0, 0, byte(i>>8), byte(i))
+	}
+	return b
+}
+
+// A route target that is said twice is one: who is attached to it is told once. Too many are said once in the log, however many routes have them.
+func TestTargets(t *testing.T) {
+	c := goodCommunities()
+	got, _ := take(session, update("192.0.2.1", goodNLRI(), bgptest.Join(c[:8], targets(1), c[:8], c)))
+	if want := []RouteTarget{{0, 2, 0xfc, 0x58, 0, 0, 0x13, 0x89}, {0, 2, 0xfc, 0x59}}; len(got.Announced) != 1 || !slices.Equal(got.Announced[0].Targets, want) {
+		t.Errorf("got %+v, want the targets %v", got.Announced, want)
+	}
+	var log strings.Builder
+	e := newEvents(&catcher{}, slog.New(slog.NewTextHandler(&log, nil)), 64600, netip.MustParseAddr("192.0.2.8"))
+	for range 3 {
+		e.Update(netip.MustParseAddr("192.0.2.9"), session, update("192.0.2.1", goodNLRI(), append(targets(7000), c...)))
+	}
+	if n := strings.Count(log.String(), string(errTargets)); n != 1 || e.dropped[errTargets] != 3 {
+		t.Errorf("%d lines, dropped %v:\n%s", n, e.dropped, log.String())
 	}
 }
 

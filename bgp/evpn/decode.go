@@ -105,13 +105,15 @@ func (e *events) readAttributes(o *wire.Overlay) *attributes {
 }
 
 // extended reads the extended communities, and tells whether VXLAN is offered. RFC 8365 5.1.3: a route may offer several encapsulations; none named means
-// VXLAN here.
+// VXLAN here. A route target that is said twice is one. Of too many one more than may be is kept, for which check refuses the routes.
 func (a *attributes) extended(b []byte) bool {
 	named, vxlan := false, false
 	for ; len(b) >= 8; b = b[8:] {
 		switch c := RouteTarget(b); {
 		case c.IsValid():
-			a.route.Targets = append(a.route.Targets, c)
+			if len(a.route.Targets) <= mostTargets && !slices.Contains(a.route.Targets, c) {
+				a.route.Targets = append(a.route.Targets, c)
+			}
 		case binary.BigEndian.Uint16(b) == ecRouterMAC:
 			a.route.RouterMAC = MAC(b[2:])
 		case binary.BigEndian.Uint16(b) == ecEncapsulation:

@@ -91,14 +91,19 @@ func (e *events) each(peer netip.Addr, routes []byte, do func(*prefixRoute) erro
 
 func (e *events) drop(peer netip.Addr, value []byte, err error) {
 	reason, _ := errors.AsType[Reason](err)
-	e.count(reason)
-	if e.log.Enabled(context.Background(), slog.LevelDebug) {
-		e.log.Debug("evpn route dropped", "peer", peer, "prefix", describe(value), "err", reason)
+	level := slog.LevelDebug
+	if first := e.count(reason); first && reason == errTargets { // well-formed and meant for somebody: worth a line, once
+		level = slog.LevelWarn
+	}
+	if e.log.Enabled(context.Background(), level) {
+		e.log.Log(context.Background(), level, "evpn route dropped", "peer", peer, "prefix", describe(value), "err", reason)
 	}
 }
 
-func (e *events) count(r Reason) {
+// count says whether it was the first one for this reason.
+func (e *events) count(r Reason) (first bool) {
 	e.mu.Lock()
+	defer e.mu.Unlock()
 	e.dropped[r]++
-	e.mu.Unlock()
+	return e.dropped[r] == 1
 }

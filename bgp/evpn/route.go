@@ -8,6 +8,9 @@ import (
 // MaxVNI is the largest VXLAN network identifier (RFC 7348 5).
 const MaxVNI = 1<<24 - 1
 
+// mostTargets is how many route targets a route may have: for each of them its routers are looked up, and 64 KB have room for 8,000.
+const mostTargets = 64
+
 // Key is what tells type-5 routes apart (RFC 9136 3.1). Comparable.
 type Key struct {
 	RD          RD
@@ -21,7 +24,7 @@ type Route struct {
 	NextHop      netip.Addr    // the VTEP
 	VNI          uint32        // 1..MaxVNI
 	RouterMAC    MAC           // inner destination address towards the VTEP
-	Targets      []RouteTarget // at least one
+	Targets      []RouteTarget // 1 to 64, all different
 	Gateway      netip.Addr    // zero in the interface-less form
 	ASPath       []uint32      // flattened
 	Origin       uint8         // 0 IGP, 1 EGP, 2 incomplete
@@ -53,6 +56,8 @@ func (r *Route) check() error {
 		return errGateway
 	case len(r.Targets) == 0:
 		return errNoTarget
+	case len(r.Targets) > mostTargets:
+		return errTargets
 	}
 	return nil
 }
@@ -78,6 +83,7 @@ const (
 	errVNI        Reason = "VNI is not 1..16777215"
 	errRouterMAC  Reason = "no unicast router MAC"
 	errNoTarget   Reason = "no route target"
+	errTargets    Reason = "more than 64 route targets"
 	errEncap      Reason = "encapsulation is not VXLAN"
 	errLoop       Reason = "own AS in the path"      // RFC 4271 9.1.2
 	errOwn        Reason = "originator is ourselves" // RFC 4456 8

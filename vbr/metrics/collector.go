@@ -72,7 +72,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	out := sink{ch}
 	names := append(c.host.RouterNames(), theHost)
 	answers := make(chan look, len(names)) // late answers need no reader
-	asked, hanging := c.ask(names, answers)
+	over := make(chan struct{})
+	defer close(over)
+	asked, hanging := c.ask(names, answers, over)
 	var waiting queues
 	out.timings(c.host.Timings())
 	deadline := time.NewTimer(c.within)
@@ -95,8 +97,9 @@ func (c *Collector) Collect(ch chan<- prometheus.Metric) {
 	out.put(scrapeTimeouts, c.timeouts)
 }
 
-// ask has those routers looked at that no earlier look still hangs on, and counts both kinds.
-func (c *Collector) ask(names []string, answers chan<- look) (asked, hanging int) {
+// ask has those routers looked at that no earlier look still hangs on, and counts both kinds. Those whose turn does not come before the scrape is over, since
+// others hang, are not looked at.
+func (c *Collector) ask(names []string, answers chan<- look, over <-chan struct{}) (asked, hanging int) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	slots := make(chan struct{}, askers)
@@ -108,16 +111,25 @@ func (c *Collector) ask(names []string, answers chan<- look) (asked, hanging int
 		c.asking[name] = true
 		asked++
 		go func() {
-			slots <- struct{}{}
-			l := c.look(name)
-			<-slots
-			c.mu.Lock()
-			delete(c.asking, name)
-			c.mu.Unlock()
-			answers <- l
+			select {
+			case slots <- struct{}{}:
+				l := c.look(name)
+				<-slots
+				c.asked(name)
+				answers <- l
+			case <-over:
+				c.asked(name)
+			}
 		}()
 	}
 	return asked, hanging
+}
+
+// asked says that nobody asks the router any more.
+func (c *Collector) asked(name string) {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	delete(c.asking, name)
 }
 
 func (c *Collector) look(name string) look {

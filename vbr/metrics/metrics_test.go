@@ -48,7 +48,7 @@ func (host) Timings() vbr.Timings {
 }
 
 func (h host) RouterStatus(name string) *vbrv1.RouterStatus {
-	if name == "stuck" {
+	if strings.HasPrefix(name, "stuck") {
 		<-h.stuck
 	}
 	return &vbrv1.RouterStatus{Name: name, Vrf: name, State: vbrv1.RouterStatus_STATE_READY, Drift: 2, HealthCheck: &vbrv1.HealthCheckState{HealthCheckStatus: "Normal", RttMs: 2},
@@ -145,6 +145,30 @@ func TestStuckRouter(t *testing.T) {
 	for end := time.Now().Add(5 * time.Second); !strings.Contains(strings.Join(scrape(t, r), "\n"), "vbr_router_state router=stuck 1"); time.Sleep(10 * time.Millisecond) {
 		if time.Now().After(end) {
 			t.Fatal("the router that hung does not come back")
+		}
+	}
+}
+
+// Where more routers hang than are asked at once, those behind them are asked by a later scrape.
+func TestMoreStuckThanAskers(t *testing.T) {
+	h := host{stuck: make(chan struct{})}
+	defer close(h.stuck)
+	const good = 20
+	for i := range 2 * askers {
+		h.names = append(h.names, fmt.Sprint("stuck-", i))
+	}
+	for i := range good {
+		h.names = append(h.names, fmt.Sprint("good-", i))
+	}
+	c := New(h)
+	c.within = 50 * time.Millisecond
+	r := collected(c)
+	for end := time.Now().Add(5 * time.Second); ; {
+		if strings.Count(strings.Join(scrape(t, r), "\n"), "vbr_router_state router=good-") == good {
+			return
+		}
+		if time.Now().After(end) {
+			t.Fatal("routers that do not hang are not asked any more")
 		}
 	}
 }

@@ -177,16 +177,20 @@ func (c *connection) tell(ctx context.Context, s *Source) error {
 	return nil
 }
 
-// table are the messages with a family's routes. They are all made before one is sent, so that a slow collector keeps no other one waiting.
+// table are the messages with a family's routes, none if these are not kept. They are all made before one is sent, so that a slow collector keeps no other one waiting.
 func (c *connection) table(ctx context.Context, s *Source, x *Session, v6 bool) ([]byte, error) {
 	release, err := c.hub.alone(ctx)
 	if err != nil {
 		return nil, err
 	}
 	defer release()
+	all, over := s.copy(x.Peer.Addr(), v6)
+	if over { // no End-of-RIB either: this is not all there is
+		return nil, nil
+	}
 	now := time.Now()
 	var b []byte
-	for paths := range slices.Chunk(s.copy(x.Peer.Addr(), v6), 1000) {
+	for paths := range slices.Chunk(all, 1000) {
 		s.mu.Lock()
 		messages := s.encode(x, paths, now)
 		s.mu.Unlock()

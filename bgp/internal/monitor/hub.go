@@ -161,7 +161,10 @@ func (s *Source) Paths(peer netip.Addr, paths []*apiutil.Path, at time.Time) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if x := s.sessions[peer]; x != nil {
-		s.received[peer].apply(paths)
+		if s.received[peer].apply(paths) {
+			s.hub.cfg.Log.Warn("a peer's routes are too many to be kept: collectors that connect, and dumps, are without them until its session begins anew",
+				"router", s.instance.router, "peer", peer, "octets", receivedOctets)
+		}
 		s.push(func() [][]byte { return s.encode(x, paths, at) })
 	}
 }
@@ -259,15 +262,15 @@ func (h *Hub) alone(ctx context.Context) (release func(), err error) {
 	}
 }
 
-// copy is what a peer has announced of a family; of one that has gone meanwhile nothing.
-func (s *Source) copy(peer netip.Addr, v6 bool) []*apiutil.Path {
+// copy is what a peer has announced of a family; of one that has gone meanwhile nothing. over: that was too much, and is not known.
+func (s *Source) copy(peer netip.Addr, v6 bool) (paths []*apiutil.Path, over bool) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	r := s.received[peer]
 	if r == nil {
-		return nil
+		return nil, false
 	}
-	return slices.Collect(maps.Values(r[index(v6)]))
+	return slices.Collect(maps.Values(r.routes[index(v6)])), r.over
 }
 
 func family(v6 bool) bgp.Family {

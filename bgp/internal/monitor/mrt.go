@@ -142,7 +142,8 @@ func (w *dumper) index(s *Source, sessions []*Session) {
 func (w *dumper) family(s *Source, sessions []*Session, v6 bool) {
 	entries := make(map[netip.Prefix][]*mrt.RibEntry)
 	for i, x := range sessions {
-		for _, p := range s.copy(x.Peer.Addr(), v6) {
+		paths, _ := s.copy(x.Peer.Addr(), v6)
+		for _, p := range paths {
 			if nlri, ok := p.Nlri.(*bgp.IPAddrPrefix); ok {
 				entries[nlri.Prefix] = append(entries[nlri.Prefix], mrt.NewRibEntry(uint16(i), uint32(p.Age), 0, p.Attrs, false))
 			}

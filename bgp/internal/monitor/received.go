@@ -12,28 +12,67 @@ import (
 	"github.com/openvbr/openvbr/bgp/internal/wire"
 )
 
-// received are the routes that a peer has announced and not withdrawn, of IPv4 and of IPv6: its Adj-RIB-In, before any policy (RFC 4271 1.1).
-// Nobody else keeps it, and it takes some 400 octets a route.
-type received [2]map[netip.Prefix]*apiutil.Path
+// receivedOctets bounds what is kept of one session, by weigh: some 120,000 ordinary routes. It is the only bound here, since it is before any quota.
+const receivedOctets = 64 << 20
 
-// apply takes in what an UPDATE says.
-func (r *received) apply(paths []*apiutil.Path) {
+// received are the routes that a peer has announced and not withdrawn, of IPv4 and of IPv6: its Adj-RIB-In, before any policy (RFC 4271 1.1).
+// Nobody else keeps it, and it takes some 400 octets a route. Of a peer whose routes are too much none is kept until its session begins anew.
+type received struct {
+	routes [2]map[netip.Prefix]*apiutil.Path
+	octets int
+	over   bool
+}
+
+// apply takes in what an UPDATE says, and tells whether that has become too much.
+func (r *received) apply(paths []*apiutil.Path) (tooMuch bool) {
+	if r.over {
+		return false
+	}
 	for _, p := range paths {
 		nlri, ok := p.Nlri.(*bgp.IPAddrPrefix)
 		if !ok {
 			continue
 		}
-		of := &r[index(p.Family == bgp.RF_IPv6_UC)]
-		switch {
-		case p.Withdrawal:
+		of := &r.routes[index(p.Family == bgp.RF_IPv6_UC)]
+		if old := (*of)[nlri.Prefix]; old != nil {
+			r.octets -= weigh(old)
 			delete(*of, nlri.Prefix)
-		case *of == nil:
+		}
+		if p.Withdrawal {
+			continue
+		}
+		if *of == nil {
 			*of = make(map[netip.Prefix]*apiutil.Path)
-			fallthrough
-		default:
-			(*of)[nlri.Prefix] = p
+		}
+		(*of)[nlri.Prefix] = p
+		if r.octets += weigh(p); r.octets > receivedOctets {
+			*r = received{over: true}
+			return true
 		}
 	}
+	return false
+}
+
+// weigh is what a path takes of memory, in octets, and rather too much: it counts attributes as if no other prefix of the UPDATE had them too.
+func weigh(p *apiutil.Path) int {
+	n := 240
+	for _, a := range p.Attrs {
+		n += 48
+		switch a := a.(type) {
+		case *bgp.PathAttributeAsPath:
+			n += 16 * cap(a.Value)
+			for _, s := range a.Value {
+				n += 48 + 4*len(s.GetAS())
+			}
+		case *bgp.PathAttributeCommunities:
+			n += 4 * cap(a.Value)
+		case *bgp.PathAttributeLargeCommunities:
+			n += 8*cap(a.Values) + 20*len(a.Values)
+		default:
+			n += 8 * a.Len() // CLUSTER_LIST takes the most, 24 octets for 4 and room to grow
+		}
+	}
+	return n
 }
 
 func index(v6 bool) int {
@@ -84,6 +123,8 @@ func decode(session *wire.Session, body []byte, at time.Time) ([]*apiutil.Path, 
 			return true
 		case *bgp.PathAttributeMpReachNLRI:
 			return true
+		case *bgp.PathAttributeUnknown:
+			a.Value = slices.Clone(a.Value) // else it would keep the whole message
 		}
 		return false
 	})
