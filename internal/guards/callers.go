@@ -6,6 +6,7 @@ func callers() []guard {
 	return []guard{
 		{"a certificate of no known authority", "vbr/api/certs.go", `ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool`, `ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool`, api, "TestBadCertificates"},
 		{"a certificate that expires meanwhile", "vbr/api/guard.go", `case !id.unix && c.began.After(id.notAfter):`, `case false:`, api, "TestCertificateExpiresMeanwhile"},
+		{"a certificate that expires during a call", "vbr/api/identity.go", `return context.WithDeadlineCause(ctx, id.notAfter, errExpired)`, `return context.WithCancel(ctx)`, api, "TestCertificateExpiresDuringCall"},
 		{"who matches no rule", "vbr/api/rules.go", "	return nil\n}\n\n// matches", "	return &control.Caller{Name: id.name, Role: control.Viewer}\n}\n\n// matches", api, "TestNobody"},
 		{"a role that is less than the method's", "vbr/api/guard.go", `case id.caller.Role < c.method.role:`, `case false:`, api, "TestViewerChangesNothing"},
 		{"an operator without owners", "vbr/control/caller.go", `return (c.Role == Viewer || c.Role == Admin) && len(c.Owners) == 0`, `return len(c.Owners) == 0`, "./vbr/control", "TestCallers"},
