@@ -10,6 +10,7 @@ func callers() []guard {
 		{"who matches no rule", "vbr/api/rules.go", "	return nil\n}\n\n// matches", "	return &control.Caller{Name: id.name, Role: control.Viewer}\n}\n\n// matches", api, "TestNobody"},
 		{"a role that is less than the method's", "vbr/api/guard.go", `case id.caller.Role < c.method.role:`, `case false:`, api, "TestViewerChangesNothing"},
 		{"an operator without owners", "vbr/control/caller.go", `return (c.Role == Viewer || c.Role == Admin) && len(c.Owners) == 0`, `return len(c.Owners) == 0`, "./vbr/control", "TestCallers"},
+		{"whole old revisions for more than two calls at once", "vbr/control/control.go", `readsAtOnce = 2`, `readsAtOnce = 1000`, "./vbr/control", "TestOldRevisionsTakeTurns"},
 		{"another user's connection over the loopback", "vbr/api/owner.go", `if len(f) < 10 || f[3] != stateEstablished || f[9] == "0" {`, `if len(f) < 10 {`, api, "TestSocketOwner"},
 		{"calls at a rate", "vbr/api/rate.go", `if wait == 0 {`, `if true {`, api, "TestRate"},
 		{"the connection of who does not stop", "vbr/api/rate.go", `if !p.flood.Allow() {`, `if false {`, api, "TestFloodLosesConnection"},

@@ -24,6 +24,8 @@ const (
 	MinConfirm = 10 * time.Second
 	MaxConfirm = 24 * time.Hour
 
+	// readsAtOnce is how many calls may have whole old revisions in memory, which are those of all owners.
+	readsAtOnce = 2
 	// storeTime bounds a write to the store that the caller can no longer cancel.
 	storeTime = 15 * time.Second
 	// realiseTime bounds one attempt to bring the routers to a new intent.
@@ -72,6 +74,8 @@ type Controller struct {
 
 	// turn is held, one token, by whoever changes the state: from reading the store's head to installing what follows from it.
 	turn chan struct{}
+	// reads is held, one token each, by those who read old revisions.
+	reads chan struct{}
 	// look asks Run to read the head now.
 	look chan struct{}
 
@@ -107,7 +111,7 @@ func New(cfg Config) *Controller {
 			*check = func(*intent.Intent) intent.Errors { return nil }
 		}
 	}
-	c := &Controller{cfg: cfg, turn: make(chan struct{}, 1), look: make(chan struct{}, 1)}
+	c := &Controller{cfg: cfg, turn: make(chan struct{}, 1), reads: make(chan struct{}, readsAtOnce), look: make(chan struct{}, 1)}
 	c.tallies.turn = make(chan struct{}, 1)
 	c.state = &state{files: &files{}, stored: &vbrv1.StoredRevision{Revision: &vbrv1.Revision{}}, union: &intent.Intent{}, here: &intent.Intent{}}
 	c.changes.more = make(chan struct{})
