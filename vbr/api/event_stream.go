@@ -17,13 +17,16 @@ type Events interface {
 	Wait(ctx context.Context, after uint64) error
 }
 
+// longestName is the length of a router's name; a follower's is kept for as long as it follows.
+const longestName = 63
+
 // ListEvents streams what the caller may see; events of the host itself are for those who see all. What there is comes from one look at the log: of a log that
 // drops a storm's old events and keeps older ones, a second look would tell of losses that are none. From then on whoever follows has to keep up.
 func (s *routerService) ListEvents(r *vbrv1.ListEventsRequest, out grpc.ServerStreamingServer[vbrv1.ListEventsResponse]) error {
 	ctx := out.Context()
 	who := callerOf(ctx)
-	if r.GetRouter() != "" && !who.SeesAll() {
-		if _, err := s.router(ctx, r.GetRouter()); err != nil {
+	if name := r.GetRouter(); len(name) > longestName || name != "" && !who.SeesAll() { // who sees all may ask for what a router did that is gone
+		if _, err := s.router(ctx, name); err != nil {
 			return err
 		}
 	}

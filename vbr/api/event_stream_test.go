@@ -78,6 +78,16 @@ func TestListEventsAfterStorm(t *testing.T) {
 	}
 }
 
+// A follower's request is kept while it follows: a name that no router can have is not.
+func TestFollowNoRouter(t *testing.T) {
+	s := &routerService{b: Backends{Events: &losing{}, Host: &fakeHost{}}}
+	out := &sink{ctx: context.WithValue(ask(t), callerKey{}, control.Caller{Role: control.Admin})}
+	err := s.ListEvents(&vbrv1.ListEventsRequest{Router: strings.Repeat("x", 64), Follow: true}, out)
+	if status.Code(err) != codes.NotFound || out.events != 0 {
+		t.Error(err)
+	}
+}
+
 // losing loses events from the second read on.
 type losing struct{ reads uint64 }
 

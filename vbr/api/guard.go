@@ -33,7 +33,7 @@ type call struct {
 	method  method
 	began   time.Time
 	id      *identity
-	request proto.Message // nil until it was read
+	request proto.Message // of a method with an audit line; nil until it was read
 	answer  any           // of a unary call
 }
 
@@ -199,7 +199,7 @@ func (s *stream) Context() context.Context { return s.ctx }
 // RecvMsg waits for a message, but not forever.
 func (s *stream) RecvMsg(m any) error {
 	err := s.within("no request came", codes.DeadlineExceeded, func() error { return s.ServerStream.RecvMsg(m) })
-	if err == nil {
+	if err == nil && s.call.method.mutates {
 		s.call.request, _ = m.(proto.Message)
 	}
 	return err

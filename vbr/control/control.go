@@ -18,12 +18,18 @@ const (
 	MaxResources = 10_000
 	// MaxStored is how many resources the store may hold.
 	MaxStored = 100_000
+	// MaxNames is how many names one listing may ask for.
+	MaxNames = 1000
 	// MaxComment is the length of a revision's comment in characters.
 	MaxComment = 256
-	// MinConfirm and MaxConfirm bound confirm_within.
-	MinConfirm = 10 * time.Second
-	MaxConfirm = 24 * time.Hour
+	// MinConfirm and MaxConfirm bound confirm_within. Until a change is confirmed nobody may make another, so that who has owners, and does
+	// not answer for all, has MaxConfirmOwned.
+	MinConfirm      = 10 * time.Second
+	MaxConfirm      = 24 * time.Hour
+	MaxConfirmOwned = 10 * time.Minute
 
+	// maxOwner is the length of an owner in characters.
+	maxOwner = 64
 	// readsAtOnce is how many calls may have whole old revisions in memory, which are those of all owners.
 	readsAtOnce = 2
 	// storeTime bounds a write to the store that the caller can no longer cancel.
