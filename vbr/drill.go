@@ -122,6 +122,9 @@ func (h *Host) newDrill(asked *vbrv1.FailoverTest) (*drill, error) {
 	r.mu.Lock()
 	kind, owner := r.spec.kind, r.spec.owner
 	r.mu.Unlock()
+	if asked.GetId() != "" && asked.GetOwner() != owner { // it was made for a router that is gone, and the name is another's now
+		return nil, noRouter(asked.GetRouter())
+	}
 	now := time.Now()
 	t := &vbrv1.FailoverTest{Id: cmp.Or(asked.GetId(), testID(now)), Router: r.name, Owner: owner, Status: testInit, JobType: asked.GetJobType(), StartTime: asked.GetStartTime(),
 		DurationMinutes: cmp.Or(asked.GetDurationMinutes(), defaultTestMinutes), ObjectiveMs: cmp.Or(asked.GetObjectiveMs(), defaultObjective), Probes: slices.Clone(asked.GetProbes())}

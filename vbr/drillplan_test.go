@@ -243,6 +243,46 @@ func TestFailoverTestAlone(t *testing.T) {
 	}
 }
 
+// A test that was planned for a router is none of another owner's that has its name later: for who planned it there is no router.
+func TestPlanOfAnotherOwner(t *testing.T) {
+	o, _ := spared(t)
+	h := o.host
+	o.serves()
+	at := time.Now().Add(time.Hour)
+	var ids []string
+	for _, start := range []*timestamppb.Timestamp{nil, timestamppb.New(at)} {
+		test, err := h.CreateFailoverTest(&vbrv1.CreateFailoverTestRequest{Router: "vbr-acme", StartTime: start}, anyOwner)
+		if err != nil {
+			t.Fatal(err)
+		}
+		ids = append(ids, test.GetId())
+	}
+	o.router.mu.Lock()
+	o.router.spec.owner = "beta"
+	o.router.mu.Unlock()
+	for _, dryRun := range []bool{true, false} {
+		if test, err := h.StartFailoverTest(&vbrv1.StartFailoverTestRequest{Id: ids[0], DryRun: dryRun}, anyOwner); !errors.Is(err, ErrNoRouter) {
+			t.Errorf("started, dry run %v: %v %v", dryRun, test, err)
+		}
+	}
+	if test, err := h.UpdateFailoverTest(&vbrv1.UpdateFailoverTestRequest{Id: ids[0], DurationMinutes: 7}, anyOwner); !errors.Is(err, ErrNoRouter) {
+		t.Errorf("changed: %v %v", test, err)
+	}
+	h.startDue(at)
+	h.startDue(at.Add(lateLimit - time.Second))
+	for _, test := range h.FailoverTests() {
+		if test.GetStatus() == testTesting || test.GetOwner() != "acme" || test.GetId() == ids[1] && test.GetVerdict() != testAborted {
+			t.Errorf("at its time: %v", test)
+		}
+	}
+	if o.router.isOut() {
+		t.Error("the other owner's router is out of service")
+	}
+	if _, err := h.DeleteFailoverTest(ids[0]); err != nil {
+		t.Error(err)
+	}
+}
+
 // The reason of a refusal names what redundancy would have to be there: with a pair on the host, the VPC's other way.
 func TestFailoverTestNoRedundancy(t *testing.T) {
 	c := newCouple(t)

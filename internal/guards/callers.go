@@ -6,9 +6,13 @@ func callers() []guard {
 	return []guard{
 		{"a certificate of no known authority", "vbr/api/certs.go", `ClientAuth: tls.RequireAndVerifyClientCert, ClientCAs: pool`, `ClientAuth: tls.RequireAnyClientCert, ClientCAs: pool`, api, "TestBadCertificates"},
 		{"a certificate that expires meanwhile", "vbr/api/guard.go", `case !id.unix && c.began.After(id.notAfter):`, `case false:`, api, "TestCertificateExpiresMeanwhile"},
+		{"a certificate that expires during a call", "vbr/api/identity.go", `return context.WithDeadlineCause(ctx, id.notAfter, errExpired)`, `return context.WithCancel(ctx)`, api, "TestCertificateExpiresDuringCall"},
 		{"who matches no rule", "vbr/api/rules.go", "	return nil\n}\n\n// matches", "	return &control.Caller{Name: id.name, Role: control.Viewer}\n}\n\n// matches", api, "TestNobody"},
 		{"a role that is less than the method's", "vbr/api/guard.go", `case id.caller.Role < c.method.role:`, `case false:`, api, "TestViewerChangesNothing"},
 		{"an operator without owners", "vbr/control/caller.go", `return (c.Role == Viewer || c.Role == Admin) && len(c.Owners) == 0`, `return len(c.Owners) == 0`, "./vbr/control", "TestCallers"},
+		{"whole old revisions for more than two calls at once", "vbr/control/control.go", `readsAtOnce = 2`, `readsAtOnce = 1000`, "./vbr/control", "TestOldRevisionsTakeTurns"},
+		{"a filter of more kinds than there are", "vbr/control/read.go", `n > all {`, `false && n > all {`, "./vbr/control", "TestFilterBounds"},
+		{"a tenant's change that waits for confirmation all day", "vbr/control/commit.go", `case !r.caller.rules() && d > MaxConfirmOwned:`, `case false:`, "./vbr/control", "TestConfirmWithin"},
 		{"another user's connection over the loopback", "vbr/api/owner.go", `if len(f) < 10 || f[3] != stateEstablished || f[9] == "0" {`, `if len(f) < 10 {`, api, "TestSocketOwner"},
 		{"calls at a rate", "vbr/api/rate.go", `if wait == 0 {`, `if true {`, api, "TestRate"},
 		{"the connection of who does not stop", "vbr/api/rate.go", `if !p.flood.Allow() {`, `if false {`, api, "TestFloodLosesConnection"},

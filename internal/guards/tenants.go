@@ -27,6 +27,7 @@ func tenants() []guard {
 		{"resources: a problem tells of another's", "vbr/intent/check_interface.go", `return c.brought[label] && !c.sees(owner) }`, `return false }`, "./vbr/intent", "TestProblemsTellNothingOfOthers"},
 		{"a VBR on another's port, unasked", "vbr/control/authorise.go", `if !unconfirmed(m) {`, `if false {`, control, fields},
 		{"a VBR that the port's owner has terminated is recovered", "vbr/control/authorise.go", `if m.GetTerminationTime() != is.GetTerminationTime() && !port {`, `if false {`, control, fields},
+		{"a failover test is planned for a name that is another's later", "vbr/drill.go", `if asked.GetId() != "" && asked.GetOwner() != owner {`, `if false {`, "./vbr", "TestPlanOfAnotherOwner"},
 		{"a tenant raises its quota", "vbr/control/quota.go", `quotaOf(p) > most {`, `quotaOf(p) > noQuota {`, control, "TestQuotaIsTheProviders"},
 		{"a tenant's quota becomes a warning", "vbr/control/quota.go", `if p.GetRouteQuotaAction() == intent.QuotaWarn && `, `if false && `, control, "TestQuotaIsTheProviders"},
 		{"routers: another's is shown", "vbr/api/router_service.go", `if st == nil || !callerOf(ctx).Sees(st.GetOwner()) {`, `if st == nil {`, api, "TestOthersRoutersDoNotExist"},

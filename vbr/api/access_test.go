@@ -7,6 +7,7 @@ import (
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/google/go-cmp/cmp"
 	"google.golang.org/grpc"
@@ -362,3 +363,18 @@ func TestErrors(t *testing.T) {
 		t.Error(err)
 	}
 }
+
+// The request of a call is kept for its audit line, and otherwise not: calls that read may last.
+func TestRequestKeptForAudit(t *testing.T) {
+	for _, mutates := range []bool{true, false} {
+		s := &stream{ServerStream: oneRequest{}, ctx: t.Context(), call: &call{method: method{mutates: mutates}}, limit: time.Minute}
+		if err := s.RecvMsg(&vbrv1.WatchRequest{}); err != nil || (s.call.request != nil) != mutates {
+			t.Errorf("a method that changes something: %v; kept %v, %v", mutates, s.call.request, err)
+		}
+	}
+}
+
+// oneRequest is a stream of empty requests.
+type oneRequest struct{ grpc.ServerStream }
+
+func (oneRequest) RecvMsg(any) error { return nil }

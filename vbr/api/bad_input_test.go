@@ -7,6 +7,7 @@ import (
 	"testing"
 	"time"
 
+	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
 	"google.golang.org/grpc/status"
@@ -145,6 +146,48 @@ func TestCertificateExpiresMeanwhile(t *testing.T) {
 		_, err := c.GetHost(ask(t), &vbrv1.GetHostRequest{})
 		return status.Code(err) == codes.Unauthenticated && strings.Contains(err.Error(), "expired at")
 	})
+}
+
+// A call that was made before the certificate expired ends when it does, and tells nothing any more.
+func TestCertificateExpiresDuringCall(t *testing.T) {
+	w := start(t, options{})
+	w.controller.apply = func(ctx context.Context, _ *vbrv1.ApplyRequest) (*vbrv1.ApplyResponse, error) {
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}
+	c := w.dial(w.tcp(), credentials.NewTLS(w.client(issue(t, w.ca, "noc", 2*time.Second))))
+	ctx, cancel := context.WithTimeout(context.Background(), 8*time.Second)
+	defer cancel()
+	ended := map[string]chan error{"ListEvents": make(chan error, 1), "Watch": make(chan error, 1), "Apply": make(chan error, 1)}
+	follow, err := routers(c).ListEvents(ctx, &vbrv1.ListEventsRequest{Follow: true})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { ended["ListEvents"] <- drain(follow) }()
+	watch, err := resources(c).Watch(ctx, &vbrv1.WatchRequest{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	go func() { ended["Watch"] <- drain(watch) }()
+	go func() {
+		_, err := resources(c).Apply(ctx, &vbrv1.ApplyRequest{})
+		ended["Apply"] <- err
+	}()
+	for method, end := range ended {
+		if err := <-end; status.Code(err) != codes.Unauthenticated || !strings.Contains(err.Error(), "the certificate of cn:noc expired at") {
+			t.Errorf("%s: %v", method, err)
+		}
+	}
+	w.lives()
+}
+
+// drain takes a stream's messages until it ends, and says how.
+func drain[M any](s grpc.ServerStreamingClient[M]) error {
+	for {
+		if _, err := s.Recv(); err != nil {
+			return err
+		}
+	}
 }
 
 // Certificates are replaced without a restart; a broken new file keeps the old.

@@ -2,6 +2,7 @@ package api
 
 import (
 	"context"
+	"slices"
 
 	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
@@ -16,18 +17,22 @@ type Events interface {
 	Wait(ctx context.Context, after uint64) error
 }
 
-// ListEvents streams what the caller may see; events of the host itself are for those who see all.
+// longestName is the length of a router's name; a follower's is kept for as long as it follows.
+const longestName = 63
+
+// ListEvents streams what the caller may see; events of the host itself are for those who see all. What there is comes from one look at the log: of a log that
+// drops a storm's old events and keeps older ones, a second look would tell of losses that are none. From then on whoever follows has to keep up.
 func (s *routerService) ListEvents(r *vbrv1.ListEventsRequest, out grpc.ServerStreamingServer[vbrv1.ListEventsResponse]) error {
 	ctx := out.Context()
 	who := callerOf(ctx)
-	if r.GetRouter() != "" && !who.SeesAll() {
-		if _, err := s.router(ctx, r.GetRouter()); err != nil {
+	if name := r.GetRouter(); len(name) > longestName || name != "" && !who.SeesAll() { // who sees all may ask for what a router did that is gone
+		if _, err := s.router(ctx, name); err != nil {
 			return err
 		}
 	}
-	for after, following := r.GetAfter(), false; ; following = true {
-		batch, lost := s.b.Events.After(after, chunk)
-		if lost && following {
+	for after, limit := r.GetAfter(), 0; ; limit = chunk {
+		batch, lost := s.b.Events.After(after, limit)
+		if following := limit != 0; lost && following {
 			return status.Errorf(codes.ResourceExhausted, "you read too slowly and events were lost; go on with after=%d", after)
 		}
 		var visible []*vbrv1.Event
@@ -37,13 +42,10 @@ func (s *routerService) ListEvents(r *vbrv1.ListEventsRequest, out grpc.ServerSt
 				visible = append(visible, e)
 			}
 		}
-		if len(visible) > 0 {
-			if err := out.Send(&vbrv1.ListEventsResponse{Events: visible}); err != nil {
+		for part := range slices.Chunk(visible, chunk) {
+			if err := out.Send(&vbrv1.ListEventsResponse{Events: part}); err != nil {
 				return err
 			}
-		}
-		if len(batch) == chunk {
-			continue
 		}
 		if !r.GetFollow() {
 			return nil

@@ -33,7 +33,7 @@ type call struct {
 	method  method
 	began   time.Time
 	id      *identity
-	request proto.Message // nil until it was read
+	request proto.Message // of a method with an audit line; nil until it was read
 	answer  any           // of a unary call
 }
 
@@ -95,7 +95,7 @@ func (g *guard) guarded(m method, h grpc.StreamHandler) grpc.StreamHandler {
 				g.log.Error("api: panic", "method", m.name, "panic", p, "stack", string(debug.Stack()))
 				err = status.Error(codes.Internal, "internal error; vbrd's log has it")
 			}
-			err = g.finish(ctx, c, err)
+			err = g.finish(s.ctx, c, err)
 		}()
 		if err := g.admit(ss.Context(), c); err != nil {
 			return err
@@ -103,7 +103,9 @@ func (g *guard) guarded(m method, h grpc.StreamHandler) grpc.StreamHandler {
 		if err := c.allowed(); err != nil {
 			return s.refuse(err)
 		}
-		s.ctx = context.WithValue(ctx, callerKey{}, *c.id.caller)
+		ctx, end := c.id.whileValid(context.WithValue(ctx, callerKey{}, *c.id.caller))
+		defer end()
+		s.ctx = ctx
 		return h(srv, s)
 	}
 }
@@ -158,7 +160,7 @@ func (c *call) allowed() error {
 	case id.caller == nil:
 		return status.Errorf(codes.PermissionDenied, "you are %s, whom vbrd's settings do not know; api.roles would name you", id.name)
 	case !id.unix && c.began.After(id.notAfter):
-		return status.Errorf(codes.Unauthenticated, "the certificate of %s expired at %s", id.name, id.notAfter.UTC().Format(time.RFC3339))
+		return id.expired()
 	case id.caller.Role < c.method.role:
 		return status.Errorf(codes.PermissionDenied, "%s needs role %s; you are %s with role %s", c.method.name, c.method.role, id.caller.Name, id.caller.Role)
 	}
@@ -168,8 +170,11 @@ func (c *call) allowed() error {
 // finish makes an error a status and logs the call.
 func (g *guard) finish(ctx context.Context, c *call, err error) error {
 	if err != nil {
-		if errors.Is(context.Cause(ctx), errStopping) {
+		switch cause := context.Cause(ctx); {
+		case errors.Is(cause, errStopping):
 			err = errStopping
+		case errors.Is(cause, errExpired):
+			err = c.id.expired()
 		}
 		var hidden error
 		if err, hidden = toStatus(err); hidden != nil {
@@ -194,7 +199,7 @@ func (s *stream) Context() context.Context { return s.ctx }
 // RecvMsg waits for a message, but not forever.
 func (s *stream) RecvMsg(m any) error {
 	err := s.within("no request came", codes.DeadlineExceeded, func() error { return s.ServerStream.RecvMsg(m) })
-	if err == nil {
+	if err == nil && s.call.method.mutates {
 		s.call.request, _ = m.(proto.Message)
 	}
 	return err

@@ -1,7 +1,9 @@
 package api
 
 import (
+	"context"
 	"crypto/x509"
+	"errors"
 	"fmt"
 	"os/user"
 	"strconv"
@@ -9,7 +11,9 @@ import (
 	"time"
 	"unicode"
 
+	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/credentials"
+	"google.golang.org/grpc/status"
 
 	"github.com/openvbr/openvbr/vbr/control"
 )
@@ -64,6 +68,21 @@ func certIdentity(cert *x509.Certificate, from string) *identity {
 		id.name = "uri:" + printable(id.uris[0])
 	}
 	return id
+}
+
+var errExpired = errors.New("the certificate expired")
+
+// whileValid ends, with the cause errExpired, when the certificate does: who may no longer ask is no longer answered by a call made before.
+func (id *identity) whileValid(ctx context.Context) (context.Context, context.CancelFunc) {
+	if id.unix {
+		return ctx, func() {}
+	}
+	return context.WithDeadlineCause(ctx, id.notAfter, errExpired)
+}
+
+// expired says that the certificate has.
+func (id *identity) expired() error {
+	return status.Errorf(codes.Unauthenticated, "the certificate of %s expired at %s", id.name, id.notAfter.UTC().Format(time.RFC3339))
 }
 
 // printable keeps a name that others chose from spoiling lines.

@@ -4,7 +4,6 @@ import (
 	"context"
 	"crypto/tls"
 	"errors"
-	"fmt"
 	"io"
 	"math/rand/v2"
 	"net"
@@ -14,12 +13,10 @@ import (
 	"time"
 
 	"google.golang.org/genproto/googleapis/rpc/errdetails"
-	"google.golang.org/grpc"
 	"google.golang.org/grpc/codes"
 	"google.golang.org/grpc/status"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
-	"github.com/openvbr/openvbr/vbr/control"
 )
 
 // Who calls too often is told when to try again; the next caller does not feel it; the audit has it in few lines.
@@ -370,53 +367,3 @@ func TestStop(t *testing.T) {
 		t.Error("apply:", err)
 	}
 }
-
-// Events are followed; a follower that lost some is told where to go on.
-func TestFollowEvents(t *testing.T) {
-	w := start(t, options{})
-	ctx := ask(t)
-	s, err := routers(w.as("beta")).ListEvents(ctx, &vbrv1.ListEventsRequest{Follow: true})
-	if err != nil {
-		t.Fatal(err)
-	}
-	for i := range 50 {
-		w.events.Append(&vbrv1.Event{Router: "vbr-beta", Owner: "beta", Subject: fmt.Sprint(i)})
-		w.events.Append(&vbrv1.Event{Router: "vbr-acme", Owner: "acme"})
-	}
-	for i := 0; i < 50; {
-		m, err := s.Recv()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for _, e := range m.Events {
-			if e.Subject != fmt.Sprint(i) || e.Owner != "beta" {
-				t.Fatalf("event %v, want %d", e, i)
-			}
-			i++
-		}
-	}
-	lossy := &routerService{b: Backends{Events: &losing{}, Host: w.host}}
-	err = lossy.ListEvents(&vbrv1.ListEventsRequest{Follow: true}, &sink{ctx: context.WithValue(ctx, callerKey{}, control.Caller{Role: control.Admin})})
-	if status.Code(err) != codes.ResourceExhausted || !strings.Contains(err.Error(), "after=1") {
-		t.Error(err)
-	}
-}
-
-// losing loses events from the second read on.
-type losing struct{ reads uint64 }
-
-func (l *losing) After(uint64, int) ([]*vbrv1.Event, bool) {
-	l.reads++
-	return []*vbrv1.Event{{Sequence: l.reads}}, l.reads > 1
-}
-
-func (*losing) Wait(context.Context, uint64) error { return nil }
-
-// sink takes events.
-type sink struct {
-	grpc.ServerStream
-	ctx context.Context
-}
-
-func (s *sink) Context() context.Context             { return s.ctx }
-func (s *sink) Send(*vbrv1.ListEventsResponse) error { return nil }

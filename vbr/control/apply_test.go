@@ -127,11 +127,13 @@ func TestApplyRefuses(t *testing.T) {
 		},
 			"InvalidArgument\nPhysicalConnection/pc-9: a field of PhysicalConnection is not known to this vbrd; legal: what its version has"},
 		{"comment and time", admin, site(), func(r *vbrv1.ApplyRequest) { r.Comment, r.ConfirmWithin = "a\nb", durationpb.New(time.Second) },
-			"InvalidArgument\ncomment: \"a\\nb\": not a comment; legal: at most 256 printable characters\nconfirm_within: 1s: out of range; legal: 10s..24h"},
+			"InvalidArgument\ncomment: \"a\\nb\": not a comment; legal: at most 256 printable characters\nconfirm_within: 1s: out of range; legal: 10s..24h; 10s..10m if you have owners"},
 		{"long comment", admin, site(), func(r *vbrv1.ApplyRequest) {
 			r.Comment, r.ConfirmWithin = strings.Repeat("é", 257), durationpb.New(25*time.Hour)
 		},
-			"InvalidArgument\ncomment: \"" + strings.Repeat("é", 32) + "\"...: not a comment; legal: at most 256 printable characters\nconfirm_within: 25h0m0s: out of range; legal: 10s..24h"},
+			"InvalidArgument\ncomment: \"" + strings.Repeat("é", 32) + "\"...: not a comment; legal: at most 256 printable characters\nconfirm_within: 25h0m0s: out of range; legal: 10s..24h; 10s..10m if you have owners"},
+		{"all wait for one", acme, line("vbr-acme", "acme", "pc-1", 101, ""), func(r *vbrv1.ApplyRequest) { r.ConfirmWithin = durationpb.New(10*time.Minute + 1) },
+			"InvalidArgument\nconfirm_within: 10m0.000000001s: others would wait for too long; legal: 10s..10m if you have owners"},
 		{"all problems at once", admin, port("pc-2", "", "eth/2", "") + line("vbr-b", "", "pc-1", 100, "bgp_peers: [{peer_ip_address: 10.0.0.9, peer_asn: 65001}]\n") + door("ri-b", "", "vbr-x", 5001), nil, `InvalidArgument
 PhysicalConnection/pc-2.device: "eth/2": not a network device name; legal: 1..15 characters without '/', ':' or space
 RouterInterface/ri-b.route_target: "64600:5001": route target is already that of RouterInterface/ri-acme; legal: a route target of its own
@@ -275,5 +277,25 @@ func TestEffectsHideOthers(t *testing.T) {
 	stop()
 	if err := <-done; err != nil {
 		t.Error(err)
+	}
+}
+
+// How long others may be kept waiting: for who answers for all a day, for who has owners ten minutes.
+func TestConfirmWithin(t *testing.T) {
+	h := newHost(t, &memory{}, nil)
+	h.apply(t, admin, site())
+	owned := control.Caller{Name: "cn:acme-admin", Role: control.Admin, Owners: []string{"acme"}}
+	for _, tt := range []struct {
+		caller control.Caller
+		within time.Duration
+		want   codes.Code
+	}{
+		{admin, control.MaxConfirm, codes.OK}, {admin, control.MaxConfirm + 1, codes.InvalidArgument},
+		{acme, control.MaxConfirmOwned, codes.OK}, {acme, control.MaxConfirmOwned + 1, codes.InvalidArgument},
+		{owned, control.MaxConfirmOwned, codes.OK}, {owned, control.MaxConfirmOwned + 1, codes.InvalidArgument},
+	} {
+		req := &vbrv1.DeleteRequest{Refs: []*vbrv1.ResourceRef{ref(kindRI, "ri-acme")}, ConfirmWithin: durationpb.New(tt.within), DryRun: true}
+		_, err := h.Delete(t.Context(), tt.caller, req)
+		wantCode(t, err, tt.want)
 	}
 }

@@ -49,8 +49,11 @@ func (r *request) check() error {
 		problems.Add(source.Problem{Path: "comment", Value: source.Quote(r.comment), Text: "not a comment", Legal: "at most 256 printable characters"})
 	}
 	if r.confirm != nil {
-		if d := r.confirm.AsDuration(); r.confirm.CheckValid() != nil || d < MinConfirm || d > MaxConfirm {
-			problems.Add(source.Problem{Path: "confirm_within", Value: d.String(), Text: "out of range", Legal: "10s..24h"})
+		switch d := r.confirm.AsDuration(); {
+		case r.confirm.CheckValid() != nil || d < MinConfirm || d > MaxConfirm:
+			problems.Add(source.Problem{Path: "confirm_within", Value: d.String(), Text: "out of range", Legal: "10s..24h; 10s..10m if you have owners"})
+		case !r.caller.rules() && d > MaxConfirmOwned:
+			problems.Add(source.Problem{Path: "confirm_within", Value: d.String(), Text: "others would wait for too long", Legal: "10s..10m if you have owners"})
 		}
 	}
 	if len(problems) > 0 {

@@ -18,12 +18,20 @@ const (
 	MaxResources = 10_000
 	// MaxStored is how many resources the store may hold.
 	MaxStored = 100_000
+	// MaxNames is how many names one listing may ask for.
+	MaxNames = 1000
 	// MaxComment is the length of a revision's comment in characters.
 	MaxComment = 256
-	// MinConfirm and MaxConfirm bound confirm_within.
-	MinConfirm = 10 * time.Second
-	MaxConfirm = 24 * time.Hour
+	// MinConfirm and MaxConfirm bound confirm_within. Until a change is confirmed nobody may make another, so that who has owners, and does
+	// not answer for all, has MaxConfirmOwned.
+	MinConfirm      = 10 * time.Second
+	MaxConfirm      = 24 * time.Hour
+	MaxConfirmOwned = 10 * time.Minute
 
+	// maxOwner is the length of an owner in characters.
+	maxOwner = 64
+	// readsAtOnce is how many calls may have whole old revisions in memory, which are those of all owners.
+	readsAtOnce = 2
 	// storeTime bounds a write to the store that the caller can no longer cancel.
 	storeTime = 15 * time.Second
 	// realiseTime bounds one attempt to bring the routers to a new intent.
@@ -72,6 +80,8 @@ type Controller struct {
 
 	// turn is held, one token, by whoever changes the state: from reading the store's head to installing what follows from it.
 	turn chan struct{}
+	// reads is held, one token each, by those who read old revisions.
+	reads chan struct{}
 	// look asks Run to read the head now.
 	look chan struct{}
 
@@ -107,7 +117,7 @@ func New(cfg Config) *Controller {
 			*check = func(*intent.Intent) intent.Errors { return nil }
 		}
 	}
-	c := &Controller{cfg: cfg, turn: make(chan struct{}, 1), look: make(chan struct{}, 1)}
+	c := &Controller{cfg: cfg, turn: make(chan struct{}, 1), reads: make(chan struct{}, readsAtOnce), look: make(chan struct{}, 1)}
 	c.tallies.turn = make(chan struct{}, 1)
 	c.state = &state{files: &files{}, stored: &vbrv1.StoredRevision{Revision: &vbrv1.Revision{}}, union: &intent.Intent{}, here: &intent.Intent{}}
 	c.changes.more = make(chan struct{})

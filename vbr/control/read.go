@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"google.golang.org/grpc/codes"
 	"google.golang.org/protobuf/proto"
@@ -46,6 +47,9 @@ func (c *Controller) List(ctx context.Context, caller Caller, req *vbrv1.ListReq
 	f, err := newFilter(caller, req.GetKinds(), req.GetOwner())
 	if err != nil {
 		return err
+	}
+	if n := len(req.GetNames()); n > MaxNames {
+		return refuse(codes.InvalidArgument, source.Problem{Path: "names", Value: fmt.Sprint(n), Text: "not a number of names for one call", Legal: "0..1000, 0 means all"})
 	}
 	s := c.now()
 	var found []*vbrv1.Resource
@@ -91,7 +95,7 @@ func (c *Controller) isOn(s *state, r *vbrv1.Resource, host string) bool {
 	return on == host
 }
 
-// filter is which resources a stream is about.
+// filter is which resources a stream is about. It is kept, and gone through, for as long as the stream lasts.
 type filter struct {
 	caller Caller
 	kinds  []vbrv1.Kind
@@ -99,6 +103,12 @@ type filter struct {
 }
 
 func newFilter(caller Caller, kinds []vbrv1.Kind, owner string) (filter, error) {
+	if n, all := len(kinds), len(vbrv1.Kinds()); n > all {
+		return filter{}, refuse(codes.InvalidArgument, source.Problem{Path: "kinds", Value: fmt.Sprint(n), Text: "not a number of kinds", Legal: fmt.Sprintf("0..%d, 0 means all", all)})
+	}
+	if utf8.RuneCountInString(owner) > maxOwner {
+		return filter{}, refuse(codes.InvalidArgument, source.Problem{Path: "owner", Value: source.Quote(owner), Text: "not an owner label", Legal: "at most 64 printable characters"})
+	}
 	for i, k := range kinds {
 		if vbrv1.KindName(k) == "" {
 			return filter{}, refuse(codes.InvalidArgument, badKind(fmt.Sprintf("kinds[%d]", i), k))

@@ -172,10 +172,14 @@ func (r *reader) tally(ctx context.Context, rev *vbrv1.Revision) (tally, error) 
 
 // DiffRevisions lists what changed between two revisions, of what the caller sees.
 func (c *Controller) DiffRevisions(ctx context.Context, caller Caller, req *vbrv1.DiffRevisionsRequest) (*vbrv1.DiffRevisionsResponse, error) {
-	from, to := req.GetFrom(), req.GetTo()
+	done, err := c.reading(ctx)
+	if err != nil {
+		return nil, ended(err)
+	}
+	defer done()
+	from, to, head := req.GetFrom(), req.GetTo(), c.now().stored
 	if to == 0 {
-		head, err := c.cfg.Store.Head(ctx)
-		if err != nil {
+		if head, err = c.cfg.Store.Head(ctx); err != nil {
 			return nil, c.unreachable(ctx, err)
 		}
 		to = head.GetRevision().GetNumber()
@@ -183,20 +187,30 @@ func (c *Controller) DiffRevisions(ctx context.Context, caller Caller, req *vbrv
 	if from == 0 && to > 0 {
 		from = to - 1
 	}
-	after, err := c.visible(ctx, caller, to)
+	after, err := c.visible(ctx, caller, head, to)
 	if err != nil {
 		return nil, err
 	}
-	before, err := c.visible(ctx, caller, from)
+	before, err := c.visible(ctx, caller, head, from)
 	if err != nil {
 		return nil, err
 	}
 	return &vbrv1.DiffRevisionsResponse{From: from, To: to, Changes: compare(before, after)}, nil
 }
 
-// visible are the resources of a revision that the caller sees; none before the first.
-func (c *Controller) visible(ctx context.Context, caller Caller, number uint64) (map[key]*vbrv1.Resource, error) {
-	all, err := (&reader{store: c.cfg.Store}).get(ctx, number)
+// reading waits for a turn to read old revisions; done gives it back, when they are not needed any more.
+func (c *Controller) reading(ctx context.Context) (done func(), _ error) {
+	select {
+	case c.reads <- struct{}{}:
+		return func() { <-c.reads }, nil
+	case <-ctx.Done():
+		return nil, ctx.Err()
+	}
+}
+
+// visible are the resources of a revision that the caller sees; none before the first. The head need not be read.
+func (c *Controller) visible(ctx context.Context, caller Caller, head *vbrv1.StoredRevision, number uint64) (map[key]*vbrv1.Resource, error) {
+	all, err := (&reader{store: c.cfg.Store, last: head}).get(ctx, number)
 	switch {
 	case errors.Is(err, store.ErrNotFound):
 		return nil, fail(codes.NotFound, "revision %d is not in the history; see `vbrctl history`", number)

@@ -29,20 +29,18 @@ func (c *Controller) Watch(ctx context.Context, caller Caller, req *vbrv1.WatchR
 	if err != nil {
 		return err
 	}
-	w := &watcher{filter: f, yield: yield, from: &state{}}
+	w := &watcher{filter: f, yield: yield}
 	c.mu.Lock()
 	s, next := c.state, c.changes.next()
 	c.mu.Unlock()
-	if req.GetResumeToken() != "" {
-		if w.from, err = c.resume(ctx, req.GetResumeToken(), s); err != nil {
-			return err
-		}
-	}
-	w.token = s.token()
-	if err := w.send(difference(w.from, s), true); err != nil {
+	items, err := c.missed(ctx, f, req.GetResumeToken(), s)
+	if err != nil {
 		return err
 	}
-	w.from = nil
+	w.token = s.token()
+	if err := w.send(items, true); err != nil {
+		return err
+	}
 	for {
 		d, more, lost := c.since(next)
 		if lost {
@@ -78,6 +76,30 @@ func (c *Controller) since(next uint64) (d *delta, more <-chan struct{}, lost bo
 	return d, c.changes.more, false
 }
 
+// missed is what the holder of a token, or of none, does not know of what it asks for. An old revision, which has the resources of all, is let go before
+// anything is sent: the reader may be slow.
+func (c *Controller) missed(ctx context.Context, f filter, token string, s *state) ([]item, error) {
+	if token == "" {
+		return difference(&state{}, s), nil
+	}
+	done, err := c.reading(ctx)
+	if err != nil {
+		return nil, ended(err)
+	}
+	defer done()
+	then, err := c.resume(ctx, token, s)
+	if err != nil {
+		return nil, err
+	}
+	var items []item
+	for _, it := range difference(then, s) {
+		if f.matches(it.key, it.after, it.is) || f.matches(it.key, it.before, it.was) {
+			items = append(items, it)
+		}
+	}
+	return items, nil
+}
+
 // resume finds what the holder of a token knows.
 func (c *Controller) resume(ctx context.Context, token string, s *state) (*state, error) {
 	if token == s.token() {
@@ -89,7 +111,7 @@ func (c *Controller) resume(ctx context.Context, token string, s *state) (*state
 		return nil, refuse(codes.InvalidArgument, source.Problem{Path: "resume_token", Value: source.Quote(token), Text: "not a resume token", Legal: "one from a stream of this server"})
 	}
 	again := fail(codes.OutOfRange, "resume_token %s is too old; begin again without one", source.Quote(token))
-	if !strings.HasSuffix(token, "-"+s.files.hash) || n > s.number() {
+	if !strings.HasSuffix(token, "-"+s.files.hash) || n >= s.number() { // that number with that time is s.token()
 		return nil, again
 	}
 	r := &vbrv1.StoredRevision{Revision: &vbrv1.Revision{}}
@@ -111,7 +133,6 @@ func (c *Controller) resume(ctx context.Context, token string, s *state) (*state
 // watcher is one stream.
 type watcher struct {
 	filter
-	from  *state
 	yield func(*vbrv1.WatchResponse) error
 	token string // of what is being sent
 }

@@ -125,6 +125,21 @@ func TestWatch(t *testing.T) {
 	})
 }
 
+// What a stream is about is kept while it lasts: more than can be meant is refused.
+func TestFilterBounds(t *testing.T) {
+	h := newHost(t, &memory{}, nil)
+	kinds, owner := append(vbrv1.Kinds(), kindRI), strings.Repeat("é", 65)
+	none := func(*vbrv1.WatchResponse) error { return errors.New("it was answered") }
+	wantCode(t, h.Watch(t.Context(), viewer, &vbrv1.WatchRequest{Kinds: kinds}, none), codes.InvalidArgument, fmt.Sprintf("kinds: %d: not a number of kinds; legal: 0..%d", len(kinds), len(kinds)-1))
+	wantCode(t, h.Watch(t.Context(), viewer, &vbrv1.WatchRequest{Owner: owner}, none), codes.InvalidArgument, "not an owner label; legal: at most 64")
+	for what, req := range map[string]*vbrv1.ListRequest{"kinds: ": {Kinds: kinds}, "owner: ": {Owner: owner}, "names: 1001: not a number of names for one call; legal: 0..1000": {Names: make([]string, 1001)}} {
+		wantCode(t, h.List(t.Context(), viewer, req, nil), codes.InvalidArgument, what)
+	}
+	if got := h.list(t, viewer, &vbrv1.ListRequest{Kinds: vbrv1.Kinds(), Owner: strings.Repeat("é", 64), Names: make([]string, 1000)}); got != "" {
+		t.Error(got)
+	}
+}
+
 // A watcher that does not read is ended, the others are not held up, and it can go on.
 func TestSlowWatcher(t *testing.T) {
 	synctest.Test(t, func(t *testing.T) {

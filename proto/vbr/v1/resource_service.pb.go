@@ -540,7 +540,8 @@ type ApplyRequest struct {
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Delete the stored resources that are not in the request: of all owners, or of those that a tenant's operator has.
 	Prune bool `protobuf:"varint,3,opt,name=prune,proto3" json:"prune,omitempty"`
-	// Roll back unless Confirm comes in time. Legal: 10 s..24 h. Absent: no confirmation is needed.
+	// Roll back unless Confirm comes in time. Legal: 10 s..24 h, 10 s..10 min for callers that have owners: until then nobody else's change is taken.
+	// Absent: no confirmation is needed.
 	ConfirmWithin *durationpb.Duration `protobuf:"bytes,4,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"`
 	// For the history. Legal: at most 256 printable characters.
 	Comment string `protobuf:"bytes,5,opt,name=comment,proto3" json:"comment,omitempty"`
@@ -1208,8 +1209,9 @@ func (x *GetResponse) GetResource() *Resource {
 // ListRequest filters; what is empty matches all.
 type ListRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Kinds []Kind                 `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=vbr.v1.Kind" json:"kinds,omitempty"`
-	// Exact names.
+	// Legal: at most as many as there are.
+	Kinds []Kind `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=vbr.v1.Kind" json:"kinds,omitempty"`
+	// Exact names. Legal: at most 1000.
 	Names         []string `protobuf:"bytes,2,rep,name=names,proto3" json:"names,omitempty"`
 	Owner         string   `protobuf:"bytes,3,opt,name=owner,proto3" json:"owner,omitempty"`
 	Host          string   `protobuf:"bytes,4,opt,name=host,proto3" json:"host,omitempty"`
@@ -1332,8 +1334,9 @@ func (x *ListResponse) GetRevision() uint64 {
 // WatchRequest filters; what is empty matches all.
 type WatchRequest struct {
 	state protoimpl.MessageState `protogen:"open.v1"`
-	Kinds []Kind                 `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=vbr.v1.Kind" json:"kinds,omitempty"`
-	Owner string                 `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
+	// Legal: at most as many as there are.
+	Kinds []Kind `protobuf:"varint,1,rep,packed,name=kinds,proto3,enum=vbr.v1.Kind" json:"kinds,omitempty"`
+	Owner string `protobuf:"bytes,2,opt,name=owner,proto3" json:"owner,omitempty"`
 	// From an earlier stream, to go on after it. Empty: begin with all that is. One that is too old is refused with
 	// OUT_OF_RANGE: begin again without.
 	ResumeToken   string `protobuf:"bytes,3,opt,name=resume_token,json=resumeToken,proto3" json:"resume_token,omitempty"`
