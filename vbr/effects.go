@@ -130,7 +130,7 @@ func (l live) established() (n int) {
 
 // beyond is how many routes lead through the other end of a pair whose ends are both on this host and of one owner: others' are theirs to know.
 func (l live) beyond(ri *riSpec) int {
-	if l.r == nil || !ri.local() || ri.oppositeOwner != ri.owner {
+	if l.r == nil || !ri.local() || ri.cable.foreign {
 		return 0
 	}
 	return l.r.host.live(ri.cable.router).through(ri.opposite)

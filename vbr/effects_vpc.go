@@ -50,7 +50,7 @@ func (x *effects) interfaceChanged(c riChange) {
 func reach(ri *riSpec) string {
 	switch {
 	case ri.local():
-		return fmt.Sprintf(", paired with %s of router %s on this host", ri.opposite, ri.cable.router)
+		return fmt.Sprintf(", paired with %s of router %s on this host", ri.opposite, ri.cable.farRouter())
 	case ri.remote() && ri.paired():
 		return fmt.Sprintf(" with VNI %d and route target %s, paired with %s", ri.vni, ri.target, ri.opposite)
 	case ri.remote():

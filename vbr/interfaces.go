@@ -122,7 +122,7 @@ func (r *router) oppositeOf(v *vpcSide) (riOpposite, string) {
 	}
 	m, ok := r.host.mates.find(v.ri.opposite)
 	if !ok {
-		return oppositeAbsent, fmt.Sprintf("router %s with interface %s is not up", v.ri.cable.router, v.ri.opposite)
+		return oppositeAbsent, fmt.Sprintf("router %s with interface %s is not up", v.ri.cable.farRouter(), v.ri.opposite)
 	}
 	return v.ri.judge(m.presence)
 }

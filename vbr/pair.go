@@ -14,9 +14,18 @@ import (
 // cable is what a pair whose ends are both on this host has between them: a veth pair, and routes that go from router to router.
 type cable struct {
 	router    string // at the other end
+	foreign   bool   // that is another owner's
 	farMAC    net.HardwareAddr
 	device    string
 	farDevice string
+}
+
+// farRouter is what the router's owner is told of the router at the other end: of another owner's not even its name.
+func (c *cable) farRouter() string {
+	if c.foreign {
+		return "of another owner"
+	}
+	return c.router
 }
 
 // paired says whether the router interface is one of a pair.
@@ -42,7 +51,7 @@ func (s *spec) addCable(in *intent.Intent, x *riSpec, rate link.Rate) bool {
 		return false
 	}
 	x.cable = &cable{
-		router: r.Name, device: intent.VethDeviceName(x.name, x.opposite), farDevice: intent.VethDeviceName(x.opposite, x.name), farMAC: vethMAC(x.opposite, x.name),
+		router: r.Name, foreign: r.Owner != s.owner, device: intent.VethDeviceName(x.name, x.opposite), farDevice: intent.VethDeviceName(x.opposite, x.name), farMAC: vethMAC(x.opposite, x.name),
 	}
 	x.mac = vethMAC(x.name, x.opposite)
 	s.link.Pairs = append(s.link.Pairs, link.Pair{

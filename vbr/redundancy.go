@@ -68,7 +68,7 @@ func (h *Host) missing(r *router) string {
 	var out []string
 	for _, name := range slices.Sorted(maps.Keys(lost)) {
 		if ri := lost[name]; ri.local() {
-			out = append(out, fmt.Sprintf("router %s has them by no other router interface than %s", ri.cable.router, ri.opposite))
+			out = append(out, fmt.Sprintf("router %s has them by no other router interface than %s", ri.cable.farRouter(), ri.opposite))
 		} else {
 			out = append(out, fmt.Sprintf("no other VBR or host offers them under the route targets of %s: %s (failover group: %s)", name, strings.Join(texts(known.targets[name]), ", "), group))
 		}
@@ -93,10 +93,17 @@ func (r *router) carries(from uint32) (out []carried, next uint32) {
 	return out, next
 }
 
+// anotherRouter is who offers the same, if that is another owner's: its name is not for whoever reads of it.
+const anotherRouter = "another router"
+
 // backs says who else offers what a router carries; empty: nobody.
 func (h *Host) backs(r *router, c carried, known knowledge) string {
 	if c.ri.local() {
-		return h.router(c.ri.cable.router).hasAnother(c)
+		by := h.router(c.ri.cable.router).hasAnother(c)
+		if by != "" && c.ri.cable.foreign {
+			return anotherRouter
+		}
+		return by
 	}
 	targets := known.targets[c.ri.name]
 	for _, t := range targets {
@@ -106,6 +113,9 @@ func (h *Host) backs(r *router, c carried, known knowledge) string {
 	}
 	for _, o := range h.allRouters() {
 		if o != r && !o.unserved && o.targets(targets) && o.offersNow(c.prefix) {
+			if o.owner() != r.owner() {
+				return anotherRouter
+			}
 			return o.name
 		}
 	}
@@ -125,6 +135,12 @@ func (r *router) hasAnother(c carried) string {
 		}
 	}
 	return ""
+}
+
+func (r *router) owner() string {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	return r.spec.owner
 }
 
 // targets says whether a router interface of the router has one of the route targets.

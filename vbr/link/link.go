@@ -322,8 +322,11 @@ func ownedBy(r Router, a *netlink.LinkAttrs) error {
 		return nil
 	}
 	owner := a.Alias
-	if owner == "" {
+	switch {
+	case owner == "":
 		owner = "nobody known"
+	case owner != OuterAlias && strings.HasPrefix(owner, AliasPrefix): // whoever reads of it may not know that router
+		owner = "another router's"
 	}
 	return fmt.Errorf("a device named %s exists and %w (alias: %s); rename or delete it", a.Name, ErrNotOurs, owner)
 }

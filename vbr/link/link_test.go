@@ -147,7 +147,8 @@ func TestForeignDevicesAreNotTouched(t *testing.T) {
 		{"line name", "link add link eth1 name eth1.100 type vlan id 100", "a device named eth1.100 exists and is not ours"},
 		{"tunnel name", "link add vx5001 type dummy", "a device named vx5001 exists and is not ours"},
 		{"table", "link add other type vrf table 10001", "table 10001 is already that of VRF other"},
-		{"another router's", "link add vbr-acme group 8686 type vrf table 10001", "(alias: openvbr:vbr-beta)"},
+		{"another router's", "link add vbr-acme group 8686 type vrf table 10001", "(alias: another router's)"},
+		{"another router's table", "link add vrf-beta group 8686 type vrf table 10001", "table 10001 is already that of VRF of another router, which is not ours"},
 	} {
 		t.Run(tt.name, func(t *testing.T) {
 			m := inNamespace(t)

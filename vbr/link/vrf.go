@@ -68,7 +68,11 @@ func (m *Manager) tableFree(r Router) error {
 		if ours(l.Attrs()) && l.Attrs().Alias == AliasPrefix+r.Name {
 			return fmt.Errorf("the router's VRF is now named %s: %w", v.Name, unix.EEXIST)
 		}
-		return fmt.Errorf("table %d is already that of VRF %s, which %w; choose another route_table_id", r.Table, v.Name, ErrNotOurs)
+		name := v.Name
+		if ours(l.Attrs()) { // whoever reads of it may not know that router
+			name = "of another router"
+		}
+		return fmt.Errorf("table %d is already that of VRF %s, which %w; choose another route_table_id", r.Table, name, ErrNotOurs)
 	}
 	return nil
 }
