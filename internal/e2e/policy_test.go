@@ -256,6 +256,9 @@ func toldOf(ln *topo.Line, prefix string) (string, error) {
 
 // testTeardown: the session ends for half a minute, and comes back without what was too much.
 func (w *liveWorld) testTeardown(t *testing.T) {
+	for _, ln := range w.Acme.Lines { // each of them announces too much, and none comes back while the other is down
+		w.eventually(20*time.Second, "the sessions as they were before", ln.Router.Established)
+	}
 	w.undisturbed(t, w.customers()[1:], func() {
 		w.resource(w.Acme, w.Acme.Lines, retry, retry[:len(retry)-1]+", route_quota: 20, route_quota_action: Teardown, route_quota_restart: 30}")
 		w.apply()

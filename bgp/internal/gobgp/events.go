@@ -205,7 +205,7 @@ func (s *Server) onNotUp(st *apiutil.PeerState, at time.Time) {
 	x.reason = reason
 	ps := x.peerState(a, at)
 	ps.Ending = ending
-	ps.GracefulRestart.Hold = wasUp && x.holds(st.DisconnectReason, ending)
+	ps.GracefulRestart.Hold = wasUp && x.holds(st.DisconnectReason, ending, s.stood.just(time.Now()))
 	if !x.configured {
 		ps.State = "removed"
 		delete(s.sessions, a)

@@ -84,13 +84,13 @@ func (c *conn) ended(st *apiutil.PeerState) (reason string, e Ending) {
 }
 
 // holds tells whether the routes of a session are held that was up: when its connection was lost without a NOTIFICATION (RFC 4724 4.2), and if both ends
-// have the N bit also over one, ours or the peer's (RFC 8538 4).
-func (x *session) holds(r api.PeerState_DisconnectReason, e Ending) bool {
+// have the N bit also over one, ours or the peer's (RFC 8538 4). So they are when a hold time is over just after we stood still: the peer may be well.
+func (x *session) holds(r api.PeerState_DisconnectReason, e Ending, stood bool) bool {
 	restart := r == api.PeerState_DISCONNECT_REASON_GRACEFUL_RESTART
 	switch {
 	case x.gr.Families == 0:
 		return false
-	case restart && e.Lost:
+	case restart && (e.Lost || stood && e.Code == holdTimerExpired):
 		return true
 	case restart && e.ByPeer:
 		return x.gr.Notification && (e.Code != cease || e.Subcode != hardReset)

@@ -119,7 +119,8 @@ type Server struct {
 	heard    map[netip.Addr]*heard
 	counted  counted
 
-	far far // the watchdog's
+	far   far // the watchdog's
+	stood standstill
 }
 
 // Start opens the listeners, which let nobody in but neighbours, and starts the server without any. ctx bounds the start only. An address that is not on the device yet, or still under duplicate address detection, is
