@@ -295,15 +295,22 @@ func TestPeerDown(t *testing.T) {
 	}
 }
 
-// A restarting peer's routes stay until its End-of-RIB and then those go that it has not announced again (RFC 4724 4.2).
-func TestPeerRestarts(t *testing.T) {
-	s := newScene(t)
-	acme := s.router("acme", 5001)
+// twoRoutesOfPeer is a router that rr1 has told two routes, and its End-of-RIB; kept is the one that it tells again when it is back.
+func twoRoutesOfPeer(t *testing.T) (s *scene, acme *router, kept evpn.Route) {
+	t.Helper()
+	s = newScene(t)
+	acme = s.router("acme", 5001)
 	s.b.attach(acme, acme.vpc...)
 	s.b.PeerState(state(rr1, true, 0))
-	kept, lost := s.route(gw1, "10.100.0.0/16", 5001), s.route(gw1, "10.101.0.0/16", 5001)
-	s.announce(rr1, kept, lost)
+	kept = s.route(gw1, "10.100.0.0/16", 5001)
+	s.announce(rr1, kept, s.route(gw1, "10.101.0.0/16", 5001))
 	s.b.EndOfRIB(rr1)
+	return s, acme, kept
+}
+
+// A restarting peer's routes stay until its End-of-RIB and then those go that it has not announced again (RFC 4724 4.2).
+func TestPeerRestarts(t *testing.T) {
+	s, acme, kept := twoRoutesOfPeer(t)
 	both := []string{"10.100.0.0/16 via 192.0.2.11 on 100", "10.101.0.0/16 via 192.0.2.11 on 100"}
 	s.want(acme, both...)
 	s.b.PeerState(state(rr1, false, 30*time.Second))
@@ -334,13 +341,7 @@ func TestPeerRestartsWithoutForwarding(t *testing.T) {
 
 // A peer that comes up and falls again before its End-of-RIB loses what it has not announced in between (RFC 4724 4.2).
 func TestPeerFallsAgain(t *testing.T) {
-	s := newScene(t)
-	acme := s.router("acme", 5001)
-	s.b.attach(acme, acme.vpc...)
-	s.b.PeerState(state(rr1, true, 0))
-	kept, lost := s.route(gw1, "10.100.0.0/16", 5001), s.route(gw1, "10.101.0.0/16", 5001)
-	s.announce(rr1, kept, lost)
-	s.b.EndOfRIB(rr1)
+	s, acme, kept := twoRoutesOfPeer(t)
 	s.b.PeerState(state(rr1, false, 30*time.Second))
 	s.b.PeerState(state(rr1, true, 0))
 	s.announce(rr1, kept)

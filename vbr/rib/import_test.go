@@ -88,15 +88,18 @@ func TestImportBounds(t *testing.T) {
 	many := via("10.0.0.2", 65001, 2, 3)
 	many.Communities, many.LargeCommunities = []uint32{1, 2}, [][3]uint32{{1, 2, 3}}
 	tab.Announce(id, 0, many, pfx("10.2.0.0/16"))
-	for p, want := range map[string]string{
-		"10.1.0.0/16": "as-path-too-long: the AS path has 4 ASes, and may have 3",
-		"10.2.0.0/16": "too-many-communities: it has 3 communities, and may have 2",
-	} {
-		got := tab.Lookup(pfx(p))[0]
-		if text := fmt.Sprintf("%s: %s", got.Verdict, got.Reason); text != want {
-			t.Errorf("%s: %s, want %s", p, text, want)
-		}
+	wantReason(t, tab, "10.1.0.0/16", "as-path-too-long: the AS path has 4 ASes, and may have 3")
+	wantReason(t, tab, "10.2.0.0/16", "too-many-communities: it has 3 communities, and may have 2")
+}
+
+// wantReason compares the verdict on a prefix's path and the reason for it, and returns what is kept of the path.
+func wantReason(t *testing.T, tab *Table, p, want string) Attrs {
+	t.Helper()
+	got := tab.Lookup(pfx(p))[0]
+	if text := fmt.Sprintf("%s: %s", got.Verdict, got.Reason); text != want {
+		t.Errorf("%s: %s, want %s", p, text, want)
 	}
+	return got.Attrs
 }
 
 // TestLeaks is RFC 9234 5, of routes that come in.
@@ -236,11 +239,7 @@ func TestOversize(t *testing.T) {
 		"20.1.0.0/16": "as-path-too-long: the AS path has 500 ASes, and may have 64",
 		"20.2.0.0/16": "too-many-communities: it has 15300 communities, and may have 64",
 	} {
-		got := tab.Lookup(pfx(p))[0]
-		if text := fmt.Sprintf("%s: %s", got.Verdict, got.Reason); text != want {
-			t.Errorf("%s: %s, want %s", p, text, want)
-		}
-		if a := got.Attrs; a.ases() > keptOfOversize || cap(a.Communities) > 2*keptOfOversize || cap(a.LargeCommunities) > 2*keptOfOversize || a.NeighborAS() != 65001 {
+		if a := wantReason(t, tab, p, want); a.ases() > keptOfOversize || cap(a.Communities) > 2*keptOfOversize || cap(a.LargeCommunities) > 2*keptOfOversize || a.NeighborAS() != 65001 {
 			t.Errorf("%s: kept %d ASes, %d and %d communities", p, a.ases(), cap(a.Communities), cap(a.LargeCommunities))
 		}
 	}

@@ -62,7 +62,7 @@ func endingOf(r api.PeerState_DisconnectReason, message string) (e Ending) {
 // holds tells whether routes are held over a NOTIFICATION of ours when both ends have the N bit (RFC 8538 4): not over a Hard Reset, which GoBGP makes of what
 // is for good, nor a change of the peer's configuration, by which they may not be what they were, nor when the peer does not read (RFC 9687).
 func (e Ending) holds() bool {
-	return e.Code != 0 && e.Code != 8 && (e.Code != 6 || e.Subcode != 9 && e.Subcode != 6)
+	return e.Code != 0 && e.Code != 8 && (e.Code != cease || e.Subcode != hardReset && e.Subcode != 6)
 }
 
 // ended says why a session has ended, or does not come up. GoBGP calls it a graceful restart, whether the connection was just lost, the peer has sent a
