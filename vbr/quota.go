@@ -201,7 +201,7 @@ func (r *router) quotaStatus(b *vbrv1.BgpSession, s *session) {
 		use := r.rib.QuotaUse(s.source, six)
 		b.RouteQuotaUsed += uint32(use.Used)
 		b.RouteQuotaOver += uint32(use.Over + use.Forgotten)
-		b.ForgottenRouteCount += uint32(use.Forgotten + use.Refused)
+		b.ForgottenRouteCount += uint32(use.Unkept())
 	}
 }
 
@@ -212,8 +212,8 @@ func (r *router) overflowing(six bool) (out []string) {
 		if s == nil {
 			continue
 		}
-		if use := r.rib.QuotaUse(s.source, six); use.Forgotten+use.Refused > 0 {
-			out = append(out, fmt.Sprintf("%s is far over its route_quota of %d, and about %d of its routes are not kept", r.spec.peers[i].Address, use.Limit, use.Forgotten+use.Refused))
+		if use := r.rib.QuotaUse(s.source, six); use.Unkept() > 0 {
+			out = append(out, fmt.Sprintf("%s is far over its route_quota of %d, and about %d of its routes are not kept", r.spec.peers[i].Address, use.Limit, use.Unkept()))
 		}
 	}
 	return out

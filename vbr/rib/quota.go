@@ -54,6 +54,9 @@ type QuotaUse struct {
 	Over, Forgotten, Refused int
 }
 
+// Unkept is how many of the source's prefixes are not kept.
+func (u QuotaUse) Unkept() int { return u.Forgotten + u.Refused }
+
 // QuotaUse is that of a source; zero for an unknown one.
 func (t *Table) QuotaUse(id SourceID, six bool) QuotaUse {
 	s := t.sources[id]
