@@ -88,16 +88,21 @@ func (p *Prober) Run(ctx context.Context, event func() time.Time) ([]time.Durati
 	time.Sleep(20 * probeEvery) // the probing is under way, over the wrong device
 	at := event().Sub(p.began)
 	wg.Wait()
-	p.mu.Lock()
-	defer p.mu.Unlock()
-	if p.left > 0 {
-		return nil, fmt.Errorf("%d of %d probes never left through the other device", p.left, len(p.targets))
+	if left := p.open(); left > 0 {
+		return nil, fmt.Errorf("%d of %d probes never left through the other device", left, len(p.targets))
 	}
 	out := make([]time.Duration, len(p.first))
 	for i, f := range p.first {
 		out[i] = f - at
 	}
 	return out, nil
+}
+
+// open is how many targets have not been seen on the device yet.
+func (p *Prober) open() int {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.left
 }
 
 func (p *Prober) probe(ctx context.Context) {
