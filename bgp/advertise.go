@@ -8,6 +8,7 @@ import (
 	"unique"
 
 	"github.com/openvbr/openvbr/bgp/internal/out"
+	"github.com/openvbr/openvbr/bgp/internal/wire"
 	"github.com/openvbr/openvbr/internal/fault"
 )
 
@@ -98,4 +99,21 @@ func (ad *Advertisement) attrs(own uint32) unique.Handle[out.Attrs] {
 		a.MED, a.HasMED = ad.MED, true
 	}
 	return unique.Make(a)
+}
+
+// Untold says why a neighbour is not told of a prefix that is advertised in its table: what it cannot be told, and for want of long-lived graceful restart
+// is not to be. It is empty if the neighbour is told, and if there is no such prefix or no session.
+func (s *Speaker) Untold(peer netip.Addr, prefix netip.Prefix) string {
+	return s.server.Untold(peer, out.Key{Prefix: prefix.Masked()})
+}
+
+// Withheld says why a route with these communities is not for a neighbour of our AS (internal) or of another (RFC 1997); empty if it is. A speaker
+// advertises it even so, as communities that an export policy has added are the neighbour's to obey: see evpn.Speaker.Export for those who have none.
+func Withheld(communities []uint32, internal bool) string {
+	for _, c := range communities {
+		if why := wire.Withheld(c, internal); why != "" {
+			return why
+		}
+	}
+	return ""
 }

@@ -256,7 +256,7 @@ func TestToldTooMuch(t *testing.T) {
 	if l := told(t, p); len(l) != 2 || !strings.HasPrefix(l[0], "+ 100a02") || !strings.HasPrefix(l[1], "- 100a01") {
 		t.Errorf("%q", l)
 	}
-	if text := n.log.String(); strings.Count(text, "their attributes do not fit into a message") != 1 {
+	if text := n.log.String(); strings.Count(text, "the attributes do not fit into a message") != 1 {
 		t.Error("the log does not say so, once")
 	}
 	n.rec.Never(t, 0, "up=false")

@@ -246,6 +246,17 @@ func (b *backbone) export(gained []evpn.Route, lost []evpn.Key) error {
 	return errors.Join(unlessEmpty(lost, speaker.Withdraw), unlessEmpty(gained, speaker.Export))
 }
 
+// untold says why no gateway is told a route that was exported, see evpn.Speaker.Untold.
+func (b *backbone) untold(k evpn.Key) string {
+	b.mu.Lock()
+	speaker := b.speaker
+	b.mu.Unlock()
+	if speaker == nil {
+		return ""
+	}
+	return speaker.Untold(k)
+}
+
 func unlessEmpty[T any](list []T, do func([]T) error) error {
 	if len(list) == 0 {
 		return nil

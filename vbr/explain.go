@@ -7,7 +7,6 @@ import (
 	"time"
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
-	"github.com/openvbr/openvbr/vbr/policy"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
@@ -21,15 +20,16 @@ type story struct {
 
 	spec       *spec
 	devices    map[int]string
-	live       bool   // the router has a speaker
-	trouble    string // why it may have none
+	speaker    speaker // nil: the router is not live
+	trouble    string  // why it may have none
 	drained    bool
 	backboneUp bool
-	up         map[netip.Addr]time.Time      // established sessions, and since when
-	waits      map[netip.Addr]time.Time      // established sessions whose peer is heard out first, and until when at most
-	shut       map[string]string             // router interfaces that are not Active, and why
-	export     map[netip.Addr]*policy.Policy // by peer; none: the default
-	forgotten  []string                      // whose routes are not all kept
+	up         map[netip.Addr]time.Time // established sessions, and since when
+	waits      map[netip.Addr]time.Time // established sessions whose peer is heard out first, and until when at most
+	shut       map[string]string        // router interfaces that are not Active, and why
+	ways       map[netip.Addr]*way      // how each peer is told
+	untold     map[string]string        // router interfaces and peers that are not told what the speakers have for them, and why
+	forgotten  []string                 // whose routes are not all kept
 	refusal    refusal
 	refused    bool
 }
@@ -56,6 +56,7 @@ func (h *Host) Explain(router, destination string) (*vbrv1.ExplainResponse, erro
 	r.read(s, prefix)
 	r.mu.Unlock()
 	s.refusal, s.refused = r.refused.get(prefix)
+	r.askUntold(s, prefix)
 	out := &vbrv1.ExplainResponse{Router: router, Destination: destination}
 	if !s.some {
 		out.Summary = s.nothing(prefix)
@@ -84,7 +85,7 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	s.known, s.some = r.rib.Explain(prefix)
 	s.gone, s.lost = r.rib.Gone(prefix)
 	s.cover, _ = r.rib.Cover(prefix)
-	s.spec, s.live, s.drained = r.spec, r.speaker != nil, r.records.drained.Load()
+	s.spec, s.speaker, s.drained = r.spec, r.speaker, r.records.drained.Load()
 	for _, what := range []string{"resources", "devices", "life"} {
 		if s.trouble == "" {
 			s.trouble = r.reasons[what]
@@ -114,10 +115,10 @@ func (r *router) read(s *story, prefix netip.Prefix) {
 	}
 	s.forgotten = r.overflowing(prefix.Addr().Is6())
 	s.up, s.waits = make(map[netip.Addr]time.Time), make(map[netip.Addr]time.Time)
-	s.export = make(map[netip.Addr]*policy.Policy)
+	s.ways = make(map[netip.Addr]*way)
 	for _, p := range r.spec.peers {
-		if w := r.wayOf(&p, prefix.Addr().Is6()); w != nil && w.by != nil {
-			s.export[p.Address] = w.by
+		if w := r.wayOf(&p, prefix.Addr().Is6()); w != nil {
+			s.ways[p.Address] = w
 		}
 		if x := r.sessions[p.Address]; x != nil && x.up {
 			s.up[p.Address] = r.records.sessions[p.Address].since
@@ -143,7 +144,7 @@ func (s *story) nothing(prefix netip.Prefix) string {
 	case s.cover.IsValid():
 		text += fmt.Sprintf("; packets follow %s", s.cover)
 	}
-	if !s.live && s.trouble != "" {
+	if s.speaker == nil && s.trouble != "" {
 		text += "; the router is not up: " + s.trouble
 	}
 	return text

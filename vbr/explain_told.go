@@ -3,11 +3,13 @@ package vbr
 import (
 	"errors"
 	"fmt"
+	"net/netip"
 	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"github.com/openvbr/openvbr/bgp/evpn"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
@@ -77,9 +79,9 @@ func (s *story) notInstalled() string {
 	switch {
 	case accepted == 0:
 		return "no path is accepted"
-	case !s.live && s.trouble != "":
+	case s.speaker == nil && s.trouble != "":
 		return "the router is not up: " + s.trouble
-	case !s.live:
+	case s.speaker == nil:
 		return "the router is not up yet"
 	case s.known.Unconfirmed:
 		return "it is being written"
@@ -99,6 +101,22 @@ func (s *story) hops(hops []rib.NextHop) []*vbrv1.KernelNextHop {
 		out = append(out, &vbrv1.KernelNextHop{Gateway: h.Gateway.String(), Device: device})
 	}
 	return out
+}
+
+// askUntold asks the speakers who is not told of what they have; without r.mu, which their events take.
+func (r *router) askUntold(s *story, prefix netip.Prefix) {
+	s.untold = make(map[string]string)
+	if s.speaker == nil || s.known.Told == nil {
+		return
+	}
+	for peer := range s.up {
+		s.untold[peer.String()] = s.speaker.Untold(peer, prefix)
+	}
+	for i := range s.spec.ris {
+		if ri := &s.spec.ris[i]; !ri.local() {
+			s.untold[ri.name] = r.host.backbone.untold(evpn.Key{RD: ri.rd, Prefix: prefix})
+		}
+	}
 }
 
 // told is who was told of the prefix: the router interfaces and the established sessions.
@@ -126,6 +144,8 @@ func (s *story) toldVPC(ri *riSpec) *vbrv1.Told {
 		t.Why = s.shut[ri.name]
 	case !ri.local() && !s.backboneUp:
 		t.Why = "no session of the backbone is established"
+	case s.untold[ri.name] != "":
+		t.Why = s.untold[ri.name]
 	default:
 		t.Told = true
 		if s.drained && !s.connected() {
@@ -150,9 +170,11 @@ func (s *story) toldPeer(p *peerSpec) *vbrv1.Told {
 	case !p.carries(six):
 		t.Why = "the session does not carry " + familyName(six)
 	case s.exportDenies(p) != "":
-		t.Why = "export policy: " + s.exportDenies(p)
+		t.Why = s.exportDenies(p)
 	case !s.waits[p.Address].IsZero():
 		t.Why, t.Since = waitText(s.waits[p.Address]), stamp(s.up[p.Address])
+	case s.untold[p.Address.String()] != "":
+		t.Why = s.untold[p.Address.String()]
 	default:
 		t.Told = true
 		if since := s.up[p.Address]; since.After(s.known.ToldAt) {

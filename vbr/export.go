@@ -124,7 +124,7 @@ func (r *router) wayOf(p *peerSpec, six bool) *way {
 	if !p.carries(six) {
 		return nil
 	}
-	return r.exporter.way(six, p.rules.table())
+	return r.exporter.way(six, p.table(r.spec.asn))
 }
 
 // exportRows are the rows of what is for the customer as it is told in these ways, without what is not told in any. Where there are several, the
@@ -143,10 +143,7 @@ func exportRows(rows []rib.Row, ways [2][]*way, asn uint32) []rib.Row {
 // altered are attributes as these ways tell them, nil if none does; where there are several, they are those before their policies.
 func altered(prefix netip.Prefix, a *rib.Attrs, ways []*way, asn uint32) *rib.Attrs {
 	for _, w := range ways {
-		if w.by == nil {
-			return a
-		}
-		switch o := a.Judge(w.by, prefix); {
+		switch o := w.outcome(prefix, a); {
 		case !o.Accept:
 		case len(ways) > 1 || !o.Changes():
 			return a
@@ -158,18 +155,21 @@ func altered(prefix netip.Prefix, a *rib.Attrs, ways []*way, asn uint32) *rib.At
 	return nil
 }
 
-// exportDenies says which term keeps a peer from hearing of the prefix; empty if none does.
+// exportDenies says which community or term keeps a peer from hearing of the prefix; empty if none does.
 func (s *story) exportDenies(p *peerSpec) string {
-	by := s.export[p.Address]
-	if by == nil || s.known.Told == nil {
+	w := s.ways[p.Address]
+	if w == nil || s.known.Told == nil {
 		return ""
 	}
 	told := s.known.Told
 	if len(s.spec.networks) > 0 { // the prefix is told as one of them
 		told = networkAttrs()
 	}
-	if o := told.Judge(by, s.known.Prefix); !o.Accept {
-		return by.Text(o)
+	if why := bgp.Withheld(told.Communities, w.ibgp); why != "" {
+		return why
+	}
+	if o := w.outcome(s.known.Prefix, told); !o.Accept {
+		return "export policy: " + w.by.Text(o)
 	}
 	return ""
 }

@@ -1,6 +1,7 @@
 package vbr
 
 import (
+	"cmp"
 	"context"
 	"net/netip"
 	"strings"
@@ -78,7 +79,7 @@ func (o *observed) hear(prefixes ...string) {
 
 func (o *observed) tryPolicy(t *testing.T, req *vbrv1.TestPolicyRequest) (out []*vbrv1.TestResult, err error) {
 	t.Helper()
-	req.Router, req.Peer = "vbr-acme", "10.0.0.2"
+	req.Router, req.Peer = "vbr-acme", cmp.Or(req.Peer, "10.0.0.2")
 	err = o.host.TestPolicy(context.Background(), req, func(l []*vbrv1.TestResult) error { out = append(out, l...); return nil })
 	return out, err
 }

@@ -20,6 +20,7 @@ type speaker interface {
 	Reset(ctx context.Context, peer netip.Addr, why string) error
 	Refresh(context.Context, netip.Addr) error
 	Tell(context.Context, netip.Addr) error
+	Untold(peer netip.Addr, prefix netip.Prefix) string
 	Close(goodbye bool) error
 }
 
@@ -33,6 +34,7 @@ func (mute) Status(time.Duration) []bgp.PeerStatus           { return nil }
 func (mute) Reset(context.Context, netip.Addr, string) error { return bgp.ErrNotUp }
 func (mute) Refresh(context.Context, netip.Addr) error       { return bgp.ErrNotUp }
 func (mute) Tell(context.Context, netip.Addr) error          { return nil }
+func (mute) Untold(netip.Addr, netip.Prefix) string          { return "" }
 func (mute) Close(bool) error                                { return nil }
 
 // startSpeaker starts what speaks with the router's customer.
@@ -82,7 +84,7 @@ func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
 func (s *spec) bgpPeers() []bgp.Peer {
 	peers := make([]bgp.Peer, 0, len(s.peers))
 	for _, p := range s.peers {
-		p.Export = p.rules.table()
+		p.Export = p.table(s.asn)
 		peers = append(peers, p.Peer)
 	}
 	return peers

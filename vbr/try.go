@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/openvbr/openvbr/bgp"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/policy"
@@ -176,6 +177,9 @@ func (x *trial) result(prefix netip.Prefix, a *rib.Attrs) *vbrv1.TestResult {
 }
 
 func (x *trial) exported(prefix netip.Prefix, a *rib.Attrs) rib.Trial {
+	if why := bgp.Withheld(a.Communities, x.asn == x.own); why != "" {
+		return rib.Trial{Verdict: rib.RejectedPolicy, Why: why, Attrs: *a}
+	}
 	o := a.Judge(x.by, prefix)
 	if !o.Accept {
 		return rib.Trial{Verdict: rib.RejectedPolicy, Why: x.by.Text(o), Attrs: *a}

@@ -6,18 +6,20 @@ import (
 	"slices"
 	"sync"
 
+	"github.com/openvbr/openvbr/bgp"
 	"github.com/openvbr/openvbr/vbr/intent"
 	"github.com/openvbr/openvbr/vbr/policy"
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
-// way is one way to tell the customer's peers of a family: a table of the speaker, by the name that peerRules.table gives it, with what these peers
+// way is one way to tell the customer's peers of a family: a table of the speaker, by the name that peerSpec.table gives it, with what these peers
 // may hear as they are to hear it. It stays as it is, but for what exporter.mu guards.
 type way struct {
 	table string
 	text  *intent.RoutePolicy // the export policy as written; nil: the default
 	by    *policy.Policy      // nil: all is told
 	otc   uint32              // ONLY_TO_CUSTOMER, 0 for none
+	ibgp  bool                // its peers are of our own AS
 
 	due     bool                      // all that is for the customer is to be put into the table; guarded by exporter.mu, as the next
 	leaving bool                      // no peer is to be told by it any longer
@@ -30,22 +32,26 @@ type exporter struct {
 	ways [2][]*way // IPv4, IPv6; replaced, never changed in place
 }
 
-// table is the speaker's table that the peer is told: there is one for each export policy, with ONLY_TO_CUSTOMER and without. No policy's name has a space.
-func (x *peerRules) table() string {
+// table is the speaker's table that the peer is told: there is one for each export policy, with ONLY_TO_CUSTOMER and without, within our AS and outside.
+// No policy's name has a space.
+func (p *peerSpec) table(asn uint32) string {
 	var name string
-	if x.out != nil {
-		name = x.out.Name
+	if p.rules.out != nil {
+		name = p.rules.out.Name
 	}
-	if x.Role != "" {
+	if p.rules.Role != "" {
 		name += " otc"
+	}
+	if p.ASN == asn {
+		name += " ibgp"
 	}
 	return name
 }
 
-// newWay is how a peer with these rules is told; had is what its table was before, nil if there was none.
-func newWay(had *way, rules *peerRules, asn uint32) *way {
-	w := &way{table: rules.table(), text: rules.out, due: true}
-	if rules.Role != "" { // RFC 9234 5
+// newWay is how a peer of a router with this AS number is told; had is what its table was before, nil if there was none.
+func newWay(had *way, p *peerSpec, asn uint32) *way {
+	w := &way{table: p.table(asn), text: p.rules.out, ibgp: p.ASN == asn, due: true}
+	if p.rules.Role != "" { // RFC 9234 5
 		w.otc = asn
 	}
 	if had != nil && had.otc == w.otc && reflect.DeepEqual(had.text, w.text) {
@@ -76,8 +82,8 @@ func (x *exporter) take(s *spec) {
 	for f, had := range x.ways {
 		var now []*way
 		for i := range s.peers {
-			if p := &s.peers[i]; p.carries(f == 1) && findWay(now, p.rules.table()) == nil {
-				now = append(now, newWay(findWay(had, p.rules.table()), &p.rules, s.asn))
+			if p := &s.peers[i]; p.carries(f == 1) && findWay(now, p.table(s.asn)) == nil {
+				now = append(now, newWay(findWay(had, p.table(s.asn)), p, s.asn))
 			}
 		}
 		for _, w := range had {
@@ -143,10 +149,10 @@ func (x *exporter) left() (gone [2][]*way) {
 
 // judge says whether a prefix is told in one way, and notes it.
 func (x *exporter) judge(w *way, prefix netip.Prefix, a *rib.Attrs) policy.Outcome {
-	if w.by == nil {
-		return policy.Outcome{Accept: true}
+	o := w.outcome(prefix, a)
+	if o.Accept && len(w.denied) == 0 { // the actor alone changes it
+		return o
 	}
-	o := a.Judge(w.by, prefix)
 	x.mu.Lock()
 	defer x.mu.Unlock()
 	switch {
@@ -160,9 +166,20 @@ func (x *exporter) judge(w *way, prefix netip.Prefix, a *rib.Attrs) policy.Outco
 	return o
 }
 
+// outcome is what becomes of a route in this way.
+func (w *way) outcome(prefix netip.Prefix, a *rib.Attrs) policy.Outcome {
+	switch {
+	case bgp.Withheld(a.Communities, w.ibgp) != "":
+		return policy.Outcome{}
+	case w.by == nil:
+		return policy.Outcome{Accept: true}
+	}
+	return a.Judge(w.by, prefix)
+}
+
 // gone forgets a prefix that is no longer for the customer.
 func (x *exporter) gone(w *way, prefix netip.Prefix) {
-	if w.by == nil {
+	if len(w.denied) == 0 {
 		return
 	}
 	x.mu.Lock()

@@ -14,6 +14,7 @@ import (
 
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
+	"github.com/openvbr/openvbr/vbr/rib"
 )
 
 // Two peers with policies of their own and one with none, of one family: each is told by its own, at every change.
@@ -118,6 +119,77 @@ func TestNetworksByPolicy(t *testing.T) {
 	x.wantHeard("another policy", map[string][]string{"2": {"+10.100.0.0/15"}})
 	x.offer(false, "10.100.0.0/16", "10.101.0.0/16")
 	x.wantHeard("none left", map[string][]string{"2": {"-10.100.0.0/15"}, "3": {"-10.100.0.0/15"}, "4": {"-10.100.0.0/15"}})
+}
+
+// Routes with the well-known communities of RFC 1997 are kept from the customers that they are not for, whatever their export policy; what a policy adds
+// is the customer's to obey. Who looks is told so.
+func TestWellKnownCommunities(t *testing.T) {
+	x := newTelling(t)
+	x.host.backbone.up[rr1] = true
+	marked := intent.RoutePolicy{Name: "marks", Terms: []intent.PolicyTerm{{Priority: 1, Result: "Permit", Add: []string{"no-export"}}}}
+	x.become(func(s *spec) {
+		s.peers[0].ASN = s.asn
+		ruled(s, 1, &marked, "")
+		s.policies = []intent.RoutePolicy{marked}
+	})
+	for _, peer := range []string{"10.0.0.2", "10.0.0.3", "10.0.0.4"} {
+		x.up(peer)
+	}
+	offer := func(prefix string, communities ...uint32) {
+		x.router.mu.Lock()
+		x.rib.Announce(x.vpc, 0, &rib.Attrs{NextHop: gw1, Communities: communities}, mustPrefix(prefix))
+		x.rib.NextWindow()
+		x.router.mu.Unlock()
+		x.flush(x.t.Context(), x.speaker)
+	}
+	const noExport, noAdvertise, noExportSubconfed = 0xffffff01, 0xffffff02, 0xffffff03
+	offer("10.100.0.0/16")
+	offer("10.101.0.0/16", 1, noExport)
+	offer("10.102.0.0/16", noExportSubconfed, noAdvertise)
+	offer("10.103.0.0/16", noExportSubconfed)
+	x.wantHeard("at first", map[string][]string{
+		"2": {"+10.100.0.0/16", "+10.101.0.0/16 0:1 65535:65281", "+10.103.0.0/16 65535:65283"},
+		"3": {"+10.100.0.0/16 65535:65281"}, "4": {"+10.100.0.0/16"},
+	})
+	for peer, want := range map[string]uint32{"10.0.0.2": 3, "10.0.0.3": 1, "10.0.0.4": 1} {
+		if n := x.advertisedTo(peer); n != want || strings.Count(x.listed(peer), ";") != int(want) {
+			t.Errorf("%s: %d counted, %s listed, want %d", peer, n, x.listed(peer), want)
+		}
+	}
+	for peer, want := range map[string][2]string{
+		"10.0.0.2": {"", "it has NO_ADVERTISE (RFC 1997): it is for no BGP neighbour"},
+		"10.0.0.4": {"it has NO_EXPORT (RFC 1997): it is for no neighbour of another AS", "it has NO_ADVERTISE (RFC 1997): it is for no BGP neighbour"},
+	} {
+		for i, prefix := range []string{"10.101.0.0/16", "10.102.0.0/16"} {
+			if said := x.explain(prefix); !strings.Contains(said, fmt.Sprintf("told %s %v, ", peer, want[i] == "")) || !strings.Contains(said, want[i]) {
+				t.Errorf("%s at %s, want %q:\n%s", prefix, peer, want[i], said)
+			}
+		}
+	}
+	tried, err := x.tryPolicy(t, &vbrv1.TestPolicyRequest{Export: true, Peer: "10.0.0.4"})
+	if err != nil || len(tried) != 4 {
+		t.Fatalf("%v, %v", tried, err)
+	}
+	for _, m := range tried {
+		if told := m.Prefix == "10.100.0.0/16"; (m.Verdict == "accepted") != told || strings.Contains(m.Why, "RFC 1997") == told {
+			t.Errorf("tried: %s %s: %s", m.Prefix, m.Verdict, m.Why)
+		}
+	}
+	offer("10.101.0.0/16", 1)
+	offer("10.100.0.0/16", noExport)
+	x.wantHeard("the mark moves", map[string][]string{
+		"2": {"+10.100.0.0/16 65535:65281", "+10.101.0.0/16 0:1"},
+		"3": {"+10.101.0.0/16 0:1 65535:65281", "-10.100.0.0/16"}, "4": {"+10.101.0.0/16 0:1", "-10.100.0.0/16"},
+	})
+	x.become(func(s *spec) { s.networks = []netip.Prefix{mustPrefix("10.100.0.0/14")} })
+	if n := x.advertisedTo("10.0.0.4"); n != 1 {
+		t.Errorf("%d networks told", n)
+	}
+	x.become(func(s *spec) { s.networks = nil })
+	x.offer(false, "10.100.0.0/16", "10.101.0.0/16", "10.102.0.0/16", "10.103.0.0/16")
+	if n := len(x.router.exporter.ways[0][0].denied); n != 0 || x.advertisedTo("10.0.0.4") != 0 {
+		t.Errorf("%d left over, %d advertised", n, x.advertisedTo("10.0.0.4"))
+	}
 }
 
 // Who looks sees each peer told by its own policy: lists, counts, explain, policy test.

@@ -15,11 +15,7 @@ import (
 func connected(t *testing.T) (a, b *node) {
 	t.Helper()
 	a, b = startNode(t, 64600, "192.0.2.1"), startNode(t, 64600, "192.0.2.2")
-	pb := a.as(b)
-	pb.Passive = true
-	must(t, b.SetPeers([]Peer{pb}))
-	must(t, a.SetPeers([]Peer{b.as(a)}))
-	b.rec.Wait(t, 0, "up=true", "families=evpn")
+	join(t, a, b)
 	time.Sleep(300 * time.Millisecond) // changes just after a session came up are said twice
 	return a, b
 }

@@ -121,7 +121,8 @@ func (s *Speaker) SetPeers(peers []Peer) error {
 
 // Export announces routes to all peers, now and when they come up. A route replaces an earlier
 // one with the same key; one that equals it is not sent again. Nothing is done when one route is
-// unacceptable. Withdraw a route first when nothing but its VNI changes: FRR 8.4 as a reflector
+// unacceptable. NO_ADVERTISE, NO_EXPORT and NO_EXPORT_SUBCONFED (RFC 1997) keep a route from the peers that it is not for.
+// Withdraw a route first when nothing but its VNI changes: FRR 8.4 as a reflector
 // takes such a change but does not pass it on.
 func (s *Speaker) Export(routes []Route) error {
 	l := make([]out.Route, 0, len(routes))
@@ -156,6 +157,9 @@ func (s *Speaker) Withdraw(keys []Key) error {
 	}
 	return nil
 }
+
+// Untold says why no peer is told a route that is exported; empty if one is, or if there is no session.
+func (s *Speaker) Untold(k Key) string { return s.server.UntoldToAll(k.key()) }
 
 // Dropped counts received routes that were not handed up, by reason. "not a type-5 route" counts
 // the other EVPN types, which are no fault.

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"fmt"
 	"net/netip"
+	"strings"
 	"testing"
 	"time"
 
@@ -109,6 +110,46 @@ func exportAndWithdraw(t *testing.T, a, b *node, via netip.Addr, attrs string) {
 	b.rec.Never(t, m, "- [192.0.2.1:2]")
 }
 
+// join has two speakers speak with each other.
+func join(t *testing.T, a, b *node) {
+	t.Helper()
+	pb := a.as(b)
+	pb.Passive = true
+	must(t, b.SetPeers([]Peer{pb}))
+	must(t, a.SetPeers([]Peer{b.as(a)}))
+	b.rec.Wait(t, 0, "up=true", "families=evpn")
+	b.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v", a.addr))
+}
+
+// NO_EXPORT is for the peers of our own AS, NO_ADVERTISE for none (RFC 1997).
+func TestWellKnownCommunities(t *testing.T) {
+	for _, asn := range []uint32{64600, 64601} {
+		a, b := startNode(t, 64600, "192.0.2.1"), startNode(t, asn, "192.0.2.2")
+		marked := func(n int, community uint32) Route {
+			r := tenant(n, "10.100.0.0/16")
+			r.Communities = []uint32{community}
+			return r
+		}
+		internal, none, all := marked(1, 0xffffff01), marked(2, 0xffffff02), marked(3, 65001)
+		must(t, a.Export([]Route{internal, none, all, marked(4, 0xffff0006)}))
+		if why := a.Untold(none.Key); why != "" {
+			t.Errorf("AS %d: without a session: %q", asn, why)
+		}
+		join(t, a, b)
+		b.rec.Wait(t, 0, "+ [192.0.2.1:3]10.100.0.0/16", "comm=[65001]")
+		b.rec.Wait(t, 0, "+ [192.0.2.1:4]10.100.0.0/16") // LLGR_STALE, without long-lived graceful restart: RFC 9494 4.6
+		b.rec.Never(t, 0, "+ [192.0.2.1:2]")
+		if asn == 64600 {
+			b.rec.Wait(t, 0, "+ [192.0.2.1:1]10.100.0.0/16")
+		} else {
+			b.rec.Never(t, 0, "+ [192.0.2.1:1]")
+		}
+		if x, y, z := a.Untold(internal.Key), a.Untold(none.Key), a.Untold(all.Key); (x == "") != (asn == 64600) || !strings.Contains(y, "NO_ADVERTISE") || z != "" {
+			t.Errorf("AS %d: asked: %q, %q, %q", asn, x, y, z)
+		}
+	}
+}
+
 func TestTwoSpeakers(t *testing.T) {
 	for name, c := range map[string]struct {
 		asn   uint32
@@ -119,12 +160,7 @@ func TestTwoSpeakers(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			a, b := startNode(t, 64600, "192.0.2.1"), startNode(t, c.asn, "192.0.2.2")
-			pb := a.as(b)
-			pb.Passive = true
-			must(t, b.SetPeers([]Peer{pb}))
-			must(t, a.SetPeers([]Peer{b.as(a)}))
-			b.rec.Wait(t, 0, "up=true", "families=evpn")
-			b.rec.Wait(t, 0, fmt.Sprintf("eor peer=%v", a.addr))
+			join(t, a, b)
 			exportAndWithdraw(t, a, b, a.addr, c.attrs)
 			if st := b.Status(5 * time.Second); len(st) != 1 || st[0].State != "established" {
 				t.Errorf("peers: %+v", st)

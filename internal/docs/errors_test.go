@@ -42,7 +42,12 @@ var errorSections = []section{
 	}},
 	{"Why a neighbour is not told", 2, []look{
 		{"vbr/explain_told.go", within("toldVPC", "toldPeer", "notTold", "waitText")},
+		{"vbr/export.go", within("exportDenies")},
 		{"vbr/explain.go", shutText},
+		{"bgp/internal/wire/withheld.go", within("Withheld")},
+		{"bgp/internal/out/encode.go", valueOf("TooLong")},
+		{"bgp/internal/out/encode.go", valueOf("HopUnknown")},
+		{"bgp/internal/out/encode.go", valueOf("Stale")},
 		{"vbr/heard.go", within("unheard", "notForCustomer")},
 	}},
 	{"Why a router is degraded", 1, []look{

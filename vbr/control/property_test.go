@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
+	"syscall"
 	"testing"
 	"time"
 
@@ -192,6 +193,16 @@ func TestOverBbolt(t *testing.T) {
 	}
 }
 
+// processorTime is what this process has used: it does not depend on what else the machine does.
+func processorTime(t *testing.T) time.Duration {
+	t.Helper()
+	var u syscall.Rusage
+	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
+		t.Fatal(err)
+	}
+	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
+}
+
 // 10,000 resources in one call, twice, and one more beside them: no step looks at all for each.
 func TestManyResources(t *testing.T) {
 	s, err := store.OpenFile(filepath.Join(t.TempDir(), "store.db"))
@@ -212,17 +223,17 @@ func TestManyResources(t *testing.T) {
 	for _, step := range []struct {
 		name string
 		req  *vbrv1.ApplyRequest
-		most time.Duration
+		most time.Duration // of the processor
 	}{
 		{"create 10,000", &vbrv1.ApplyRequest{Resources: resources}, 20 * time.Second},
 		{"the same 10,000", &vbrv1.ApplyRequest{Resources: resources}, 10 * time.Second},
 		{"one more", &vbrv1.ApplyRequest{Resources: parse(t, line("vbr-x", "", "pc-1", 4094, ""))}, 10 * time.Second},
 	} {
-		start := time.Now()
+		start := processorTime(t)
 		if _, err := h.Apply(t.Context(), admin, step.req); err != nil {
 			t.Fatal(explain(err))
 		}
-		took := time.Since(start)
+		took := processorTime(t) - start
 		t.Logf("%s: %v", step.name, took)
 		if took > step.most {
 			t.Errorf("%s took %v", step.name, took)
@@ -234,10 +245,10 @@ func TestManyResources(t *testing.T) {
 			v.PhysicalConnectionId = "pc-none"
 		}
 	}
-	start := time.Now()
+	start := processorTime(t)
 	_, err = h.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Resources: resources})
 	wantCode(t, err, codes.InvalidArgument, "no such PhysicalConnection")
-	if n, took := strings.Count(explain(err), "\n"), time.Since(start); n != 100 || took > 20*time.Second {
+	if n, took := strings.Count(explain(err), "\n"), processorTime(t)-start; n != 100 || took > 20*time.Second {
 		t.Errorf("%d violations after %v", n, took)
 	} else {
 		t.Logf("all wrong: %v", took)

@@ -67,6 +67,31 @@ func (s *Server) Tell(a netip.Addr) {
 	}
 }
 
+// Untold says why a neighbour is not told a route that its table has; empty if it is told, or is to be, and if there is no such route or no session.
+func (s *Server) Untold(a netip.Addr, k out.Key) string {
+	s.tells.mu.Lock()
+	defer s.tells.mu.Unlock()
+	if t := s.tells.of[a]; t != nil && t.session != nil {
+		return t.session.Untold(k)
+	}
+	return ""
+}
+
+// UntoldToAll says why no neighbour is told a route that the table has; empty if one is told, or is to be, and if there is no such route or no session.
+func (s *Server) UntoldToAll(k out.Key) (why string) {
+	s.tells.mu.Lock()
+	defer s.tells.mu.Unlock()
+	for _, t := range s.tells.of {
+		if t.session == nil {
+			continue
+		}
+		if why = t.session.Untold(k); why == "" {
+			return ""
+		}
+	}
+	return why
+}
+
 // expect notes a neighbour that is about to be configured. wait is for a new one.
 func (t *tells) expect(a netip.Addr, wait bool) {
 	t.mu.Lock()

@@ -68,22 +68,14 @@ func (e *encoder) updates(b []byte, f wire.Family, changes []Route) []byte {
 // announcements appends what announces routes with the same attributes. Those that the peer cannot be told are withdrawn: it may know what they replace.
 func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte {
 	a := routes[0].Attrs.Value()
-	if a.stale() && !slices.Contains(e.peer.LongLived, f) {
+	if e.peer.kept(f, &a) != "" {
 		return withdrawals(b, f, routes)
 	}
-	hop := a.NextHop
-	if !hop.IsValid() {
-		hop = e.peer.Local
+	hop, room, why := e.fit(f, &a)
+	if why != "" {
+		return e.unfit(b, f, routes, why)
 	}
 	classic := f == wire.IPv4 && hop.Is4()
-	if f == wire.IPv4 && !classic && !e.peer.HopSix {
-		return e.unfit(b, f, routes, HopUnknown)
-	}
-	e.attributes(&a, hop, classic)
-	room := wire.MaxLen - fixed - len(e.attrs)
-	if !classic {
-		room -= 4 + 5 + len(hop.AsSlice())
-	}
 	for len(routes) > 0 {
 		n := fitting(routes, room)
 		if n == 0 {
@@ -107,10 +99,43 @@ func (e *encoder) announcements(b []byte, f wire.Family, routes []Route) []byte 
 	return b
 }
 
-// Why a peer cannot be told routes.
+// kept says why the peer is not to be told routes with these attributes; empty if it is. RFC 1997 is the caller's, before its export policy, but for EVPN,
+// which has none. EVPN routes that are stale for long are for all, with the LOCAL_PREF that they have (RFC 9494 4.6).
+func (p *Peer) kept(f wire.Family, a *Attrs) string {
+	for c := range a.communities() {
+		if f == wire.EVPN {
+			if why := wire.Withheld(c, p.IBGP); why != "" {
+				return why
+			}
+		} else if c == llgrStale && !slices.Contains(p.LongLived, f) {
+			return Stale
+		}
+	}
+	return ""
+}
+
+// fit makes e.attrs of a set of attributes. It returns the next hop and the room for routes beside them, or why the peer can be told none.
+func (e *encoder) fit(f wire.Family, a *Attrs) (hop netip.Addr, room int, why string) {
+	if hop = a.NextHop; !hop.IsValid() {
+		hop = e.peer.Local
+	}
+	classic := f == wire.IPv4 && hop.Is4()
+	if f == wire.IPv4 && !classic && !e.peer.HopSix {
+		return hop, 0, HopUnknown
+	}
+	e.attributes(a, hop, classic)
+	room = wire.MaxLen - fixed - len(e.attrs)
+	if !classic {
+		room -= 4 + 5 + len(hop.AsSlice())
+	}
+	return hop, room, ""
+}
+
+// Why a peer is not told routes, beside RFC 1997.
 const (
-	TooLong    = "their attributes do not fit into a message"
-	HopUnknown = "their next hop is IPv6, which the peer does not take for IPv4 prefixes (RFC 8950)"
+	TooLong    = "the attributes do not fit into a message"
+	HopUnknown = "the next hop is IPv6, which the peer does not take for IPv4 prefixes (RFC 8950)"
+	Stale      = "it is stale for long (LLGR_STALE), and the peer has no long-lived graceful restart (RFC 9494 4.3)"
 )
 
 // unfit appends what withdraws routes with the same attributes that the peer cannot be told.

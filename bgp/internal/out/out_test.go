@@ -302,6 +302,14 @@ func TestUnfit(t *testing.T) {
 	if unfit != 1 || fmt.Sprint(p.holds) != "map[10.0.2.0/24:[2] 10.0.3.0/24:[3]]" {
 		t.Errorf("%d unfit, holds %v", unfit, p.holds)
 	}
+	if why := p.s.Untold(huge.Key); why != TooLong {
+		t.Errorf("asked: %q", why)
+	}
+	for _, k := range []Key{route(2).Key, route(9).Key} { // told, and not there
+		if why := p.s.Untold(k); why != "" {
+			t.Errorf("%v: %q", k, why)
+		}
+	}
 }
 
 // IPv4 prefixes with an IPv6 next hop, of their own or the session's, are told to a peer that says that it takes them (RFC 8950 4). Another one is told
@@ -330,6 +338,9 @@ func TestHopSix(t *testing.T) {
 		if fmt.Sprint(p.holds) != want || fmt.Sprint(reasons) != fmt.Sprint(why) {
 			t.Errorf("%v: holds %v, %v", takes, p.holds, reasons)
 		}
+		if why := p.s.Untold(route(1).Key); (why == HopUnknown) == takes {
+			t.Errorf("%v: asked: %q", takes, why)
+		}
 		p.s.peer.Local = netip.MustParseAddr("2001:db8::1")
 		p.s.Again(wire.IPv4)
 		if p.hear(t, 9); !takes {
@@ -337,6 +348,54 @@ func TestHopSix(t *testing.T) {
 		}
 		if fmt.Sprint(p.holds) != want {
 			t.Errorf("%v, over IPv6: holds %v", takes, p.holds)
+		}
+	}
+}
+
+// Type-5 routes obey RFC 1997; those of other families have been asked before their export policy, which may have added the community. What is stale for
+// long is for peers that know what that is.
+func TestKept(t *testing.T) {
+	const noExport, noAdvertise, noExportSubconfed = 0xffffff01, 0xffffff02, 0xffffff03
+	for _, tt := range []struct {
+		f         wire.Family
+		internal  bool
+		community uint32
+		why       string // a part of it; empty: it is told
+	}{
+		{wire.EVPN, false, 65001, ""},
+		{wire.EVPN, false, noExport, "NO_EXPORT (RFC 1997)"},
+		{wire.EVPN, false, noExportSubconfed, "NO_EXPORT_SUBCONFED"},
+		{wire.EVPN, false, noAdvertise, "NO_ADVERTISE"},
+		{wire.EVPN, true, noExport, ""},
+		{wire.EVPN, true, noExportSubconfed, ""},
+		{wire.EVPN, true, noAdvertise, "NO_ADVERTISE"},
+		{wire.EVPN, true, llgrStale, ""},
+		{wire.IPv4, false, noExport, ""},
+		{wire.IPv4, false, noAdvertise, ""},
+		{wire.IPv4, false, llgrStale, "RFC 9494"},
+	} {
+		r := New()
+		p := listen(r, "", false, tt.f)
+		p.s.peer.IBGP = tt.internal
+		p.session.IBGP = tt.internal
+		p.s.peer.Unfit = func(int, *Attrs, string) { t.Errorf("%+v is reported", tt) }
+		p.s.Begin(tt.f, false)
+		x := route(1)
+		if tt.f == wire.EVPN {
+			x.RD[7] = 1
+		}
+		mark := func(community uint32) {
+			x.Attrs = unique.Make(Attrs{Path: Words(7), Communities: Words(1, community)})
+			r.Announce("", []Route{x})
+			p.hear(t, 9)
+		}
+		mark(2)
+		mark(tt.community)
+		if len(p.holds) != map[bool]int{true: 1}[tt.why == ""] {
+			t.Errorf("%+v: holds %v", tt, p.holds)
+		}
+		if why := p.s.Untold(x.Key); (why == "") != (tt.why == "") || !strings.Contains(why, tt.why) {
+			t.Errorf("%+v: asked: %q", tt, why)
 		}
 	}
 }

@@ -2,6 +2,7 @@ package out
 
 import (
 	"encoding/binary"
+	"iter"
 	"net/netip"
 	"strings"
 	"unique"
@@ -67,15 +68,16 @@ func Triples(l [][3]uint32) string {
 	return Words(words...)
 }
 
-// llgrStale is the community of a route that its peer's restart outlived (RFC 9494 3.3).
-const llgrStale = "\xff\xff\x00\x06"
+// llgrStale is the community of a route that its peer's restart outlived (RFC 9494 3.3): it is for peers with long-lived graceful restart only (4.3).
+const llgrStale = 0xffff0006
 
-// stale tells whether the route is one for peers with long-lived graceful restart only (RFC 9494 4.3).
-func (a *Attrs) stale() bool {
-	for c := a.Communities; len(c) >= 4; c = c[4:] {
-		if c[:4] == llgrStale {
-			return true
+// communities are the numbers on the wire.
+func (a *Attrs) communities() iter.Seq[uint32] {
+	return func(yield func(uint32) bool) {
+		for c := a.Communities; len(c) >= 4; c = c[4:] {
+			if !yield(uint32(c[0])<<24 | uint32(c[1])<<16 | uint32(c[2])<<8 | uint32(c[3])) {
+				return
+			}
 		}
 	}
-	return false
 }
