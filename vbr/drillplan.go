@@ -15,6 +15,7 @@ import (
 
 const (
 	plansAtOnce = 100 // tests in Init
+	plansOfOne  = 10  // of them, of one owner's routers, unless the provider makes more
 	planAhead   = 365 * 24 * time.Hour
 	// lateLimit is how long after its time a test still starts by itself: what was in the way may have gone, and vbrd may have been begun anew.
 	lateLimit = time.Minute
@@ -24,7 +25,7 @@ const (
 )
 
 // CreateFailoverTest stores a test in Init, which starts later. The error is as that of StartFailoverTest. That the router can be spared is no condition: the findings
-// say whether it could be now, and it is judged when the test starts.
+// say whether it could be now, and it is judged when the test starts. Who may probe from routers that are no owner's is the provider, and may have plansAtOnce; others plansOfOne.
 func (h *Host) CreateFailoverTest(req *vbrv1.CreateFailoverTestRequest, mayProbe func(owner string) bool) (*vbrv1.FailoverTest, error) {
 	asked := &vbrv1.FailoverTest{Router: req.GetRouter(), DurationMinutes: req.GetDurationMinutes(), ObjectiveMs: req.GetObjectiveMs(), Probes: req.GetProbes(),
 		StartTime: req.GetStartTime(), JobType: startLater}
@@ -32,7 +33,7 @@ func (h *Host) CreateFailoverTest(req *vbrv1.CreateFailoverTestRequest, mayProbe
 	if err != nil || req.GetDryRun() {
 		return t, err
 	}
-	if err := h.drills.exchange(nil, t); err != nil {
+	if err := h.drills.plan(t, mayProbe("")); err != nil {
 		return nil, err
 	}
 	h.noteTest(t, "created, "+startText(t))
@@ -93,19 +94,34 @@ func (h *Host) replaceTest(was, is *vbrv1.FailoverTest, text string) (*vbrv1.Fai
 	return proto.CloneOf(is), nil
 }
 
-// exchange is put, of tests that do not run. One more in Init is refused beyond plansAtOnce.
+// plan records a test in Init, durably, if there is room: for plansAtOnce in all, and unless it is the provider's for plansOfOne of its owner.
+func (d *drills) plan(t *vbrv1.FailoverTest, provider bool) error {
+	d.mu.Lock()
+	defer d.mu.Unlock()
+	all, own := 0, 0
+	for _, o := range d.tests {
+		if o.GetStatus() != testInit {
+			continue
+		}
+		all++
+		if o.GetOwner() == t.GetOwner() {
+			own++
+		}
+	}
+	switch {
+	case !provider && own >= plansOfOne:
+		return &RefusedError{fmt.Sprintf("%d failover tests of routers of owner %q are to start later, and %d is the limit of an owner; wait until one has started, or delete one",
+			own, t.GetOwner(), plansOfOne)}
+	case all >= plansAtOnce:
+		return &RefusedError{fmt.Sprintf("%d failover tests are to start later, which is the limit; delete some", all)}
+	}
+	return d.put(nil, t)
+}
+
+// exchange is put, of tests that do not run.
 func (d *drills) exchange(was, is *vbrv1.FailoverTest) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	n := 0
-	for _, t := range d.tests {
-		if t.GetStatus() == testInit {
-			n++
-		}
-	}
-	if was == nil && n >= plansAtOnce {
-		return &RefusedError{fmt.Sprintf("%d failover tests are to start later, which is the limit; delete some", n)}
-	}
 	return d.put(was, is)
 }
 

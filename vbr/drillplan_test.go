@@ -187,6 +187,44 @@ func TestPlanRefused(t *testing.T) {
 	}
 }
 
+// One owner's plans leave the others room. The provider is held to the host's limit alone, also for the owner's routers.
+func TestPlansOfOneOwner(t *testing.T) {
+	o, _ := spared(t)
+	h := o.host
+	create := func(owner string, mayProbe func(string) bool) error {
+		o.router.mu.Lock()
+		o.router.spec.owner = owner
+		o.router.mu.Unlock()
+		_, err := h.CreateFailoverTest(&vbrv1.CreateFailoverTestRequest{Router: "vbr-acme"}, mayProbe)
+		return err
+	}
+	tenant := func(owner string) error { return create(owner, func(o string) bool { return o == owner }) }
+	for i := range plansOfOne {
+		if err := tenant("acme"); err != nil {
+			t.Fatal(i, err)
+		}
+	}
+	const want = `10 failover tests of routers of owner "acme" are to start later, and 10 is the limit of an owner; wait until one has started, or delete one`
+	var refused *RefusedError
+	if err := tenant("acme"); !errors.As(err, &refused) || err.Error() != want || len(h.FailoverTests()) != plansOfOne {
+		t.Errorf("one too many: %v\nwant %s", err, want)
+	}
+	if err := tenant("beta"); err != nil {
+		t.Error("another owner's:", err)
+	}
+	if err := create("acme", anyOwner); err != nil {
+		t.Error("the provider's:", err)
+	}
+	for _, test := range h.FailoverTests()[2:4] { // two of 11 that are acme's
+		if _, err := h.DeleteFailoverTest(test.GetId()); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := tenant("acme"); err != nil {
+		t.Error("after two were deleted:", err)
+	}
+}
+
 // A test starts by itself when it is time; one that is refused for a minute, or whose time passed without vbrd, ends and says why.
 func TestFailoverTestAlone(t *testing.T) {
 	o, _ := spared(t)

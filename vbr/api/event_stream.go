@@ -13,7 +13,7 @@ import (
 
 // Events is the log of what happened.
 type Events interface {
-	After(sequence uint64, limit int) (events []*vbrv1.Event, lost bool)
+	Follow(sequence uint64, limit int, told func(router, owner string) bool) (events []*vbrv1.Event, lost bool)
 	Wait(ctx context.Context, after uint64) error
 }
 
@@ -21,7 +21,8 @@ type Events interface {
 const longestName = 63
 
 // ListEvents streams what the caller may see; events of the host itself are for those who see all. What there is comes from one look at the log: of a log that
-// drops a storm's old events and keeps older ones, a second look would tell of losses that are none. From then on whoever follows has to keep up.
+// drops a storm's old events and keeps older ones, a second look would tell of losses that are none. From then on whoever follows has to keep up
+// with what it is sent; others' events may go unread.
 func (s *routerService) ListEvents(r *vbrv1.ListEventsRequest, out grpc.ServerStreamingServer[vbrv1.ListEventsResponse]) error {
 	ctx := out.Context()
 	who := callerOf(ctx)
@@ -30,15 +31,18 @@ func (s *routerService) ListEvents(r *vbrv1.ListEventsRequest, out grpc.ServerSt
 			return err
 		}
 	}
+	told := func(router, owner string) bool {
+		return who.Sees(owner) && (r.GetRouter() == "" || router == r.GetRouter())
+	}
 	for after, limit := r.GetAfter(), 0; ; limit = chunk {
-		batch, lost := s.b.Events.After(after, limit)
+		batch, lost := s.b.Events.Follow(after, limit, told)
 		if following := limit != 0; lost && following {
 			return status.Errorf(codes.ResourceExhausted, "you read too slowly and events were lost; go on with after=%d", after)
 		}
 		var visible []*vbrv1.Event
 		for _, e := range batch {
 			after = e.GetSequence()
-			if who.Sees(e.GetOwner()) && (r.GetRouter() == "" || e.GetRouter() == r.GetRouter()) {
+			if told(e.GetRouter(), e.GetOwner()) {
 				visible = append(visible, e)
 			}
 		}

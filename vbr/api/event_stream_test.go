@@ -78,6 +78,40 @@ func TestListEventsAfterStorm(t *testing.T) {
 	}
 }
 
+// While a tenant's follower takes a message, another customer's router storms: its events go unread, which costs the follower nothing. A storm of its own does.
+func TestFollowThroughStormOfOthers(t *testing.T) {
+	for _, c := range []struct {
+		who    control.Caller
+		router string
+	}{
+		{control.Caller{Role: control.Operator, Owners: []string{"acme"}}, ""},
+		{control.Caller{Role: control.Admin}, "vbr-acme"},
+	} {
+		log := events.NewLog(4096)
+		say := func(owner string, n int) {
+			for range n {
+				log.Append(&vbrv1.Event{Router: "vbr-" + owner, Owner: owner})
+			}
+		}
+		say("acme", 1)
+		followed := &sink{ctx: context.WithValue(ask(t), callerKey{}, c.who)}
+		messages := 0
+		followed.then = func() {
+			switch messages++; messages {
+			case 1:
+				say("beta", 1000)
+				say("acme", 1)
+			case 2:
+				say("acme", 1000)
+			}
+		}
+		err := (&routerService{b: Backends{Events: log, Host: &fakeHost{}}}).ListEvents(&vbrv1.ListEventsRequest{Router: c.router, Follow: true}, followed)
+		if status.Code(err) != codes.ResourceExhausted || messages != 2 {
+			t.Errorf("%+v: after %d messages: %v; want the end after 2", c, messages, err)
+		}
+	}
+}
+
 // A follower's request is kept while it follows: a name that no router can have is not.
 func TestFollowNoRouter(t *testing.T) {
 	s := &routerService{b: Backends{Events: &losing{}, Host: &fakeHost{}}}
@@ -91,7 +125,7 @@ func TestFollowNoRouter(t *testing.T) {
 // losing loses events from the second read on.
 type losing struct{ reads uint64 }
 
-func (l *losing) After(uint64, int) ([]*vbrv1.Event, bool) {
+func (l *losing) Follow(uint64, int, func(router, owner string) bool) ([]*vbrv1.Event, bool) {
 	l.reads++
 	return []*vbrv1.Event{{Sequence: l.reads}}, l.reads > 1
 }

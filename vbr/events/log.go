@@ -27,9 +27,9 @@ type Log struct {
 	events  []*vbrv1.Event // by sequence
 	of      map[string]int // how many of events are a router's
 	last    uint64         // sequence of the newest event ever
-	evicted uint64         // highest sequence that was pushed out, 0 for none
-	more    chan struct{}  // closed by the next Append
-	journal *slog.Logger   // nil: none
+	evicted evicted
+	more    chan struct{} // closed by the next Append
+	journal *slog.Logger  // nil: none
 }
 
 // NewLog returns an empty log that keeps capacity events, at least one. Sequence numbers begin at the time in milliseconds
@@ -37,6 +37,7 @@ type Log struct {
 func NewLog(capacity int) *Log {
 	return &Log{
 		capacity: max(capacity, 1), of: make(map[string]int), last: uint64(time.Now().UnixMilli()), more: make(chan struct{}),
+		evicted: evicted{of: make(map[whose]uint64)},
 	}
 }
 
@@ -80,17 +81,22 @@ func (l *Log) add(e *vbrv1.Event) {
 // evict pushes out event i; l.mu is held.
 func (l *Log) evict(i int) {
 	e := l.events[i]
-	l.evicted = max(l.evicted, e.Sequence)
+	l.evicted.add(e, l.capacity)
 	if l.of[e.Router]--; l.of[e.Router] == 0 {
 		delete(l.of, e.Router)
 	}
 	l.events = slices.Delete(l.events, i, i+1)
 }
 
-// After returns up to limit of the events after a sequence number, oldest first; limit 0 means all. lost says that there were others after
-// it which have been pushed out: also some of them may come, and whoever follows has missed something. From 0 on nothing is ever lost: it
-// asks for what there is.
+// After is Follow of one who is told of all events.
 func (l *Log) After(sequence uint64, limit int) (events []*vbrv1.Event, lost bool) {
+	return l.Follow(sequence, limit, func(string, string) bool { return true })
+}
+
+// Follow returns up to limit of the events after a sequence number, oldest first; limit 0 means all. lost says that there were others after it which have
+// been pushed out, of a router and owner that are told: also some of them may come, and whoever follows has missed something. What has been pushed out of
+// others is no loss. From 0 on nothing is ever lost: it asks for what there is. told must not use the log.
+func (l *Log) Follow(sequence uint64, limit int, told func(router, owner string) bool) (events []*vbrv1.Event, lost bool) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	i, found := slices.BinarySearchFunc(l.events, sequence, func(e *vbrv1.Event, s uint64) int {
@@ -109,7 +115,7 @@ func (l *Log) After(sequence uint64, limit int) (events []*vbrv1.Event, lost boo
 	if limit > 0 && len(rest) > limit {
 		rest = rest[:limit]
 	}
-	return slices.Clone(rest), sequence != 0 && sequence < l.evicted
+	return slices.Clone(rest), sequence != 0 && l.evicted.after(sequence, told)
 }
 
 // Wait returns when there is an event after a sequence number, or with ctx's error when that ends before.

@@ -72,6 +72,63 @@ func TestStormOfOneRouter(t *testing.T) {
 	}
 }
 
+// Who is told of some routers' or owners' events has lost something when one of these was pushed out, and nothing by others' storms.
+func TestLostIsOwn(t *testing.T) {
+	l := NewLog(1000)
+	tell := func(router, owner string, n int) {
+		for range n {
+			l.Append(&vbrv1.Event{Router: router, Owner: owner})
+		}
+	}
+	tell("vbr-a", "acme", 5)
+	tell("vbr-a", "beta", 5)
+	tell("vbr-b", "beta", 5)
+	read, _ := l.After(0, 0)
+	at := read[2].Sequence // vbr-a's third, acme's
+	tell("vbr-b", "beta", 1000)
+	is := func(when string, want map[string]bool) {
+		t.Helper()
+		for who, told := range map[string]func(router, owner string) bool{
+			"all": func(string, string) bool { return true }, "none": func(string, string) bool { return false },
+			"acme": func(_, owner string) bool { return owner == "acme" }, "beta": func(_, owner string) bool { return owner == "beta" },
+			"vbr-a": func(router, _ string) bool { return router == "vbr-a" },
+		} {
+			if _, lost := l.Follow(at, 0, told); lost != want[who] {
+				t.Errorf("%s: %s has lost something: %v", when, who, lost)
+			}
+		}
+	}
+	is("vbr-b storms", map[string]bool{"all": true, "beta": true})
+	tell("vbr-a", "beta", perRouter-10+3)
+	is("3 that were read of vbr-a go", map[string]bool{"all": true, "beta": true})
+	tell("vbr-a", "beta", 1)
+	is("one that was not goes", map[string]bool{"all": true, "beta": true, "acme": true, "vbr-a": true})
+}
+
+// Whose events went is known of as many routers as there can be events, the latest. What went before is everybody's loss, rather than nobody's.
+func TestLostOfManyRouters(t *testing.T) {
+	const capacity = 100
+	l := NewLog(capacity)
+	before := l.last
+	for i := range 10 * capacity {
+		say(l, fmt.Sprint(i), 1)
+		if n := len(l.evicted.of); n > capacity {
+			t.Fatalf("%d routers are remembered", n)
+		}
+	}
+	none := func(string, string) bool { return false }
+	forgotten := before + 8*capacity // then 100 that are remembered, and 100 that are there
+	if _, lost := l.Follow(forgotten-1, 0, none); !lost {
+		t.Error("a reader far behind is not told that it may have lost something")
+	}
+	if _, lost := l.Follow(forgotten, 0, none); lost {
+		t.Error("one that is not so far behind has lost what it is not told of")
+	}
+	if _, lost := l.Follow(forgotten, 0, func(router, _ string) bool { return router == fmt.Sprint(8*capacity) }); !lost {
+		t.Error("one that is not so far behind has not lost what it is told of")
+	}
+}
+
 func TestCapacity(t *testing.T) {
 	l := NewLog(100)
 	for i := range 1000 {

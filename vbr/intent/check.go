@@ -30,7 +30,6 @@ func (c *checker) all() {
 	c.routers()
 	c.vlans()
 	c.routerInterfaces()
-	c.segments()
 	c.pairs()
 	for i := range c.in.Routers {
 		c.routerExtras(&c.in.Routers[i])

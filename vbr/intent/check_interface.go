@@ -9,9 +9,10 @@ import (
 // MaxInterfaces is how many router interfaces a router has at most (EC's quota).
 const MaxInterfaces = 5
 
-// routerInterfaces checks each router interface beside its router, and what must be its own on the host.
+// routerInterfaces checks each router interface beside its router, and that nobody else is in its segments.
 func (c *checker) routerInterfaces() {
-	names, vnis, targets, count := map[string]holder{}, map[on[uint32]]holder{}, map[on[string]]holder{}, map[string]int{}
+	names, count := map[string]holder{}, map[string]int{}
+	held := segmentHolders{here: map[on[segment]]holder{}, anywhere: map[segment]*RouterInterface{}}
 	for i := range c.in.RouterInterfaces {
 		ri := &c.in.RouterInterfaces[i]
 		c.name(names, ri.Origin, ri.label(), ri.Owner, ri.Name, "RouterInterface")
@@ -24,16 +25,9 @@ func (c *checker) routerInterfaces() {
 			count[r.Name]++
 			c.onRouter(ri, r, count[r.Name])
 		}
-		host := c.hostOf(ri)
-		if ri.VNI != 0 {
-			if first, twice := unique(vnis, on[uint32]{host, ri.VNI}, c.holder(ri.Origin, ri.label(), ri.Owner, "vni")); twice && !c.ofPair(ri, first) {
-				c.fail(ri.Origin, ri.label(), "vni", fmt.Sprint(ri.VNI), first.taken("VNI"), "a VNI of its own")
-			}
-		}
-		if ri.RouteTarget != "" {
-			if first, twice := unique(targets, on[string]{host, ri.RouteTarget}, c.holder(ri.Origin, ri.label(), ri.Owner, "route_target")); twice && !c.ofPair(ri, first) {
-				c.fail(ri.Origin, ri.label(), "route_target", source.Quote(ri.RouteTarget), first.taken("route target"), "a route target of its own")
-			}
+		for _, s := range ri.segments() {
+			c.ownHere(held, ri, s)
+			c.ownAnywhere(held, ri, s)
 		}
 	}
 }

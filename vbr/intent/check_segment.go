@@ -6,38 +6,52 @@ import (
 	"github.com/openvbr/openvbr/vbr/intent/source"
 )
 
-// segments refuses a new router interface with the VNI or the route target of another owner's on another host: it would be in that owner's VPC. On one host they
-// are nobody else's anyway. What is stored already stays, and so does what is nobody's: the provider knows whose VPC it joins.
-func (c *checker) segments() {
-	vnis, targets := map[uint32]*RouterInterface{}, map[string]*RouterInterface{}
-	for i := range c.in.RouterInterfaces {
-		ri := &c.in.RouterInterfaces[i]
-		if c.tenantOf(ri) == "" {
-			continue
-		}
-		if first := firstOf(vnis, ri.VNI, ri); c.intrudes(ri, first) {
-			at, other := c.newcomer(ri, first)
-			c.fail(at.Origin, at.label(), "vni", fmt.Sprint(at.VNI), c.holder(other.Origin, other.label(), other.Owner, "vni").taken("VNI"), "a VNI of its own")
-		}
-		if first := firstOf(targets, ri.RouteTarget, ri); c.intrudes(ri, first) {
-			at, other := c.newcomer(ri, first)
-			c.fail(at.Origin, at.label(), "route_target", source.Quote(at.RouteTarget), c.holder(other.Origin, other.label(), other.Owner, "route_target").taken("route target"),
-				"a route target of its own")
-		}
+// segment is one of the two things that put a router interface into a VPC, by its field.
+type segment struct{ field, what, value string }
+
+// segments are those that are given.
+func (ri *RouterInterface) segments() (out []segment) {
+	if ri.VNI != 0 {
+		out = append(out, segment{"vni", "VNI", fmt.Sprint(ri.VNI)})
+	}
+	if ri.RouteTarget != "" {
+		out = append(out, segment{"route_target", "route target", source.Quote(ri.RouteTarget)})
+	}
+	return out
+}
+
+// segmentHolders say which router interface has a segment first: on a host, and of those that are a tenant's on any.
+type segmentHolders struct {
+	here     map[on[segment]]holder
+	anywhere map[segment]*RouterInterface
+}
+
+// ownHere refuses a router interface with the segment of another on its host, unless the two are a pair.
+func (c *checker) ownHere(held segmentHolders, ri *RouterInterface, s segment) {
+	if first, twice := unique(held.here, on[segment]{c.hostOf(ri), s}, c.holder(ri.Origin, ri.label(), ri.Owner, s.field)); twice && !c.ofPair(ri, first) {
+		c.inSegment(ri, s, first)
 	}
 }
 
-// firstOf remembers who has which key first, and returns that for everyone who comes later; nil for the first, and for no key.
-func firstOf[K comparable](seen map[K]*RouterInterface, key K, ri *RouterInterface) *RouterInterface {
-	var none K
-	if key == none {
-		return nil
+// ownAnywhere refuses a new router interface with the segment of another owner's on another host: it would be in that owner's VPC. On one host they are nobody else's
+// anyway. What is stored already stays, and so does what is nobody's: the provider knows whose VPC it joins.
+func (c *checker) ownAnywhere(held segmentHolders, ri *RouterInterface, s segment) {
+	if c.tenantOf(ri) == "" {
+		return
 	}
-	if seen[key] == nil {
-		seen[key] = ri
-		return nil
+	first := held.anywhere[s]
+	if first == nil {
+		held.anywhere[s] = ri
 	}
-	return seen[key]
+	if c.intrudes(ri, first) {
+		at, other := c.newcomer(ri, first)
+		c.inSegment(at, s, c.holder(other.Origin, other.label(), other.Owner, s.field))
+	}
+}
+
+// inSegment is the problem of a router interface in a segment that another has.
+func (c *checker) inSegment(ri *RouterInterface, s segment, other holder) {
+	c.fail(ri.Origin, ri.label(), s.field, s.value, other.taken(s.what), "a "+s.what+" of its own")
 }
 
 // intrudes says whether one of two interfaces with the same segment is new and of an owner whom the other's has not joined to.
