@@ -35,6 +35,7 @@ const (
 	returnLimit  = time.Minute     // for the sessions to come up again
 	settleTime   = 3 * time.Second // measured after that
 	testsAtOnce  = 16
+	testsOfOne   = 4 // of them, of one owner's routers
 )
 
 // RefusedError says that something that was asked for rightly is not done, because of how things stand.

@@ -3,7 +3,9 @@ package vbr
 import (
 	"errors"
 	"fmt"
+	"log/slog"
 	"net/netip"
+	"path/filepath"
 	"strings"
 	"testing"
 	"time"
@@ -222,6 +224,54 @@ func TestPlansOfOneOwner(t *testing.T) {
 	}
 	if err := tenant("acme"); err != nil {
 		t.Error("after two were deleted:", err)
+	}
+}
+
+// One owner's running tests leave the others room, and so do those that have ended in the record.
+func TestDrillsOfOneOwner(t *testing.T) {
+	h := &Host{opts: testOptions(), log: slog.New(slog.DiscardHandler)}
+	d := &drills{host: h, path: filepath.Join(t.TempDir(), testsFile), running: make(map[string]*drill), changed: make(chan struct{}, 1)}
+	n := 0
+	begin := func(owner string) error {
+		n++
+		test := &vbrv1.FailoverTest{Id: fmt.Sprint(n), Owner: owner, Status: testTesting}
+		return d.begin(&drill{router: &router{name: fmt.Sprint("vbr-", n)}, test: test}, nil)
+	}
+	for range testsOfOne {
+		for _, owner := range []string{"acme", ""} {
+			if err := begin(owner); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	const want = `4 failover tests of routers of owner "acme" run, which is the limit of an owner; wait until one has ended, or stop one`
+	if err := begin("acme"); err == nil || err.Error() != want {
+		t.Errorf("one too many: %v\nwant %s", err, want)
+	}
+	for _, owner := range []string{"beta", "", ""} {
+		if err := begin(owner); err != nil {
+			t.Errorf("%q: %v", owner, err)
+		}
+	}
+	ended := func(owner string, count int) {
+		d.mu.Lock()
+		defer d.mu.Unlock()
+		for range count {
+			n++
+			d.tests = append(d.tests, &vbrv1.FailoverTest{Id: fmt.Sprint(n), Owner: owner, Status: testStopped, EndTime: timestamppb.Now()})
+		}
+		if err := d.save(); err != nil {
+			t.Fatal(err)
+		}
+	}
+	ended("beta", 3)
+	ended("acme", maxTests)
+	kept := make(map[string]int)
+	for _, x := range d.tests {
+		kept[x.GetOwner()+" "+x.GetStatus()]++
+	}
+	if kept["beta "+testStopped] != 3 || len(d.tests) != maxTests || kept["acme "+testTesting] != testsOfOne {
+		t.Errorf("kept: %v", kept)
 	}
 }
 

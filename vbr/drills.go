@@ -101,8 +101,8 @@ func (d *drills) save() error {
 		return t.GetStatus() == testStopped && t.GetEndTime().AsTime().Before(oldest)
 	})
 	for len(d.tests) > maxTests {
-		i := slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetStatus() == testStopped })
-		d.tests = slices.Delete(d.tests, i, i+1) // some are: not so many run or are planned
+		i := d.leastMissed()
+		d.tests = slices.Delete(d.tests, i, i+1)
 	}
 	body, err := proto.Marshal(&vbrv1.ListFailoverTestsResponse{Tests: d.tests})
 	if err != nil {
@@ -114,14 +114,32 @@ func (d *drills) save() error {
 	return nil
 }
 
+// leastMissed is the index of the test that goes when there are too many: the oldest Stopped one of the owner with the most of these, so that nobody pushes out
+// another's. There are some: not so many run or are planned.
+func (d *drills) leastMissed() int {
+	stopped, most := make(map[string]int), 0
+	for _, t := range d.tests {
+		if t.GetStatus() == testStopped {
+			stopped[t.GetOwner()]++
+			most = max(most, stopped[t.GetOwner()])
+		}
+	}
+	return slices.IndexFunc(d.tests, func(t *vbrv1.FailoverTest) bool { return t.GetStatus() == testStopped && stopped[t.GetOwner()] == most })
+}
+
 // begin records a test that starts, durably, before anything is done. It takes the planned one's place, unless that is nil.
 func (d *drills) begin(x *drill, planned *vbrv1.FailoverTest) error {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	owner, own := x.test.GetOwner(), 0
 	for _, o := range d.running {
 		if o.router.name == x.router.name {
 			return &RefusedError{fmt.Sprintf("failover test %s of router %s is running; stop it first", o.test.GetId(), x.router.name)}
 		}
+		own += boolIndex(o.test.GetOwner() == owner)
+	}
+	if owner != "" && own >= testsOfOne {
+		return &RefusedError{fmt.Sprintf("%d failover tests of routers of owner %q run, which is the limit of an owner; wait until one has ended, or stop one", own, owner)}
 	}
 	if len(d.running) >= testsAtOnce {
 		return &RefusedError{fmt.Sprintf("%d failover tests run, which is the limit", testsAtOnce)}

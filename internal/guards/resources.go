@@ -20,6 +20,8 @@ func resources() []guard {
 		{"capture: 2 of a router", "vbr/shot.go", `case c.of[router] >= perRouter:`, `case false:`, "./vbr", "TestCapturesAtOnce"},
 		{"capture: 8 of the host", "vbr/shot.go", `case c.all >= perHost:`, `case false:`, "./vbr", "TestCapturesAtOnce"},
 		{"capture: the length of an expression", "vbr/capture/filter.go", `if len(expression) > MaxFilter {`, `if false {`, "./vbr/capture", "TestFilterLength"},
+		{"4 failover tests of an owner at once", "vbr/drills.go", `if owner != "" && own >= testsOfOne {`, `if owner != "" && own >= 1<<20 {`, "./vbr", "TestDrillsOfOneOwner"},
+		{"the record of failover tests: another's", "vbr/drills.go", `t.GetStatus() == testStopped && stopped[t.GetOwner()] == most })`, `t.GetStatus() == testStopped })`, "./vbr", "TestDrillsOfOneOwner"},
 		{"10 failover tests of an owner that are to start later", "vbr/drillplan.go", `case !provider && own >= plansOfOne:`, `case false:`, "./vbr", "TestPlansOfOneOwner"},
 		{"store: a file that is cut", "vbr/intent/store/file.go", `if err := checkPages(s.f); err != nil {`, `if err := error(nil); err != nil {`, store, "TestTruncatedAtEveryByte"},
 		{"store: octets that have changed", "vbr/intent/store/codec.go", `if sha256.Sum256(rest[sha256.Size:]) != [sha256.Size]byte(rest) {`, `if false {`, store, "TestDecodeNoticesEveryByte"},
