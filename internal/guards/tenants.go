@@ -37,6 +37,7 @@ func tenants() []guard {
 		{"events: another's storm ends a tenant's stream", "vbr/events/evicted.go", `if sequence < s && told(w.router, w.owner) {`, `if sequence < s && (true || told(w.router, w.owner)) {`, api, "TestFollowThroughStormOfOthers"},
 		{"usage: another's interface of one's own router", "vbr/api/router_measured.go", `if who.Sees(u.GetOwner()) && (`, `if (`, api, "TestMeasuredOfGuests"},
 		{"quality: another's interface of one's own router", "vbr/api/router_measured.go", `return who.Sees(ri.GetOwner())`, `return true`, api, "TestMeasuredOfGuests"},
+		{"how often others wait for a confirmation", "vbr/control/commit.go", `if err := c.mayKeepWaiting(r); err != nil {`, `if err := c.mayKeepWaiting(r); false && err != nil {`, "./vbr/control", "TestOthersTurn"},
 		{"failover tests: another's", "vbr/api/router_drill.go", `if !who.Sees(t.GetOwner()) || r.GetRouter()`, `if false && !who.Sees(t.GetOwner()) || r.GetRouter()`, api, "TestMeasuredIsOwners"},
 		{"looking glass: another's router", "vbr/api/router_service.go", `if st == nil || !who.Sees(st.GetOwner()) || owner`, `if st == nil || owner`, "./vbr/glass", "TestTenants"},
 		{"looking glass: another's events", "vbr/api/event_stream.go", `return who.Sees(owner) && (`, `return (`, "./vbr/glass", "TestTenants"},

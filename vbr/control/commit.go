@@ -94,6 +94,9 @@ func (c *Controller) attempt(ctx context.Context, r *request) (*outcome, error) 
 	if base.pending() && !r.rollback && !r.dryRun {
 		return nil, waiting(base)
 	}
+	if err := c.mayKeepWaiting(r); err != nil {
+		return nil, err
+	}
 	if r.expected != 0 && r.expected != base.number() {
 		return nil, fail(codes.Aborted, "revision %d is expected, the current one is %d; look at `vbrctl diff` and try again", r.expected, base.number())
 	}

@@ -21,6 +21,26 @@ func rolledBack(r *vbrv1.Revision) bool {
 	return r.GetAuthor() == author && strings.HasPrefix(r.GetComment(), rollbackComment)
 }
 
+// othersTurn is until when others come first, after a change that has waited for its confirmation until now: as long again as nobody else could make one.
+func othersTurn(r *vbrv1.Revision, now time.Time) time.Time {
+	return now.Add(min(now.Sub(r.GetCreateTime().AsTime()), MaxConfirmOwned))
+}
+
+// mayKeepWaiting refuses a change that has others wait for its confirmation, by a caller who does not answer for all, while it is the others' turn.
+func (c *Controller) mayKeepWaiting(r *request) error {
+	if r.confirm == nil || r.dryRun || r.caller.rules() {
+		return nil
+	}
+	c.mu.Lock()
+	until := c.turnOf
+	c.mu.Unlock()
+	if !c.cfg.Now().Before(until) {
+		return nil
+	}
+	return fail(codes.FailedPrecondition, "a change has waited for confirmation until just now: others come first until %s; wait, or apply without confirm_within",
+		until.UTC().Format(time.RFC3339))
+}
+
 // Confirm keeps the change that waits for it: for admins, and for who made it.
 func (c *Controller) Confirm(ctx context.Context, caller Caller, req *vbrv1.ConfirmRequest) (*vbrv1.ConfirmResponse, error) {
 	if caller.Role != Operator && caller.Role != Admin {

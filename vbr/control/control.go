@@ -90,6 +90,7 @@ type Controller struct {
 	held     *vbrv1.StoredRevision // what an empty store held before
 	override *state                // runs instead of state: an unconfirmed change is over, and the store cannot take the rollback
 	before   *vbrv1.StoredRevision // what a change that waits for confirmation would be rolled back to
+	turnOf   time.Time             // who has owners lets others wait for a confirmation again from then on; see othersTurn
 	changes  changes
 	runner   Runner
 	runs     *state // what the runner has taken

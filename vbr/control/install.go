@@ -72,6 +72,9 @@ func (c *Controller) install(s *state) {
 	was := c.now()
 	d := delta{items: difference(was, s), token: s.token()}
 	c.mu.Lock()
+	if was.pending() && !(s.pending() && s.number() == was.number()) {
+		c.turnOf = othersTurn(was.revision(), c.cfg.Now())
+	}
 	c.state, c.override = s, nil
 	delete(c.troubles, troubleConfirm)
 	if s.number() > 0 {

@@ -540,7 +540,8 @@ type ApplyRequest struct {
 	DryRun bool `protobuf:"varint,2,opt,name=dry_run,json=dryRun,proto3" json:"dry_run,omitempty"`
 	// Delete the stored resources that are not in the request: of all owners, or of those that a tenant's operator has.
 	Prune bool `protobuf:"varint,3,opt,name=prune,proto3" json:"prune,omitempty"`
-	// Roll back unless Confirm comes in time. Legal: 10 s..24 h, 10 s..10 min for callers that have owners: until then nobody else's change is taken.
+	// Roll back unless Confirm comes in time. Legal: 10 s..24 h, 10 s..10 min for callers that have owners: until then nobody else's change is taken, and as
+	// long again after that no other confirm_within of a caller that has owners.
 	// Absent: no confirmation is needed.
 	ConfirmWithin *durationpb.Duration `protobuf:"bytes,4,opt,name=confirm_within,json=confirmWithin,proto3" json:"confirm_within,omitempty"`
 	// For the history. Legal: at most 256 printable characters.
