@@ -79,6 +79,7 @@ func TestFirstLight(t *testing.T) {
 	t.Run("isolation", w.testIsolation)
 	t.Run("withdraw at the customer", w.testWithdrawCustomer)
 	t.Run("withdraw at the VPC", w.testWithdrawVPC)
+	t.Run("no export", w.testNoExport)
 	t.Run("multipath", w.testMultipath)
 	t.Run("attributes", w.testAttributes)
 	t.Run("carrier", w.testCarrier)
@@ -145,61 +146,6 @@ func (w *world) testIsolation(t *testing.T) {
 	}
 	if after := w.Edge.Counters("vx5002"); after.TxPackets != before.TxPackets || after.RxPackets != before.RxPackets {
 		t.Errorf("beta's tunnel counted acme's pings: %+v, %+v", before, after)
-	}
-}
-
-func (w *world) testWithdrawCustomer(t *testing.T) {
-	for _, p := range []string{topo.IDCPrefix4B, topo.IDCPrefix6B} {
-		var began time.Time
-		for _, ln := range w.Acme.Lines {
-			began = time.Now() // before the last command that withdraws
-			if err := ln.Router.Withdraw(p); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.eventually(5*time.Second, p+" leaving", func() error {
-			if err := absent(w.kernelHas(w.Acme, p)); err != nil {
-				return err
-			}
-			return absent(w.Acme.GatewayHas(p))
-		})
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("withdrawing %s took %v, want at most 1 s", p, took)
-		}
-		if err := w.kernelHas(w.Beta, p); err != nil {
-			t.Errorf("beta's own: %v", err)
-		}
-		for _, ln := range w.Acme.Lines {
-			if err := ln.Router.Announce(p); err != nil {
-				t.Fatal(err)
-			}
-		}
-		w.eventually(5*time.Second, p+" returning", func() error { return w.Acme.GatewayHas(p) })
-	}
-}
-
-func (w *world) testWithdrawVPC(t *testing.T) {
-	for _, p := range []string{"10.101.0.0/16", "2001:db8:101::/48"} {
-		if err := w.Acme.Announce(p); err != nil {
-			t.Fatal(err)
-		}
-		w.eventually(5*time.Second, p+" at the customer", func() error { return w.Acme.Lines[0].Router.Learned(p) })
-		if err := absent(w.kernelHas(w.Beta, p)); err != nil {
-			t.Errorf("acme's VPC prefix at beta: %v", err)
-		}
-		began := time.Now()
-		if err := w.Acme.Withdraw(p); err != nil {
-			t.Fatal(err)
-		}
-		w.eventually(5*time.Second, p+" leaving", func() error {
-			if err := absent(w.kernelHas(w.Acme, p)); err != nil {
-				return err
-			}
-			return absent(w.Acme.Lines[0].Router.Learned(p))
-		})
-		if took := time.Since(began); took > time.Second {
-			t.Errorf("withdrawing %s took %v, want at most 1 s", p, took)
-		}
 	}
 }
 
