@@ -107,11 +107,11 @@ func (s *Speaker) Untold(peer netip.Addr, prefix netip.Prefix) string {
 	return s.server.Untold(peer, out.Key{Prefix: prefix.Masked()})
 }
 
-// Withheld says why a route with these communities is not for a neighbour of our AS (internal) or of another (RFC 1997); empty if it is. A speaker
+// Withheld says why a route with these communities is not for a neighbour of another AS (RFC 1997); empty if it is. A speaker
 // advertises it even so, as communities that an export policy has added are the neighbour's to obey: see evpn.Speaker.Export for those who have none.
-func Withheld(communities []uint32, internal bool) string {
+func Withheld(communities []uint32) string {
 	for _, c := range communities {
-		if why := wire.Withheld(c, internal); why != "" {
+		if why := wire.Withheld(c, false); why != "" {
 			return why
 		}
 	}

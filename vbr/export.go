@@ -124,7 +124,7 @@ func (r *router) wayOf(p *peerSpec, six bool) *way {
 	if !p.carries(six) {
 		return nil
 	}
-	return r.exporter.way(six, p.table(r.spec.asn))
+	return r.exporter.way(six, p.rules.table())
 }
 
 // exportRows are the rows of what is for the customer as it is told in these ways, without what is not told in any. Where there are several, the
@@ -165,7 +165,7 @@ func (s *story) exportDenies(p *peerSpec) string {
 	if len(s.spec.networks) > 0 { // the prefix is told as one of them
 		told = networkAttrs()
 	}
-	if why := bgp.Withheld(told.Communities, w.ibgp); why != "" {
+	if why := bgp.Withheld(told.Communities); why != "" {
 		return why
 	}
 	if o := w.outcome(s.known.Prefix, told); !o.Accept {

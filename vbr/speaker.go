@@ -84,7 +84,7 @@ func listenOn(s *spec, state link.State) (addrs []netip.Addr) {
 func (s *spec) bgpPeers() []bgp.Peer {
 	peers := make([]bgp.Peer, 0, len(s.peers))
 	for _, p := range s.peers {
-		p.Export = p.table(s.asn)
+		p.Export = p.rules.table()
 		peers = append(peers, p.Peer)
 	}
 	return peers

@@ -177,7 +177,7 @@ func (x *trial) result(prefix netip.Prefix, a *rib.Attrs) *vbrv1.TestResult {
 }
 
 func (x *trial) exported(prefix netip.Prefix, a *rib.Attrs) rib.Trial {
-	if why := bgp.Withheld(a.Communities, x.asn == x.own); why != "" {
+	if why := bgp.Withheld(a.Communities); why != "" {
 		return rib.Trial{Verdict: rib.RejectedPolicy, Why: why, Attrs: *a}
 	}
 	o := a.Judge(x.by, prefix)

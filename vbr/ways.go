@@ -12,14 +12,13 @@ import (
 	"github.com/openvbr/openvbr/vbr/rib"
 )
 
-// way is one way to tell the customer's peers of a family: a table of the speaker, by the name that peerSpec.table gives it, with what these peers
+// way is one way to tell the customer's peers of a family: a table of the speaker, by the name that peerRules.table gives it, with what these peers
 // may hear as they are to hear it. It stays as it is, but for what exporter.mu guards.
 type way struct {
 	table string
 	text  *intent.RoutePolicy // the export policy as written; nil: the default
 	by    *policy.Policy      // nil: all is told
 	otc   uint32              // ONLY_TO_CUSTOMER, 0 for none
-	ibgp  bool                // its peers are of our own AS
 
 	due     bool                      // all that is for the customer is to be put into the table; guarded by exporter.mu, as the next
 	leaving bool                      // no peer is to be told by it any longer
@@ -32,26 +31,22 @@ type exporter struct {
 	ways [2][]*way // IPv4, IPv6; replaced, never changed in place
 }
 
-// table is the speaker's table that the peer is told: there is one for each export policy, with ONLY_TO_CUSTOMER and without, within our AS and outside.
-// No policy's name has a space.
-func (p *peerSpec) table(asn uint32) string {
+// table is the speaker's table that the peer is told: there is one for each export policy, with ONLY_TO_CUSTOMER and without. No policy's name has a space.
+func (x *peerRules) table() string {
 	var name string
-	if p.rules.out != nil {
-		name = p.rules.out.Name
+	if x.out != nil {
+		name = x.out.Name
 	}
-	if p.rules.Role != "" {
+	if x.Role != "" {
 		name += " otc"
-	}
-	if p.ASN == asn {
-		name += " ibgp"
 	}
 	return name
 }
 
-// newWay is how a peer of a router with this AS number is told; had is what its table was before, nil if there was none.
-func newWay(had *way, p *peerSpec, asn uint32) *way {
-	w := &way{table: p.table(asn), text: p.rules.out, ibgp: p.ASN == asn, due: true}
-	if p.rules.Role != "" { // RFC 9234 5
+// newWay is how a peer with these rules is told; had is what its table was before, nil if there was none.
+func newWay(had *way, rules *peerRules, asn uint32) *way {
+	w := &way{table: rules.table(), text: rules.out, due: true}
+	if rules.Role != "" { // RFC 9234 5
 		w.otc = asn
 	}
 	if had != nil && had.otc == w.otc && reflect.DeepEqual(had.text, w.text) {
@@ -82,8 +77,8 @@ func (x *exporter) take(s *spec) {
 	for f, had := range x.ways {
 		var now []*way
 		for i := range s.peers {
-			if p := &s.peers[i]; p.carries(f == 1) && findWay(now, p.table(s.asn)) == nil {
-				now = append(now, newWay(findWay(had, p.table(s.asn)), p, s.asn))
+			if p := &s.peers[i]; p.carries(f == 1) && findWay(now, p.rules.table()) == nil {
+				now = append(now, newWay(findWay(had, p.rules.table()), &p.rules, s.asn))
 			}
 		}
 		for _, w := range had {
@@ -169,7 +164,7 @@ func (x *exporter) judge(w *way, prefix netip.Prefix, a *rib.Attrs) policy.Outco
 // outcome is what becomes of a route in this way.
 func (w *way) outcome(prefix netip.Prefix, a *rib.Attrs) policy.Outcome {
 	switch {
-	case bgp.Withheld(a.Communities, w.ibgp) != "":
+	case bgp.Withheld(a.Communities) != "":
 		return policy.Outcome{}
 	case w.by == nil:
 		return policy.Outcome{Accept: true}

@@ -17,7 +17,7 @@ func routes() []guard {
 		{"ONLY_TO_CUSTOMER on what we tell (RFC 9234 5)", "vbr/export.go", `if ad.OTC = w.otc; o.Changes() {`, `if o.Changes() {`, "./vbr", "TestOnlyToCustomerPerPeer"},
 		{"what is for no neighbour outside our AS (RFC 1997)", "bgp/internal/wire/withheld.go", `case community == NoExport && !internal:`, `case false:`, "./vbr", "TestWellKnownCommunities"},
 		{"what is for no neighbour at all (RFC 1997)", "bgp/internal/wire/withheld.go", `case community == NoAdvertise:`, `case false:`, "./vbr", "TestWellKnownCommunities"},
-		{"RFC 1997 before the export policy", "vbr/ways.go", `case bgp.Withheld(a.Communities, w.ibgp) != "":`, `case bgp.Withheld(nil, w.ibgp) != "":`, "./vbr", "TestWellKnownCommunities"},
+		{"RFC 1997 before the export policy", "vbr/ways.go", `case bgp.Withheld(a.Communities) != "":`, `case bgp.Withheld(nil) != "":`, "./vbr", "TestWellKnownCommunities"},
 		{"backbone: what is not for the gateways (RFC 1997)", "bgp/internal/out/encode.go", `if why := wire.Withheld(c, p.IBGP); why != "" {`, `if why := ""; why != "" {`, evpn, "TestWellKnownCommunities"},
 		{"reserved: a default route", verdict, `if s.Kind == BGP && prefix.Bits() == 0 && s.Allow&AllowDefault == 0 {`, `if false {`, rib, source},
 		{"reserved: a part of a link", verdict, `if s.Allow&AllowLinkSubnet == 0 && inside(t.rules.Links, prefix) {`, `if false {`, rib, source},
