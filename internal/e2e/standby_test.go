@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -35,6 +36,13 @@ func TestVRouterStandby(t *testing.T) {
 		return c.customerUses("eth1")
 	}
 	lab.Eventually(t, 30*time.Second, "both directions use the active one", activeOnly)
+	lab.Eventually(t, 30*time.Second, "both directions know the standby", func() error {
+		known, err := c.frr.Ask("bgpd", "show bgp ipv4 unicast 10.100.0.0/16")
+		if by := c.sources(t, idcPrefix, "accepted"); err == nil && (!strings.Contains(known, "(2 available") || !slices.Equal(by, []string{"ri-vpc-a", "ri-vpc-b"})) {
+			err = fmt.Errorf("the VPC by %v, the customer:\n%s", by, known)
+		}
+		return err
+	})
 	t.Run("failover", func(t *testing.T) {
 		standbyOnly := func() error { return errors.Join(c.uses(t, idcPrefix, "ri-vpc-b"), c.customerUses("eth2")) }
 		for try := range tries {

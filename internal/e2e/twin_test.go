@@ -159,18 +159,24 @@ func (c *twin) health(t *testing.T, ri, want string) error {
 
 // uses is nil when the VPC's packets to a prefix leave by these of its router interfaces. What is on standby for them is in the kernel's groups too.
 func (c *twin) uses(t *testing.T, prefix string, ris ...string) error {
-	var list struct {
-		Routes []struct{ Source struct{ Name string } }
-	}
-	c.ctl(t, &list, "show", "routes", "-r", "vpc-acme", prefix, "--stage", "kernel")
-	var by []string
-	for _, r := range list.Routes {
-		by = append(by, r.Source.Name)
-	}
-	if slices.Sort(by); !slices.Equal(by, ris) {
+	if by := c.sources(t, prefix, "kernel"); !slices.Equal(by, ris) {
 		return fmt.Errorf("%s leaves by %v, want %v", prefix, by, ris)
 	}
 	return nil
+}
+
+// sources are where the VPC's routes to a prefix come from at a stage, sorted.
+func (c *twin) sources(t *testing.T, prefix, stage string) (names []string) {
+	t.Helper()
+	var list struct {
+		Routes []struct{ Source struct{ Name string } }
+	}
+	c.ctl(t, &list, "show", "routes", "-r", "vpc-acme", prefix, "--stage", stage)
+	for _, r := range list.Routes {
+		names = append(names, r.Source.Name)
+	}
+	slices.Sort(names)
+	return names
 }
 
 type usageJSON struct {
