@@ -2,10 +2,10 @@ package bfd
 
 import (
 	"fmt"
-	"syscall"
 	"testing"
 	"time"
 
+	"github.com/openvbr/openvbr/internal/cputest"
 	"github.com/openvbr/openvbr/internal/lab"
 )
 
@@ -38,9 +38,9 @@ func TestHundred(t *testing.T) {
 		}
 		return nil
 	})
-	before, mark, cpu := n.Stats(), n.mark(), used(t)
+	before, mark, cpu := n.Stats(), n.mark(), cputest.Used(t)
 	time.Sleep(during)
-	cpu = used(t) - cpu
+	cpu = cputest.Used(t) - cpu
 	after := n.Stats()
 	packets := after.Received + after.Sent - before.Received - before.Sent
 	t.Logf("%d sessions at 50 ms x 3, both ends: %.1f %% of one core; %d packets a second at each end; %v a packet sent or received",
@@ -51,13 +51,4 @@ func TestHundred(t *testing.T) {
 	if packets < count*2*20*uint64(during.Seconds()) {
 		t.Errorf("%d packets", packets)
 	}
-}
-
-func used(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }

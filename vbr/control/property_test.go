@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"path/filepath"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
@@ -14,6 +13,7 @@ import (
 	"google.golang.org/protobuf/proto"
 	"pgregory.net/rapid"
 
+	"github.com/openvbr/openvbr/internal/cputest"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/control"
 	"github.com/openvbr/openvbr/vbr/intent/store"
@@ -193,16 +193,6 @@ func TestOverBbolt(t *testing.T) {
 	}
 }
 
-// processorTime is what this process has used: it does not depend on what else the machine does.
-func processorTime(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
-}
-
 // 10,000 resources in one call, twice, and one more beside them: no step looks at all for each.
 func TestManyResources(t *testing.T) {
 	s, err := store.OpenFile(filepath.Join(t.TempDir(), "store.db"))
@@ -229,11 +219,11 @@ func TestManyResources(t *testing.T) {
 		{"the same 10,000", &vbrv1.ApplyRequest{Resources: resources}, 10 * time.Second},
 		{"one more", &vbrv1.ApplyRequest{Resources: parse(t, line("vbr-x", "", "pc-1", 4094, ""))}, 10 * time.Second},
 	} {
-		start := processorTime(t)
+		start := cputest.Used(t)
 		if _, err := h.Apply(t.Context(), admin, step.req); err != nil {
 			t.Fatal(explain(err))
 		}
-		took := processorTime(t) - start
+		took := cputest.Used(t) - start
 		t.Logf("%s: %v", step.name, took)
 		if took > step.most {
 			t.Errorf("%s took %v", step.name, took)
@@ -245,10 +235,10 @@ func TestManyResources(t *testing.T) {
 			v.PhysicalConnectionId = "pc-none"
 		}
 	}
-	start := processorTime(t)
+	start := cputest.Used(t)
 	_, err = h.Apply(t.Context(), admin, &vbrv1.ApplyRequest{Resources: resources})
 	wantCode(t, err, codes.InvalidArgument, "no such PhysicalConnection")
-	if n, took := strings.Count(explain(err), "\n"), processorTime(t)-start; n != 100 || took > 20*time.Second {
+	if n, took := strings.Count(explain(err), "\n"), cputest.Used(t)-start; n != 100 || took > 20*time.Second {
 		t.Errorf("%d violations after %v", n, took)
 	} else {
 		t.Logf("all wrong: %v", took)

@@ -3,12 +3,12 @@ package intent_test
 import (
 	"fmt"
 	"strings"
-	"syscall"
 	"testing"
 	"time"
 
 	"github.com/google/go-cmp/cmp"
 
+	"github.com/openvbr/openvbr/internal/cputest"
 	vbrv1 "github.com/openvbr/openvbr/proto/vbr/v1"
 	"github.com/openvbr/openvbr/vbr/intent"
 )
@@ -146,24 +146,14 @@ func TestManyProblemsStayFast(t *testing.T) {
 		docs = append(docs, intent.Document{Message: vpc}, intent.Document{Message: &vbrv1.RouterInterface{Name: fmt.Sprintf("ri-%d", i), RouterId: vpc.Name,
 			OppositeInterfaceId: fmt.Sprintf("ri-%d", i^1), Role: "AcceptingSide"}})
 	}
-	start := processorTime(t)
+	start := cputest.Used(t)
 	_, problems := intent.Build(docs)
 	if len(problems) < 50_000 {
 		t.Errorf("%d problems", len(problems))
 	}
-	if d := processorTime(t) - start; d > 20*time.Second {
+	if d := cputest.Used(t) - start; d > 20*time.Second {
 		t.Errorf("took %v", d)
 	} else {
 		t.Log(d)
 	}
-}
-
-// processorTime is what this process has used: it does not depend on what else the machine does.
-func processorTime(t *testing.T) time.Duration {
-	t.Helper()
-	var u syscall.Rusage
-	if err := syscall.Getrusage(syscall.RUSAGE_SELF, &u); err != nil {
-		t.Fatal(err)
-	}
-	return time.Duration(u.Utime.Nano() + u.Stime.Nano())
 }
